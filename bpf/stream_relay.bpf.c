@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only)
+/*
+ * Sends the segments of a socket straight into the socket of its peer, while user space allows it
+ * and the peer has room. Whatever it does not send on is passed to user space, stays charged to the
+ * socket's receive buffer, and so closes the sender's window: this is the back-pressure.
+ *
+ * userspace/dataplane/README.md is the protocol; the kernel serialises the verdicts of one socket.
+ */
+#include "kernel_types.h"
+#include "stream_relay.h"
+
+#include <linux/bpf.h>
+#include <bpf/bpf_helpers.h>
+
+/* The sizes are set by user space before the program is loaded. */
+
+/* slot -> socket */
+struct {
+	__uint(type, BPF_MAP_TYPE_SOCKMAP);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, __u64);
+} socket_of SEC(".maps");
+
+/* socket cookie -> slot */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 1);
+	__type(key, __u64);
+	__type(value, __u32);
+} slot_of SEC(".maps");
+
+/* slot -> the direction that starts there */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct flow);
+} flow_of SEC(".maps");
+
+/* Slots whose gate is open and whose bytes user space has to move again. */
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 4096);
+} taken_back SEC(".maps");
+
+/* How many of those could not be told, because the ring was full. */
+__u64 untold;
+
+/*
+ * Room in the target: what its send queue holds, plus what was redirected but has not yet been put
+ * there by the kernel's worker, stays below its send buffer. Without this the worker meets EAGAIN
+ * and sleeps a jiffy, and nothing bounds the memory. The backlog is empty whenever the gate opens:
+ * that is when `base` is taken.
+ */
+static __always_inline int has_room(struct flow *flow, struct bpf_sock *target)
+{
+	struct tcp_sock *tcp = bpf_skc_to_tcp_sock(target);
+
+	if (!tcp)
+		return 0;
+
+	__u32 write_seq = tcp->write_seq;
+	__u32 redirected = flow->redirected;
+	__u32 opened = *(volatile __u32 *)&flow->opened;
+
+	if (flow->based_on != opened) {
+		flow->based_on = opened;
+		flow->base = write_seq - redirected;
+	}
+
+	int backlog = flow->base + redirected - write_seq;
+	int queued = tcp->inet_conn.icsk_inet.sk.sk_wmem_queued;
+
+	return queued + backlog < tcp->inet_conn.icsk_inet.sk.sk_sndbuf;
+}
+
+SEC("sk_skb/stream_verdict")
+int relay_segment(struct __sk_buff *segment)
+{
+	__u64 cookie = bpf_get_socket_cookie(segment);
+	__u32 *slot = bpf_map_lookup_elem(&slot_of, &cookie);
+
+	if (!slot)
+		return SK_PASS;
+
+	__u32 source = *slot;
+	struct flow *flow = bpf_map_lookup_elem(&flow_of, &source);
+
+	if (!flow)
+		return SK_PASS;
+
+	/*
+	 * A pure FIN. The socket's state has it; redirected or passed it would make the kernel's
+	 * worker see "0 bytes sent" and break the target with EPIPE.
+	 */
+	if (segment->len == 0)
+		return SK_DROP;
+
+	__u64 passed = flow->passed;
+	int open = *(volatile __u32 *)&flow->gate && passed == *(volatile __u64 *)&flow->consumed;
+
+	if (open) {
+		__u32 target = flow->peer;
+		struct bpf_sock *socket = bpf_map_lookup_elem(&socket_of, &target);
+		int room = 0;
+
+		if (socket) {
+			room = has_room(flow, socket);
+			bpf_sk_release(socket);
+		}
+		if (room) {
+			flow->redirected += segment->len;
+			return bpf_sk_redirect_map(segment, &socket_of, target, 0);
+		}
+		flow->no_room++;
+	}
+
+	*(volatile __u64 *)&flow->passed = passed + segment->len;
+	if (open && bpf_ringbuf_output(&taken_back, &source, sizeof(source), 0))
+		__sync_fetch_and_add(&untold, 1);
+	return SK_PASS;
+}
+
+char LICENSE[] SEC("license") = "Dual BSD/GPL";

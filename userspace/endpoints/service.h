@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: Apache-2.0
+// The table between discovery and proxy: sources publish whole sets, connections pick one backend.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "userspace/endpoints/endpoint.h"
+
+namespace ambbpf {
+
+// One address in force. Shared by all threads; lives on in the connections that use it when its
+// endpoint goes, and keeps its state when its endpoint is published again under the same address.
+class Backend {
+ public:
+  explicit Backend(tcp::endpoint address) : address_(std::move(address)) {}
+
+  const tcp::endpoint& address() const { return address_; }
+
+  // A failed connect rests the backend: 1 s at first, doubled by every further failure in a row, at
+  // most 30 s. A resting backend is picked only when every other one rests as well.
+  // Both return whether this is news: the first failure after a success, or the reverse.
+  bool connect_failed(Clock::time_point now);
+  bool connect_succeeded();
+  bool resting(Clock::time_point now) const { return now < resting_until(); }
+  Clock::time_point resting_until() const;
+
+  std::atomic<std::uint64_t> connections_now{0};
+  std::atomic<std::uint64_t> connections_total{0};
+  std::atomic<std::uint64_t> failed_connects{0};
+
+ private:
+  tcp::endpoint address_;
+  std::atomic<std::uint32_t> failures_in_a_row_{0};
+  std::atomic<Clock::rep> resting_until_{0};
+};
+
+// An endpoint in force and what is known of its backend.
+struct ListedEndpoint {
+  std::shared_ptr<Backend> backend;
+  std::string found_as;  // Endpoint::found_as
+};
+using EndpointSet = std::vector<ListedEndpoint>;
+
+// How a source hands over everything it knows, after every change. The set replaces the source's
+// previous one whole; order is kept; an address that stands twice counts once.
+using Publish = std::function<void(std::vector<Endpoint>)>;
+
+// One service's endpoints, united from its sources. All members may be called from any thread.
+class Service {
+ public:
+  explicit Service(std::string name) : name_(std::move(name)) {}
+  Service(const Service&) = delete;
+  Service& operator=(const Service&) = delete;
+
+  const std::string& name() const { return name_; }
+
+  // Makes room for one more source; the result is that source's way in, valid as long as *this.
+  Publish add_source();
+
+  // Round robin, resting backends last. Null while no endpoint is known.
+  std::shared_ptr<Backend> pick();
+
+  std::shared_ptr<const EndpointSet> in_force() const;
+
+  // Called from any thread when connecting to an endpoint failed: its source may know better by
+  // now. Set once, before connections are served.
+  void on_doubt(std::function<void()> doubt) { doubt_ = std::move(doubt); }
+  void doubt() const {
+    if (doubt_) doubt_();
+  }
+
+  // Counts publications that changed the set in force.
+  std::uint64_t version() const;
+
+  // Returns as soon as version() != seen, at `deadline` at the latest. The caller's executor must
+  // not run on several threads.
+  awaitable<void> wait_for_change(std::uint64_t seen, Clock::time_point deadline);
+
+  std::atomic<std::uint64_t> connections_now{0};
+  std::atomic<std::uint64_t> connections_total{0};
+  std::atomic<std::uint64_t> connect_retries{0};
+  std::atomic<std::uint64_t> held{0};    // connections that had to wait for an endpoint
+  std::atomic<std::uint64_t> failed{0};  // connections that got none and were reset
+
+ private:
+  void publish(std::size_t source, std::vector<Endpoint> endpoints);
+  void unite();  // with mutex_ held: sources_ into in_force_
+
+  const std::string name_;
+  std::function<void()> doubt_;
+  std::atomic<std::size_t> next_{0};
+
+  mutable std::mutex mutex_;  // guards all below
+  std::vector<std::vector<Endpoint>> sources_;
+  std::shared_ptr<const EndpointSet> in_force_ = std::make_shared<const EndpointSet>();
+  std::uint64_t version_ = 0;
+  std::vector<std::weak_ptr<asio::steady_timer>> waiting_;
+};
+
+}  // namespace ambbpf

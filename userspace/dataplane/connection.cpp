@@ -1,0 +1,255 @@
+// SPDX-License-Identifier: Apache-2.0
+// The life of a connection: what events mean, the ways it ends. Its dealings with the kernel
+// program are in connection_kernel.cpp.
+#include "userspace/dataplane/connection.h"
+
+#include <sys/epoll.h>
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <utility>
+
+#include "userspace/dataplane/tcp_info.h"
+#include "userspace/support/log.h"
+
+namespace ambbpf {
+
+using namespace std::chrono_literals;
+
+namespace {
+
+constexpr auto kFirstRecheck = 1ms;
+constexpr auto kLongestRecheck = 32ms;
+constexpr auto kLongestDoubt = 5s;
+
+std::error_code pending_error(int socket) {
+  int error = 0;
+  socklen_t size = sizeof error;
+  ::getsockopt(socket, SOL_SOCKET, SO_ERROR, &error, &size);
+  return std::error_code(error, std::system_category());
+}
+
+std::string_view name_of(const End& end) { return end.index == kClient ? "client" : "backend"; }
+
+void close_with_reset(UniqueFd socket) {
+  const linger reset{.l_onoff = 1, .l_linger = 0};
+  ::setsockopt(socket.get(), SOL_SOCKET, SO_LINGER, &reset, sizeof reset);
+}
+
+}  // namespace
+
+Plane::Plane(asio::io_context& its_io, const RelayOptions& given)
+    : options(given), io(its_io), agenda(io, [](Direction& direction) {
+        direction.connection->look_at(direction);
+      }) {}
+
+void Plane::go_on_later(Direction& direction) {
+  direction.unfinished = true;
+  unfinished.push_back(&direction);
+  if (unfinished.size() == 1) asio::post(io, [this] { go_on(); });
+}
+
+void Plane::go_on() {
+  const auto turns = std::exchange(unfinished, {});
+  for (Direction* direction : turns) direction->unfinished = false;
+  for (Direction* direction : turns) direction->connection->look_at(*direction);
+  retired.clear();
+}
+
+Connection::Connection(Plane& plane, UniqueFd client, UniqueFd backend, Relay::Finished finished)
+    : plane_(plane),
+      ends_{End{.connection = this, .index = kClient, .socket = std::move(client)},
+            End{.connection = this, .index = kBackend, .socket = std::move(backend)}},
+      directions_{
+          Direction{.connection = this, .source = kClient, .pump = Pump(plane.pump_method())},
+          Direction{.connection = this, .source = kBackend, .pump = Pump(plane.pump_method())}},
+      adopted_at_(Clock::now()),
+      finished_(std::move(finished)) {}
+
+Connection::~Connection() {
+  for (auto& direction : directions_) plane_.agenda.strike(direction);
+}
+
+void Connection::start(std::list<Connection>::iterator self) {
+  self_ = self;
+  // Edge-triggered: each edge is answered by moving until nothing is left, so waiting costs no
+  // further system call.
+  for (auto& end : ends_) watch(EPOLL_CTL_ADD, end, EPOLLIN | EPOLLPRI | EPOLLRDHUP | EPOLLET);
+  if (plane_.kernel && !closed_)
+    plane_.agenda.note(directions_[kClient], adopted_at_ + plane_.options.promotion.age);
+  for (auto& direction : directions_) advance(direction);
+  rearm();
+}
+
+void Connection::on_ready(End& end, std::uint32_t events) {
+  if (closed_) return;
+  Direction& from_here = directions_[end.index];
+  Direction& to_here = directions_[1 - end.index];
+
+  if (events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) end.hung_up = true;
+  if (events & EPOLLPRI) from_here.pump.stop_splicing();
+  if (events & (EPOLLPRI | EPOLLRDHUP)) end.read_to_the_end = true;
+
+  if (end.hung_up) take_back(from_here);
+  if (events & ~EPOLLOUT) advance(from_here);
+  if (events & EPOLLOUT && !closed_ && to_here.pump.has_bytes_in_hand()) advance(to_here);
+  // What came before a reset has been read above, and reading on has met the error. Where reading
+  // was over, or is held up by the other side, the error is still to be asked for.
+  if (events & EPOLLERR && !closed_) reset(name_of(end), pending_error(end.socket.get()));
+  rearm();
+}
+
+void Connection::look_at(Direction& direction) {
+  if (closed_) return;
+  advance(direction);
+  rearm();
+}
+
+void Connection::advance(Direction& direction) {
+  using State = Direction::State;
+  if (closed_ || direction.unfinished) return;
+  if (direction.state == State::kKernel || direction.state == State::kEnded) return;
+  if (direction.state == State::kSettling) {
+    if (!backlog_is_empty(direction)) return look_again_soon(direction);
+    direction.state = State::kUser;
+    direction.recheck = {};
+  }
+
+  End& source = source_of(direction);
+  End& target = target_of(direction);
+  Pump& pump = direction.pump;
+  const auto read_before = pump.read();
+  const auto written_before = pump.written();
+  const auto outcome = pump.run(source.socket.get(), target.socket.get(), plane_.tools,
+                                source.read_to_the_end || slots_.has_value());
+  if (pump.read() != read_before) ++turns_;
+  auto& counted = direction.source == kClient ? plane_.counts.to_backend : plane_.counts.to_client;
+  counted.user_bytes += pump.written() - written_before;
+
+  switch (outcome) {
+    case Pump::Outcome::kBlocked:
+      return;  // the target's EPOLLOUT goes on
+    case Pump::Outcome::kUnfinished:
+      return plane_.go_on_later(direction);
+    case Pump::Outcome::kSourceEnded:
+      return end_of_stream(direction);
+    case Pump::Outcome::kSourceFailed:
+      return reset(name_of(source), pump.error());
+    case Pump::Outcome::kTargetFailed:
+      return reset(name_of(target), pump.error());
+    case Pump::Outcome::kDrained:
+      // Told of the FIN, but the end is not readable yet: bytes are still on their way to us.
+      if (source.hung_up) return look_again_soon(direction);
+      return consider_kernel(direction);
+  }
+}
+
+void Connection::look_again_soon(Direction& direction) {
+  direction.recheck = std::clamp<Clock::duration>(direction.recheck * 2, kFirstRecheck, kLongestRecheck);
+  plane_.agenda.note(direction, Clock::now() + direction.recheck);
+}
+
+// A read of 0 is believed when it agrees with the socket's own count. In the sockmap it may come
+// early, while segments passed by the program still wait in the kernel's queue.
+void Connection::end_of_stream(Direction& direction) {
+  const bool accounted = all_is_read(direction) && backlog_is_empty(direction);
+  if (accounted) return pass_on_the_end(direction);
+  if (slots_) {
+    const auto now = Clock::now();
+    if (direction.doubted_since == Clock::time_point{}) direction.doubted_since = now;
+    // A full target may keep the backlog waiting for as long as it likes; reading may not.
+    if (now - direction.doubted_since < kLongestDoubt || all_is_read(direction))
+      return look_again_soon(direction);
+  }
+  ++plane_.counts.mismatches;
+  log::error("{} at its end of stream: {} bytes read, {} redirected, {} written do not agree with the "
+             "sockets' own counts",
+             name_of(source_of(direction)), direction.pump.read(), redirected(direction),
+             direction.pump.written());
+  // Of a plain socket the read itself is the proof, and the counts were misread.
+  if (slots_) return reset("byte counts do not agree", {});
+  pass_on_the_end(direction);
+}
+
+bool Connection::all_is_read(const Direction& direction) {
+  const auto source = tcp_counts(source_of(direction).socket.get());
+  // The FIN counts as one byte.
+  return !source || source->received == direction.pump.read() + redirected(direction) + 1;
+}
+
+void Connection::pass_on_the_end(Direction& direction) {
+  End& target = target_of(direction);
+  if (::shutdown(target.socket.get(), SHUT_WR) != 0)  // ENOTCONN: it has been reset
+    return reset(name_of(target), pending_error(target.socket.get()));
+  direction.state = Direction::State::kEnded;
+  plane_.agenda.strike(direction);
+  if (other(direction).state == Direction::State::kEnded) close(ConnectionEnd{});
+}
+
+void Connection::reset(std::string_view reason, std::error_code error) {
+  if (closed_) return;
+  ++plane_.counts.resets;
+  for (const auto& direction : directions_)
+    if (flow* flow = flow_of(direction)) store_shared(flow->gate, 0U);
+  for (auto& end : ends_) close_with_reset(std::move(end.socket));
+  close(ConnectionEnd{.reason = reason, .error = error});
+}
+
+void Connection::close(const ConnectionEnd& how) {
+  closed_ = true;
+  ConnectionEnd end = how;
+  end.bytes_to_backend = directions_[kClient].pump.written() + redirected(directions_[kClient]);
+  end.bytes_to_client = directions_[kBackend].pump.written() + redirected(directions_[kBackend]);
+  plane_.counts.to_backend.kernel_bytes += redirected(directions_[kClient]);
+  plane_.counts.to_client.kernel_bytes += redirected(directions_[kBackend]);
+  for (auto& socket : ends_) socket.socket = UniqueFd();
+  if (slots_) {
+    plane_.at_slot[slots_->client] = plane_.at_slot[slots_->backend] = nullptr;
+    plane_.kernel->leave(*slots_);
+    slots_.reset();
+  }
+  for (auto& direction : directions_) {
+    plane_.agenda.strike(direction);
+    if (direction.unfinished) std::erase(plane_.unfinished, &direction);
+  }
+  plane_.retired.splice(plane_.retired.end(), plane_.connections, self_);
+  if (finished_) std::exchange(finished_, nullptr)(end);
+}
+
+void Connection::rearm() {
+  if (closed_) return;
+  for (auto& end : ends_) {
+    const bool parked_from = directions_[end.index].state == Direction::State::kKernel;
+    const bool parked_to = directions_[1 - end.index].state == Direction::State::kKernel;
+    // The kernel program's own traffic must not wake us: no EPOLLIN where it reads, no EPOLLOUT
+    // where it writes.
+    const bool full = end.armed & EPOLLOUT || directions_[1 - end.index].pump.has_bytes_in_hand();
+    const std::uint32_t wanted = EPOLLRDHUP | EPOLLET | (parked_from ? 0U : EPOLLIN | EPOLLPRI) |
+                                 (full && !parked_to ? std::uint32_t{EPOLLOUT} : 0U);
+    if (wanted != end.armed) watch(EPOLL_CTL_MOD, end, wanted);
+  }
+}
+
+void Connection::watch(int operation, End& end, std::uint32_t events) {
+  epoll_event event{.events = events, .data = {.ptr = &end}};
+  if (::epoll_ctl(plane_.epoll.get(), operation, end.socket.get(), &event) == 0) {
+    end.armed = events;
+    return;
+  }
+  // Only for want of memory or watches (ENOMEM, ENOSPC): unwatched, the connection would hang.
+  reset("epoll refuses its socket", std::error_code(errno, std::system_category()));
+}
+
+void Connection::add_to(RelayCounts& counts) const {
+  if (slots_) ++counts.in_map_now;
+  for (const auto& direction : directions_) {
+    if (direction.state == Direction::State::kKernel) ++counts.directions_in_kernel_now;
+    if (direction.state == Direction::State::kUser || direction.state == Direction::State::kSettling)
+      ++counts.directions_in_user_now;
+  }
+  counts.to_backend.kernel_bytes += redirected(directions_[kClient]);
+  counts.to_client.kernel_bytes += redirected(directions_[kBackend]);
+}
+
+}  // namespace ambbpf

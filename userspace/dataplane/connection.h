@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: Apache-2.0
+// Inside the data plane: one connection, and what all connections of a thread share.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <list>
+#include <optional>
+#include <vector>
+
+#include "userspace/dataplane/agenda.h"
+#include "userspace/dataplane/kernel_path.h"
+#include "userspace/dataplane/pump.h"
+#include "userspace/dataplane/relay.h"
+
+namespace ambbpf {
+
+class Connection;
+
+// One of a connection's two sockets, as epoll knows it.
+struct End {
+  Connection* connection = nullptr;
+  std::size_t index = 0;  // kClient or kBackend
+  UniqueFd socket;
+  std::uint32_t armed = 0;       // the events epoll watches it for
+  bool hung_up = false;          // its FIN (or reset) has been announced
+  bool read_to_the_end = false;  // no short cut in reading: a FIN or an urgent byte is in there
+};
+
+// The bytes of one end on their way to the other.
+struct Direction {
+  enum class State {
+    kUser,      // user space moves them
+    kSettling,  // user space will, once the kernel has put all it was given into the target
+    kKernel,    // the kernel program moves them
+    kEnded,     // the end of stream has been passed on
+  };
+
+  Connection* connection;
+  std::size_t source;  // index of the end it comes from
+  Pump pump;
+  State state = State::kUser;
+  bool unfinished = false;                // stands in Plane::unfinished
+  std::optional<Clock::time_point> due{}; // its date in the agenda
+  Clock::duration recheck{};              // pause before the next look at an unsettled state
+  Clock::time_point doubted_since{};      // when its end of stream was first not believed
+  Clock::time_point handed_over_at{};
+  Clock::duration stay{};                 // pause in user space after being taken back
+  Clock::time_point stay_until{};
+};
+
+inline constexpr std::size_t kClient = 0;
+inline constexpr std::size_t kBackend = 1;
+
+// What the connections of one thread share.
+struct Plane {
+  Plane(asio::io_context& io, const RelayOptions& given);
+
+  void go_on_later(Direction& direction);  // once the others had their turn
+
+  // Sockets that may enter a sockmap later can be spliced until then, but copying small exchanges
+  // is as good, and large ones do not stay in user space.
+  Pump::Method pump_method() const {
+    return options.engine == Engine::kSplice ? Pump::Method::kSplice : Pump::Method::kCopy;
+  }
+
+  const RelayOptions options;
+  asio::io_context& io;
+  UniqueFd epoll;
+  PumpTools tools;
+  std::unique_ptr<KernelPath> kernel;  // null unless the engine is sockmap
+  std::vector<Direction*> at_slot;     // whose direction starts at a slot
+  Agenda agenda;
+  std::vector<Direction*> unfinished;  // to go on with
+  RelayCounts counts;                  // the totals; what is "now" is counted when asked for
+  std::list<Connection> retired;       // closed in this turn: events may still name them
+  std::list<Connection> connections;
+
+ private:
+  void go_on();
+};
+
+class Connection {
+ public:
+  Connection(Plane& plane, UniqueFd client, UniqueFd backend, Relay::Finished finished);
+  ~Connection();
+  Connection(const Connection&) = delete;
+  Connection& operator=(const Connection&) = delete;
+
+  // Each of these may close the connection, which moves it to Plane::retired.
+  void start(std::list<Connection>::iterator self);
+  void on_ready(End& end, std::uint32_t events);
+  void look_at(Direction& direction);  // its date has come, or its turn
+  void taken_back_by_kernel(Direction& direction);
+  void reset(std::string_view reason, std::error_code error);
+
+  void add_to(RelayCounts& counts) const;
+
+ private:
+  End& source_of(const Direction& direction) { return ends_[direction.source]; }
+  End& target_of(const Direction& direction) { return ends_[1 - direction.source]; }
+  Direction& other(const Direction& direction) { return directions_[1 - direction.source]; }
+  flow* flow_of(const Direction& direction) const;
+  std::uint64_t redirected(const Direction& direction) const;
+
+  void advance(Direction& direction);
+  void look_again_soon(Direction& direction);
+  void end_of_stream(Direction& direction);
+  bool all_is_read(const Direction& direction);
+  void pass_on_the_end(Direction& direction);
+  bool backlog_is_empty(Direction& direction);
+
+  void consider_kernel(Direction& direction);
+  bool has_earned_promotion() const;
+  void promote();
+  void open_gate(Direction& direction);
+  void take_back(Direction& direction);
+
+  void rearm();
+  void watch(int operation, End& end, std::uint32_t events);
+  void close(const ConnectionEnd& how);
+
+  Plane& plane_;
+  std::list<Connection>::iterator self_;
+  std::array<End, 2> ends_;
+  std::array<Direction, 2> directions_;
+  std::optional<SlotPair> slots_;  // present: in the sockmap
+  bool stays_in_user_ = false;     // the kernel refused it
+  bool closed_ = false;
+  std::uint32_t turns_ = 0;
+  Clock::time_point adopted_at_;
+  Relay::Finished finished_;
+};
+
+}  // namespace ambbpf

@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: Apache-2.0
+// A connection and the kernel program: when it enters the sockmap, how a direction is handed over
+// and taken back. README.md beside this file says why each step stands where it stands.
+#include <algorithm>
+
+#include "userspace/dataplane/connection.h"
+#include "userspace/dataplane/tcp_info.h"
+#include "userspace/support/log.h"
+
+namespace ambbpf {
+
+using namespace std::chrono_literals;
+
+namespace {
+
+// A direction that is taken back soon after it was handed over stays in user space for a while, and
+// each time for twice as long: moving to and fro costs more than either place.
+constexpr auto kFirstStay = 2ms;
+constexpr auto kLongestStay = 1s;
+constexpr auto kLongService = 250ms;  // after so long in the kernel the count starts anew
+
+}  // namespace
+
+flow* Connection::flow_of(const Direction& direction) const {
+  if (!slots_) return nullptr;
+  return &plane_.kernel->flow_at(direction.source == kClient ? slots_->client : slots_->backend);
+}
+
+std::uint64_t Connection::redirected(const Direction& direction) const {
+  flow* flow = flow_of(direction);
+  return flow ? load_shared(flow->redirected) : 0;
+}
+
+// Whether everything given to the target, by us or by the program, has entered its send queue. The
+// program hands segments to a worker of the kernel's, and what we write before that worker has
+// finished would overtake them.
+bool Connection::backlog_is_empty(Direction& direction) {
+  const auto target = tcp_counts(target_of(direction).socket.get());
+  return !target || target->closed ||
+         target->entered == direction.pump.written() + redirected(direction);
+}
+
+// The direction has just been found drained.
+void Connection::consider_kernel(Direction& direction) {
+  if (!plane_.kernel || stays_in_user_) return;
+  if (!slots_) {
+    if (!has_earned_promotion() || other(direction).pump.has_bytes_in_hand()) return;
+    return promote();
+  }
+  if (Clock::now() < direction.stay_until)
+    return plane_.agenda.note(direction, direction.stay_until);
+  open_gate(direction);
+}
+
+bool Connection::has_earned_promotion() const {
+  const auto& wanted = plane_.options.promotion;
+  return turns_ >= wanted.turns ||
+         directions_[0].pump.read() + directions_[1].pump.read() >= wanted.bytes ||
+         Clock::now() - adopted_at_ >= wanted.age;
+}
+
+void Connection::promote() {
+  auto slots = plane_.kernel->enter(ends_[kClient].socket.get(), ends_[kBackend].socket.get());
+  stays_in_user_ = !slots || !slots->whole;
+  if (stays_in_user_) {
+    ++plane_.counts.refused_by_kernel;
+    plane_.counts.last_refusal = slots ? "the backend's socket was refused" : slots.error().message();
+    log::debug("a connection stays in user space: {}", plane_.counts.last_refusal);
+  }
+  if (!slots) return;
+
+  ++plane_.counts.promoted;
+  slots_ = *slots;
+  plane_.at_slot[slots_->client] = &directions_[kClient];
+  plane_.at_slot[slots_->backend] = &directions_[kBackend];
+  for (auto& direction : directions_) direction.pump.stop_splicing();
+  // Bytes that came before the insertion are seen by the next read only.
+  for (auto& direction : directions_) advance(direction);
+}
+
+void Connection::open_gate(Direction& direction) {
+  flow& flow = *flow_of(direction);
+  const int source = source_of(direction).socket.get();
+
+  // In this order: what is passed after this line moves `passed`, what arrived before the next one
+  // is counted there. If both agree no unread byte of the source exists anywhere.
+  const auto passed = load_shared(flow.passed);
+  const auto counts = tcp_counts(source);
+  if (!counts || counts->received != direction.pump.read() + redirected(direction))
+    return look_again_soon(direction);
+
+  direction.recheck = {};
+  store_shared(flow.consumed, passed);
+  store_shared(flow.opened, flow.opened + 1);
+  store_shared(flow.gate, 1U);
+  direction.state = Direction::State::kKernel;
+  direction.handed_over_at = Clock::now();
+  ++plane_.counts.handed_over;
+
+  // A verdict that began before the gate opened may end only now, and passes its segment without an
+  // event. TCP_INFO takes the socket's lock, so after it such a segment shows in `passed`.
+  tcp_counts(source);
+  if (load_shared(flow.passed) != passed) {
+    take_back(direction);
+    advance(direction);
+  }
+}
+
+void Connection::taken_back_by_kernel(Direction& direction) {
+  if (closed_ || direction.state != Direction::State::kKernel) return;
+  const flow& flow = *flow_of(direction);
+  if (load_shared(flow.passed) == load_shared(flow.consumed)) return;  // an event of the slot's earlier owner
+  take_back(direction);
+  const bool bounced = Clock::now() - direction.handed_over_at < kLongService;
+  direction.stay =
+      bounced ? std::clamp<Clock::duration>(direction.stay * 2, kFirstStay, kLongestStay) : kFirstStay;
+  direction.stay_until = Clock::now() + direction.stay;
+  advance(direction);
+  rearm();
+}
+
+void Connection::take_back(Direction& direction) {
+  if (direction.state != Direction::State::kKernel) return;
+  store_shared(flow_of(direction)->gate, 0U);
+  // Waits for the verdict that may be under way: from here on `redirected` stands still.
+  tcp_counts(source_of(direction).socket.get());
+  direction.state = Direction::State::kSettling;
+  ++plane_.counts.taken_back;
+}
+
+}  // namespace ambbpf

@@ -1,0 +1,140 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "userspace/dataplane/pump.h"
+
+#include <fcntl.h>
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <cerrno>
+
+namespace ambbpf {
+namespace {
+
+// What one direction may move before the other connections of its thread get their turn.
+constexpr std::uint64_t kTurn = 1024 * 1024;
+constexpr std::size_t kSparePipes = 64;
+
+}  // namespace
+
+std::optional<Pipe> PumpTools::take_pipe() {
+  if (!pipes_.empty()) {
+    Pipe pipe = std::move(pipes_.back());
+    pipes_.pop_back();
+    return pipe;
+  }
+  int ends[2];
+  if (::pipe2(ends, O_CLOEXEC | O_NONBLOCK) != 0) return std::nullopt;
+  // Past the user's pipe quota (pipe(7)) the pipe stays at its default size: slower, still right.
+  ::fcntl(ends[1], F_SETPIPE_SZ, kPipeSize);
+  return Pipe{UniqueFd(ends[0]), UniqueFd(ends[1])};
+}
+
+void PumpTools::give_back(Pipe empty) {
+  if (pipes_.size() < kSparePipes) pipes_.push_back(std::move(empty));
+}
+
+Pump::Outcome Pump::run(int source, int target, PumpTools& tools, bool read_to_the_end) {
+  if (method_ == Method::kCopy) return copy(source, target, tools, read_to_the_end);
+  const auto outcome = splice(source, target, tools);
+  if (pipe_ && !has_bytes_in_hand()) {
+    tools.give_back(std::move(*pipe_));
+    pipe_.reset();
+  }
+  if (method_ == Method::kCopy) return copy(source, target, tools, read_to_the_end);  // refused
+  return outcome;
+}
+
+Pump::Outcome Pump::copy(int source, int target, PumpTools& tools, bool read_to_the_end) {
+  for (const auto start = read_;;) {
+    if (const auto flushed = flush_rest(target); flushed != Outcome::kDrained) return flushed;
+    if (read_ - start >= kTurn) return Outcome::kUnfinished;
+
+    const auto got = ::recv(source, tools.buffer(), PumpTools::kBufferSize, MSG_DONTWAIT);
+    if (got == 0) return Outcome::kSourceEnded;
+    if (got < 0) {
+      if (errno == EINTR) continue;
+      if (errno == EAGAIN) return Outcome::kDrained;
+      return failed(Outcome::kSourceFailed, errno);
+    }
+    const auto size = static_cast<std::size_t>(got);
+    read_ += size;
+
+    const auto put = ::send(target, tools.buffer(), size, MSG_DONTWAIT | MSG_NOSIGNAL);
+    if (put < 0 && errno != EAGAIN && errno != EINTR) return failed(Outcome::kTargetFailed, errno);
+    const auto taken = static_cast<std::size_t>(std::max<ssize_t>(put, 0));
+    written_ += taken;
+    if (taken < size) {
+      rest_at_ = 0;
+      rest_size_ = size - taken;
+      rest_ = std::make_unique<std::byte[]>(rest_size_);
+      std::copy_n(tools.buffer() + taken, rest_size_, rest_.get());
+    } else if (size < PumpTools::kBufferSize && !read_to_the_end) {
+      return Outcome::kDrained;
+    }
+  }
+}
+
+Pump::Outcome Pump::flush_rest(int target) {
+  while (rest_) {
+    const auto put = ::send(target, rest_.get() + rest_at_, rest_size_ - rest_at_,
+                            MSG_DONTWAIT | MSG_NOSIGNAL);
+    if (put < 0) {
+      if (errno == EINTR) continue;
+      if (errno == EAGAIN) return Outcome::kBlocked;
+      return failed(Outcome::kTargetFailed, errno);
+    }
+    written_ += static_cast<std::uint64_t>(put);
+    rest_at_ += static_cast<std::size_t>(put);
+    if (rest_at_ == rest_size_) rest_.reset();
+  }
+  return Outcome::kDrained;
+}
+
+Pump::Outcome Pump::splice(int source, int target, PumpTools& tools) {
+  for (const auto start = read_;;) {
+    if (const auto flushed = flush_pipe(target); flushed != Outcome::kDrained) return flushed;
+    if (read_ - start >= kTurn) return Outcome::kUnfinished;
+
+    if (!pipe_ && !stop_splicing_) pipe_ = tools.take_pipe();
+    if (!pipe_ || stop_splicing_) {
+      method_ = Method::kCopy;
+      return Outcome::kDrained;
+    }
+    // The pipe is empty here, so EAGAIN speaks of the source.
+    const auto got = ::splice(source, nullptr, pipe_->write.get(), nullptr, PumpTools::kPipeSize,
+                              SPLICE_F_MOVE | SPLICE_F_NONBLOCK);
+    if (got == 0) return Outcome::kSourceEnded;
+    if (got > 0) {
+      read_ += static_cast<std::uint64_t>(got);
+    } else if (errno == EAGAIN) {
+      return Outcome::kDrained;
+    } else if (errno == EINVAL) {
+      method_ = Method::kCopy;
+      return Outcome::kDrained;
+    } else if (errno != EINTR) {
+      return failed(Outcome::kSourceFailed, errno);
+    }
+  }
+}
+
+Pump::Outcome Pump::flush_pipe(int target) {
+  while (has_bytes_in_hand()) {
+    const auto put = ::splice(pipe_->read.get(), nullptr, target, nullptr, read_ - written_,
+                              SPLICE_F_MOVE | SPLICE_F_NONBLOCK);
+    if (put > 0) {
+      written_ += static_cast<std::uint64_t>(put);
+    } else if (put < 0 && errno == EAGAIN) {
+      return Outcome::kBlocked;
+    } else if (put == 0 || errno != EINTR) {
+      return failed(Outcome::kTargetFailed, put == 0 ? EPIPE : errno);
+    }
+  }
+  return Outcome::kDrained;
+}
+
+Pump::Outcome Pump::failed(Outcome which, int error) {
+  error_ = std::error_code(error, std::system_category());
+  return which;
+}
+
+}  // namespace ambbpf

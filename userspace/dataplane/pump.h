@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: Apache-2.0
+// One direction of a connection, moved in user space.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <system_error>
+#include <vector>
+
+#include "userspace/support/unique_fd.h"
+
+namespace ambbpf {
+
+struct Pipe {
+  UniqueFd read;
+  UniqueFd write;
+};
+
+// What all pumps of one thread share: a buffer to copy through, and empty pipes. A pump keeps
+// neither while it has nothing in hand, so an idle connection holds no memory here.
+class PumpTools {
+ public:
+  static constexpr std::size_t kBufferSize = 128 * 1024;
+  static constexpr int kPipeSize = 256 * 1024;  // asked for; the kernel may give less
+
+  PumpTools() : buffer_(std::make_unique<std::byte[]>(kBufferSize)) {}
+
+  std::byte* buffer() { return buffer_.get(); }
+
+  std::optional<Pipe> take_pipe();  // empty when the kernel refuses (EMFILE, ENFILE)
+  void give_back(Pipe empty);
+
+ private:
+  std::unique_ptr<std::byte[]> buffer_;
+  std::vector<Pipe> pipes_;
+};
+
+// Moves what the source socket has into the target socket, both non-blocking, owning neither. What
+// the target does not take at once is kept here, and nothing more is read meanwhile.
+class Pump {
+ public:
+  enum class Method { kSplice, kCopy };
+  enum class Outcome {
+    kDrained,     // the source has nothing now, nothing is in hand
+    kBlocked,     // the target is full, something is in hand
+    kUnfinished,  // there is more to move, but others want their turn
+    kSourceEnded,
+    kSourceFailed,
+    kTargetFailed,
+  };
+
+  explicit Pump(Method method) : method_(method) {}
+
+  // With `read_to_the_end` a read that brings less than asked for is not taken for the last one.
+  Outcome run(int source, int target, PumpTools& tools, bool read_to_the_end);
+
+  // Copies as soon as nothing is in hand. splice(2) shows only a part of the bytes of a socket in a
+  // sockmap, and never gets past an urgent byte.
+  void stop_splicing() { stop_splicing_ = true; }
+
+  bool has_bytes_in_hand() const { return read_ != written_; }
+  std::uint64_t read() const { return read_; }
+  std::uint64_t written() const { return written_; }
+  std::error_code error() const { return error_; }  // after kSourceFailed or kTargetFailed
+
+ private:
+  Outcome copy(int source, int target, PumpTools& tools, bool read_to_the_end);
+  Outcome splice(int source, int target, PumpTools& tools);
+  Outcome flush_rest(int target);  // kDrained when nothing is left
+  Outcome flush_pipe(int target);
+  Outcome failed(Outcome which, int error);
+
+  Method method_;
+  bool stop_splicing_ = false;
+  std::uint64_t read_ = 0;
+  std::uint64_t written_ = 0;
+  std::optional<Pipe> pipe_;           // only while splicing
+  std::unique_ptr<std::byte[]> rest_;  // only while copying: what the target did not take
+  std::size_t rest_at_ = 0;
+  std::size_t rest_size_ = 0;
+  std::error_code error_;
+};
+
+}  // namespace ambbpf

@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "userspace/dataplane/relay.h"
+
+#include <sys/epoll.h>
+
+#include <array>
+#include <boost/asio/posix/stream_descriptor.hpp>
+
+#include "userspace/dataplane/connection.h"
+
+namespace ambbpf {
+
+namespace {
+constexpr int kEventsATurn = 256;
+}
+
+RelayCounts& RelayCounts::operator+=(const RelayCounts& other) {
+  connections_now += other.connections_now;
+  connections_total += other.connections_total;
+  in_map_now += other.in_map_now;
+  directions_in_kernel_now += other.directions_in_kernel_now;
+  directions_in_user_now += other.directions_in_user_now;
+  to_backend.kernel_bytes += other.to_backend.kernel_bytes;
+  to_backend.user_bytes += other.to_backend.user_bytes;
+  to_client.kernel_bytes += other.to_client.kernel_bytes;
+  to_client.user_bytes += other.to_client.user_bytes;
+  promoted += other.promoted;
+  handed_over += other.handed_over;
+  taken_back += other.taken_back;
+  refused_by_kernel += other.refused_by_kernel;
+  if (!other.last_refusal.empty()) last_refusal = other.last_refusal;
+  resets += other.resets;
+  mismatches += other.mismatches;
+  untold_events += other.untold_events;
+  return *this;
+}
+
+Result<std::unique_ptr<Relay>> Relay::create(asio::io_context& io, const RelayOptions& options) {
+  std::unique_ptr<Relay> relay(new Relay(io, options));
+  if (const auto ready = relay->set_up(); !ready) return tl::unexpected(ready.error());
+  return relay;
+}
+
+Relay::Relay(asio::io_context& io, const RelayOptions& options)
+    : io_(io), plane_(std::make_unique<Plane>(io, options)) {}
+
+Relay::~Relay() {
+  if (epoll_watch_) epoll_watch_->release();  // the epoll set is the plane's
+}
+
+Result<void> Relay::set_up() {
+  plane_->epoll = UniqueFd(::epoll_create1(EPOLL_CLOEXEC));
+  if (!plane_->epoll) return fail_errno("create an epoll set");
+
+  if (plane_->options.engine == Engine::kSockmap) {
+    auto kernel = KernelPath::load(plane_->options.slots, [plane = plane_.get()](Slot slot) {
+      if (Direction* direction = plane->at_slot[slot])
+        direction->connection->taken_back_by_kernel(*direction);
+    });
+    if (!kernel) return tl::unexpected(kernel.error());
+    plane_->kernel = std::move(*kernel);
+    plane_->at_slot.resize(plane_->options.slots);
+    epoll_event event{.events = EPOLLIN, .data = {.ptr = nullptr}};
+    if (::epoll_ctl(plane_->epoll.get(), EPOLL_CTL_ADD, plane_->kernel->event_fd(), &event) != 0)
+      return fail_errno("watch the ring buffer taken_back");
+  }
+  epoll_watch_ = std::make_unique<asio::posix::stream_descriptor>(io_, plane_->epoll.get());
+  wait_for_events();
+  return {};
+}
+
+void Relay::adopt(UniqueFd client, UniqueFd backend, Finished finished) {
+  ++plane_->counts.connections_total;
+  plane_->connections.emplace_back(*plane_, std::move(client), std::move(backend),
+                                   std::move(finished));
+  const auto self = std::prev(plane_->connections.end());
+  self->start(self);
+}
+
+void Relay::wait_for_events() {
+  epoll_watch_->async_wait(asio::posix::stream_descriptor::wait_read,
+                           [this](boost::system::error_code error) {
+                             if (!error) turn();
+                           });
+}
+
+void Relay::turn() {
+  serve_events();
+  look_at_all_when_events_were_lost();
+  plane_->retired.clear();
+  wait_for_events();
+}
+
+void Relay::serve_events() {
+  std::array<epoll_event, kEventsATurn> events;
+  const int count = ::epoll_wait(plane_->epoll.get(), events.data(), kEventsATurn, 0);
+  for (int i = 0; i < count; ++i) {
+    auto* end = static_cast<End*>(events[static_cast<std::size_t>(i)].data.ptr);
+    if (end)
+      end->connection->on_ready(*end, events[static_cast<std::size_t>(i)].events);
+    else
+      plane_->kernel->read_events();
+  }
+}
+
+void Relay::look_at_all_when_events_were_lost() {
+  if (!plane_->kernel || plane_->kernel->untold() == untold_seen_) return;
+  untold_seen_ = plane_->kernel->untold();
+  for (Direction* direction : plane_->at_slot)
+    if (direction) direction->connection->taken_back_by_kernel(*direction);
+}
+
+std::size_t Relay::connections() const { return plane_->connections.size(); }
+
+void Relay::reset_all(std::string_view reason) {
+  while (!plane_->connections.empty()) plane_->connections.front().reset(reason, {});
+}
+
+RelayCounts Relay::counts() const {
+  RelayCounts counts = plane_->counts;
+  counts.connections_now = plane_->connections.size();
+  if (plane_->kernel) counts.untold_events = plane_->kernel->untold();
+  for (const auto& connection : plane_->connections) connection.add_to(counts);
+  return counts;
+}
+
+}  // namespace ambbpf

@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: Apache-2.0
+// The data plane of one thread: moves the bytes of connected pairs of sockets until both have ended.
+#pragma once
+
+#include <boost/asio/posix/stream_descriptor.hpp>
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <system_error>
+
+#include "userspace/dataplane/engine.h"
+#include "userspace/support/asio.h"
+#include "userspace/support/result.h"
+#include "userspace/support/unique_fd.h"
+
+namespace ambbpf {
+
+// The sockmap engine serves a new connection in user space, as plain sockets, until it has shown
+// that it lives: the first of these that it reaches puts it into the map.
+struct Promotion {
+  std::uint64_t bytes = 128 * 1024;  // moved, both ways together
+  std::uint32_t turns = 6;           // times that either side had something to say
+  std::chrono::milliseconds age{500};
+};
+
+struct RelayOptions {
+  Engine engine = Engine::kSockmap;
+  Promotion promotion;
+  std::uint32_t slots = 65536;  // sockmap: two for each connection; one thread's share
+};
+
+// What became of a connection. `error` is empty when both sides finished in order.
+struct ConnectionEnd {
+  std::uint64_t bytes_to_backend = 0;
+  std::uint64_t bytes_to_client = 0;
+  std::string_view reason;  // of a reset; empty otherwise
+  std::error_code error;
+};
+
+struct DirectionCounts {
+  std::uint64_t kernel_bytes = 0;  // moved by the kernel program
+  std::uint64_t user_bytes = 0;
+};
+
+struct RelayCounts {
+  std::uint64_t connections_now = 0;
+  std::uint64_t connections_total = 0;
+  std::uint64_t in_map_now = 0;               // connections in the sockmap
+  std::uint64_t directions_in_kernel_now = 0;
+  std::uint64_t directions_in_user_now = 0;
+  DirectionCounts to_backend;
+  DirectionCounts to_client;
+  std::uint64_t promoted = 0;                 // connections put into the sockmap
+  std::uint64_t handed_over = 0;              // directions given to the kernel program
+  std::uint64_t taken_back = 0;               // … and taken back
+  std::uint64_t refused_by_kernel = 0;        // connections that had to stay in user space
+  std::string last_refusal;
+  std::uint64_t resets = 0;
+  std::uint64_t mismatches = 0;               // bytes received and bytes sent on did not agree
+  std::uint64_t untold_events = 0;
+
+  RelayCounts& operator+=(const RelayCounts& other);
+};
+
+struct Plane;
+
+// Runs on one thread, the one that runs `io`. The process must ignore SIGPIPE: splice(2) cannot be
+// told not to raise it.
+class Relay {
+ public:
+  using Finished = std::function<void(const ConnectionEnd&)>;
+
+  // Fails where the kernel refuses the engine.
+  static Result<std::unique_ptr<Relay>> create(asio::io_context& io, const RelayOptions& options);
+  ~Relay();  // closes what is left, without calling back
+  Relay(const Relay&) = delete;
+  Relay& operator=(const Relay&) = delete;
+
+  // Takes both sockets, connected and non-blocking; calls back once, when they have been closed.
+  // A half-close is passed on after every earlier byte; a reset of either side resets the other.
+  void adopt(UniqueFd client, UniqueFd backend, Finished finished);
+
+  std::size_t connections() const;
+  void reset_all(std::string_view reason);
+  RelayCounts counts() const;
+
+ private:
+  explicit Relay(asio::io_context& io, const RelayOptions& options);
+  Result<void> set_up();
+  void wait_for_events();
+  void turn();
+  void serve_events();
+  void look_at_all_when_events_were_lost();
+
+  asio::io_context& io_;
+  std::unique_ptr<Plane> plane_;
+  std::unique_ptr<asio::posix::stream_descriptor> epoll_watch_;
+  std::uint64_t untold_seen_ = 0;
+};
+
+}  // namespace ambbpf

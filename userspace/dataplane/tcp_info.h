@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <optional>
+
+namespace ambbpf {
+
+// A TCP socket's own count of bytes, from one TCP_INFO call: taken under the socket's lock, so the
+// numbers belong together, and every verdict of the kernel program that began before the call has
+// ended when it returns.
+struct TcpCounts {
+  // Arrived in order. A FIN counts as one byte.
+  std::uint64_t received = 0;
+  // Put into the send queue: sent for the first time, or waiting to be. A FIN does not count once
+  // sent, and counts as one while it waits.
+  std::uint64_t entered = 0;
+  bool closed = false;  // reset, timed out, or both FINs exchanged and acknowledged
+};
+
+// Empty on kernels before 4.19, which do not report tcpi_bytes_sent (Linux ba113c3aa79a).
+std::optional<TcpCounts> tcp_counts(int socket);
+
+}  // namespace ambbpf

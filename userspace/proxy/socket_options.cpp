@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "userspace/proxy/socket_options.h"
+
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
+
+namespace ambbpf {
+
+Result<void> set_connection_options(int socket) {
+  using std::chrono::milliseconds;
+  struct Option {
+    int level;
+    int name;
+    int value;
+    const char* spelled;
+  };
+  constexpr Option kOptions[] = {
+      {IPPROTO_TCP, TCP_NODELAY, 1, "TCP_NODELAY"},
+      {SOL_SOCKET, SO_OOBINLINE, 1, "SO_OOBINLINE"},
+      {SOL_SOCKET, SO_KEEPALIVE, 1, "SO_KEEPALIVE"},
+      {IPPROTO_TCP, TCP_KEEPIDLE, 60, "TCP_KEEPIDLE"},
+      {IPPROTO_TCP, TCP_KEEPINTVL, 15, "TCP_KEEPINTVL"},
+      {IPPROTO_TCP, TCP_USER_TIMEOUT, int{milliseconds(kPeerTimeout).count()}, "TCP_USER_TIMEOUT"},
+  };
+  for (const auto& option : kOptions)
+    if (::setsockopt(socket, option.level, option.name, &option.value, sizeof option.value) != 0)
+      return fail_errno(std::string("set ") + option.spelled);
+  return {};
+}
+
+}  // namespace ambbpf

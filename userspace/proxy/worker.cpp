@@ -1,0 +1,143 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "userspace/proxy/worker.h"
+
+#include <sys/socket.h>
+
+#include "userspace/support/log.h"
+
+namespace ambbpf {
+
+using namespace std::chrono_literals;
+
+namespace {
+
+constexpr int kAcceptsATurn = 64;
+
+awaitable<RelayCounts> counts_of(Relay& relay) { co_return relay.counts(); }
+
+void reset_client(const UniqueFd& client) {
+  const linger reset{.l_onoff = 1, .l_linger = 0};
+  ::setsockopt(client.get(), SOL_SOCKET, SO_LINGER, &reset, sizeof reset);
+}
+
+// Counts a connection with its service and backend for as long as it is open.
+class OpenConnection {
+ public:
+  OpenConnection(Service& service, std::shared_ptr<Backend> backend)
+      : service_(service), backend_(std::move(backend)) {
+    ++backend_->connections_now;
+    ++backend_->connections_total;
+  }
+  ~OpenConnection() {
+    --backend_->connections_now;
+    --service_.connections_now;
+  }
+  OpenConnection(const OpenConnection&) = delete;
+  OpenConnection& operator=(const OpenConnection&) = delete;
+
+  void ended(const ConnectionEnd& end) const {
+    log::debug("service {}: connection to {} ended: {} bytes there, {} back{}{}{}{}",
+               service_.name(), to_string(backend_->address()), end.bytes_to_backend,
+               end.bytes_to_client, end.reason.empty() ? "" : ", reset: ", end.reason,
+               end.error ? ": " : "", end.error ? end.error.message() : "");
+  }
+
+ private:
+  Service& service_;
+  std::shared_ptr<Backend> backend_;
+};
+
+}  // namespace
+
+Result<std::unique_ptr<Worker>> Worker::create(const RelayOptions& relay, const DialOptions& dial) {
+  std::unique_ptr<Worker> worker(new Worker());
+  auto made = Relay::create(worker->io_, relay);
+  if (!made) return tl::unexpected(made.error());
+  worker->relay_ = std::move(*made);
+  worker->dial_ = dial;
+  return worker;
+}
+
+Worker::~Worker() {
+  io_.stop();
+  if (thread_.joinable()) thread_.join();
+}
+
+void Worker::serve(UniqueFd listener, Service& service) {
+  listening_.push_back(std::make_unique<Listening>(
+      Listening{asio::posix::stream_descriptor(io_, listener.release()), service}));
+}
+
+void Worker::start() {
+  for (const auto& listening : listening_) spawn(io_, accept_all(*this, *listening));
+  thread_ = std::thread([this] { io_.run(); });
+}
+
+awaitable<void> Worker::accept_all(Worker& worker, Listening& listening) {
+  using Descriptor = asio::posix::stream_descriptor;
+  for (;;) {
+    const auto [error] = co_await listening.socket.async_wait(Descriptor::wait_read, as_tuple);
+    if (error) co_return;  // closed by stop_accepting()
+    bool out_of_files = false;
+    worker.accept_some(listening, out_of_files);
+    if (out_of_files) co_await sleep_for(100ms);  // the listener stays readable: do not spin on it
+  }
+}
+
+void Worker::accept_some(Listening& listening, bool& out_of_files) {
+  for (int i = 0; i < kAcceptsATurn; ++i) {
+    UniqueFd client(::accept4(listening.socket.native_handle(), nullptr, nullptr,
+                              SOCK_NONBLOCK | SOCK_CLOEXEC));
+    if (client) {
+      spawn(io_, connect(*this, std::move(client), listening.service));
+      continue;
+    }
+    if (errno == EAGAIN) return;
+    if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
+      if (const auto unsaid = accept_log_.pass(Clock::now()))
+        log::error("service {}: accept: {}; waiting for a free descriptor",
+                   listening.service.name(), std::generic_category().message(errno));
+      out_of_files = true;
+      return;
+    }
+    // Anything else is the fault of that one connection (accept(2), ERRORS): on to the next.
+  }
+}
+
+// From accepted to relayed; the relay then owns both sockets.
+awaitable<void> Worker::connect(Worker& worker, UniqueFd client, Service& service) {
+  ++service.connections_now;
+  ++service.connections_total;
+  auto dialled = co_await dial(service, worker.dial_);
+  if (!dialled) {
+    reset_client(client);
+    --service.connections_now;
+    if (const auto unsaid = worker.failures_log_.pass(Clock::now()))
+      log::warn("{}; connection reset (and {} more before it)", dialled.error().message(), *unsaid);
+    co_return;
+  }
+  auto open = std::make_shared<OpenConnection>(service, std::move(dialled->backend));
+  worker.relay_->adopt(std::move(client), std::move(dialled->socket),
+                       [open](const ConnectionEnd& end) { open->ended(end); });
+}
+
+void Worker::stop_accepting() {
+  asio::post(io_, [this] {
+    for (const auto& listening : listening_) {
+      // Who has been let in by the kernel already is served, not reset by the close.
+      bool out_of_files = false;
+      accept_some(*listening, out_of_files);
+      listening->socket.close();
+    }
+  });
+}
+
+void Worker::reset_all() {
+  asio::post(io_, [this] { relay_->reset_all("shutdown"); });
+}
+
+awaitable<RelayCounts> Worker::counts() {
+  co_return co_await asio::co_spawn(io_, counts_of(*relay_), asio::use_awaitable);
+}
+
+}  // namespace ambbpf

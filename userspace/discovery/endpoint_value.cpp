@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "userspace/discovery/endpoint_value.h"
+
+#include <fmt/format.h>
+
+#include "userspace/discovery/quote.h"
+#include "userspace/endpoints/endpoint.h"
+#include "userspace/support/json.h"
+
+namespace ambbpf {
+namespace {
+
+constexpr std::size_t kLongestValue = 64 * 1024;  // bytes; registrars write some hundred
+
+std::string_view trimmed(std::string_view text) {
+  constexpr std::string_view kSpace = " \t\r\n";
+  const auto first = text.find_first_not_of(kSpace);
+  if (first == std::string_view::npos) return {};
+  return text.substr(first, text.find_last_not_of(kSpace) - first + 1);
+}
+
+Result<asio::ip::address> decode_host(std::string_view host) {
+  auto inner = host;
+  const bool bracketed = host.size() >= 2 && host.front() == '[' && host.back() == ']';
+  if (bracketed) inner = host.substr(1, host.size() - 2);
+  boost::system::error_code error;
+  const auto address = asio::ip::make_address(inner, error);
+  // Asio reads up to the first NUL.
+  if (error || inner.find('\0') != std::string_view::npos || (bracketed && !address.is_v6()))
+    return fail(fmt::format("host {} is not an IP address", quoted(host)));
+  return address;
+}
+
+Result<unsigned short> decode_port(const JsonValue& object) {
+  const auto* port = field_at(object, "port");
+  if (!port) return fail("no \"port\"");
+  const auto number = as_uint(*port);
+  if (number && *number >= 1 && *number <= 65535) return static_cast<unsigned short>(*number);
+  if (number) return fail(fmt::format("port {} is not within 1 to 65535", *number));
+  if (const auto text = as_string(*port))
+    return fail(fmt::format("port {} is not a number", quoted(*text)));
+  return fail("\"port\" is not an integer");
+}
+
+Result<tcp::endpoint> decode_object(const JsonValue& object) {
+  auto host = string_at(object, "host");
+  if (!host) host = string_at(object, "IP");
+  if (!host) return fail("no \"host\" with an address in it");
+  const auto address = decode_host(*host);
+  if (!address) return tl::unexpected(address.error());
+  const auto port = decode_port(object);
+  if (!port) return tl::unexpected(port.error());
+  return tcp::endpoint(*address, *port);
+}
+
+Result<tcp::endpoint> decode_any(std::string_view value) {
+  if (value.empty()) return fail("empty value");
+  if (value.size() > kLongestValue) return fail(fmt::format("{} bytes are too long", value.size()));
+  if (value.front() == '{') {
+    const auto json = parse_json(value);
+    if (!json) return fail(fmt::format("{} is not JSON", quoted(value)));
+    return decode_object(*json);
+  }
+  const auto plain = value.find('\0') == std::string_view::npos ? parse_address(value) : fail("");
+  if (!plain) return fail(fmt::format("{} is neither a JSON object nor host:port", quoted(value)));
+  return *plain;
+}
+
+}  // namespace
+
+Result<tcp::endpoint> decode_endpoint_value(std::string_view value) {
+  auto endpoint = decode_any(trimmed(value));
+  // 0.0.0.0 is what "docker port" prints for a port published on all addresses: to connect there
+  // would be to connect to ourselves.
+  if (endpoint && (endpoint->address().is_unspecified() || endpoint->address().is_multicast()))
+    return fail(fmt::format("{} is no address of a backend", to_string(*endpoint)));
+  return endpoint;
+}
+
+}  // namespace ambbpf

@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <string>
+
+#include "userspace/discovery/etcd_types.h"
+#include "userspace/discovery/http_client.h"
+
+namespace ambbpf {
+
+// Reads one directory through etcd's v2 keys API: a recursive GET, then one long poll after the
+// other, each for the first event from an index on. Reads are answered by the member asked, without
+// a quorum and so without a redirect to the leader, which may be out of our reach.
+class EtcdV2 {
+ public:
+  static constexpr const char* kKind = "etcd v2";
+
+  EtcdV2(HttpClient& http, const std::string& directory, const EtcdOptions& options);
+
+  awaitable<Result<EtcdListing>> list(std::string url);
+
+  // The news that follow `known`, or a sign of life. Tells by list_again when it cannot, also when
+  // there was none until the deadline.
+  awaitable<Result<EtcdNews>> next(std::string url, EtcdPosition known, Clock::time_point deadline);
+
+  // Ends next() early.
+  void interrupt();
+
+  // Before the next list().
+  void stop() { poll_ = HttpStream(); }
+
+ private:
+  awaitable<Result<EtcdNews>> begin_poll(std::string url, EtcdPosition known);
+  awaitable<Result<EtcdNews>> end_poll(EtcdPosition known, Clock::time_point deadline);
+  HttpRequest request(const std::string& url, const std::string& query) const;
+
+  HttpClient& http_;
+  const std::string directory_;
+  const std::string path_;  // directory_, encoded
+  const std::chrono::milliseconds timeout_;
+  HttpStream poll_;
+};
+
+}  // namespace ambbpf

@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "userspace/discovery/etcd_v2_decode.h"
+
+#include <fmt/format.h>
+
+#include "userspace/discovery/quote.h"
+#include "userspace/support/json.h"
+
+namespace ambbpf {
+namespace {
+
+bool is_removal(std::string_view action) {
+  return action == "delete" || action == "expire" || action == "compareAndDelete";
+}
+
+tl::unexpected<Error> not_as_expected(std::string_view what, std::string_view body) {
+  return fail(fmt::format("{} {}", quoted(body), what));
+}
+
+}  // namespace
+
+std::optional<EtcdV2Error> decode_v2_error(std::string_view body) {
+  const auto json = parse_json(body);
+  if (!json) return std::nullopt;
+  const auto code = uint_at(*json, "errorCode");
+  if (!code) return std::nullopt;
+  const auto message = string_at(*json, "message").value_or("");
+  const auto cause = string_at(*json, "cause").value_or("");
+  return EtcdV2Error{*code,
+                     fmt::format("etcd says {} {} ({})", *code, printable(message.substr(0, 200)),
+                                 printable(cause.substr(0, 200)))};
+}
+
+Result<std::vector<EtcdKey>> decode_v2_listing(std::string_view body) {
+  const auto json = parse_json(body);
+  if (!json) return not_as_expected("is not JSON", body);
+  const auto* directory = object_at(*json, "node");
+  if (!directory) return not_as_expected("has no \"node\"", body);
+  std::vector<EtcdKey> keys;
+  const auto* nodes = array_at(*directory, "nodes");
+  if (!nodes) return keys;  // an empty directory, or a key where a directory was expected
+  for (const auto& node : nodes->GetArray()) {
+    const auto key = string_at(node, "key");
+    if (!key) return not_as_expected("has a node without \"key\"", body);
+    if (!true_at(node, "dir"))
+      keys.push_back({std::string(*key), std::string(string_at(node, "value").value_or(""))});
+  }
+  return keys;
+}
+
+Result<EtcdV2Event> decode_v2_event(std::string_view body) {
+  const auto json = parse_json(body);
+  if (!json) return not_as_expected("is not JSON", body);
+  const auto action = string_at(*json, "action");
+  const auto* node = object_at(*json, "node");
+  if (!action || !node) return not_as_expected("is not an event", body);
+  const auto key = string_at(*node, "key");
+  const auto index = uint_at(*node, "modifiedIndex");
+  if (!key || !index) return not_as_expected("has no \"key\" or \"modifiedIndex\"", body);
+  EtcdV2Event event{{std::string(*key), std::nullopt}, false, *index};
+  if (is_removal(*action)) return event;
+  event.makes_directory = true_at(*node, "dir");
+  if (!event.makes_directory) event.change.value = string_at(*node, "value").value_or("");
+  return event;
+}
+
+}  // namespace ambbpf

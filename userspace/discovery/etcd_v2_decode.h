@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: Apache-2.0
+// Bodies of etcd's v2 keys API (0.4 to 3.5), decoded. Pure functions: text in, values out.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "userspace/discovery/etcd_types.h"
+#include "userspace/support/result.h"
+
+namespace ambbpf {
+
+// {"errorCode":100,"message":"Key not found","cause":"/services","index":3}
+struct EtcdV2Error {
+  static constexpr std::uint64_t kKeyNotFound = 100;
+  static constexpr std::uint64_t kEventIndexCleared = 401;
+
+  std::uint64_t code = 0;
+  std::string text;  // message and cause, fit for a log
+};
+
+struct EtcdV2Event {
+  EtcdChange change;
+  // A directory was made (or its TTL set). It takes the place of a key with a value, hence `change`
+  // has none; what may stand below it is as it was.
+  bool makes_directory = false;
+  std::uint64_t index = 0;  // of the event in the cluster's history
+};
+
+// Nothing if the body is not an error of etcd's own ("404 page not found").
+std::optional<EtcdV2Error> decode_v2_error(std::string_view body);
+
+// The keys in an answer to a GET: the direct children of a directory; deeper ones are left out.
+Result<std::vector<EtcdKey>> decode_v2_listing(std::string_view body);
+
+// One event, as a long poll answers it.
+Result<EtcdV2Event> decode_v2_event(std::string_view body);
+
+}  // namespace ambbpf

@@ -1,0 +1,140 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "userspace/discovery/etcd_v3_decode.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "userspace/discovery/base64.h"
+#include "userspace/discovery/quote.h"
+#include "userspace/support/json.h"
+
+namespace ambbpf {
+namespace {
+
+// "key" and "range_end" of all keys below `directory`: '0' is the character after '/'.
+std::string below(std::string_view directory) {
+  const std::string path(directory);
+  return fmt::format(R"("key":"{}","range_end":"{}")", base64_encode(path + '/'),
+                     base64_encode(path + '0'));
+}
+
+tl::unexpected<Error> not_as_expected(std::string_view what, std::string_view body) {
+  return fail(fmt::format("{} {}", quoted(body), what));
+}
+
+// A missing revision is zero; a missing header is not etcd.
+std::optional<EtcdPosition> position_of(const JsonValue& answer) {
+  const auto* header = object_at(answer, "header");
+  if (!header) return std::nullopt;
+  const auto cluster = string_at(*header, "cluster_id").value_or("");
+  return EtcdPosition{std::string(cluster), uint_at(*header, "revision").value_or(0)};
+}
+
+// The bytes of a field; empty where it is left out, nothing where it is not base64.
+std::optional<std::string> bytes_at(const JsonValue& object, const char* name) {
+  const auto* field = field_at(object, name);
+  if (!field) return "";
+  const auto text = as_string(*field);
+  return text ? base64_decode(*text) : std::nullopt;
+}
+
+std::optional<EtcdKey> key_of(const JsonValue& kv) {
+  if (!kv.IsObject()) return std::nullopt;
+  auto key = bytes_at(kv, "key");
+  auto value = bytes_at(kv, "value");
+  if (!key || !value || key->empty()) return std::nullopt;
+  return EtcdKey{std::move(*key), std::move(*value)};
+}
+
+// A PUT's type is zero and so left out.
+std::optional<EtcdChange> change_of(const JsonValue& event) {
+  const auto* kv = object_at(event, "kv");
+  auto key = kv ? key_of(*kv) : std::nullopt;
+  if (!key) return std::nullopt;
+  if (string_at(event, "type").value_or("PUT") == "DELETE")
+    return EtcdChange{std::move(key->key), std::nullopt};
+  return EtcdChange{std::move(key->key), std::move(key->value)};
+}
+
+std::string words_of(const JsonValue& error) {
+  auto words = string_at(error, "message");
+  if (!words) words = string_at(error, "error");
+  return words ? "etcd says " + quoted(*words, 200) : "";
+}
+
+// Revisions far behind come in several batches, each with the newest revision in its header
+// (watchable_store.go): known is only what the events themselves say.
+Result<void> take_events(const JsonValue& events, EtcdV3Watched& watched) {
+  watched.index = 0;
+  for (const auto& event : events.GetArray()) {
+    auto change = change_of(event);
+    if (!change) return fail("has an event without a key");
+    const auto* kv = object_at(event, "kv");
+    watched.index = std::max(watched.index, uint_at(*kv, "mod_revision").value_or(0));
+    watched.changes.push_back(std::move(*change));
+  }
+  return {};
+}
+
+std::string cancellation_of(const JsonValue& result) {
+  if (const auto compacted = uint_at(result, "compact_revision").value_or(0))
+    return fmt::format("etcd has compacted its history up to revision {}", compacted);
+  return fmt::format("etcd canceled the watch: {}",
+                     quoted(string_at(result, "cancel_reason").value_or(""), 200));
+}
+
+}  // namespace
+
+std::string encode_v3_range(std::string_view directory) { return "{" + below(directory) + "}"; }
+
+std::string encode_v3_watch(std::string_view directory, std::uint64_t start_revision) {
+  return fmt::format(R"({{"create_request":{{{},"start_revision":"{}","progress_notify":true}}}})",
+                     below(directory), start_revision);
+}
+
+Result<EtcdListing> decode_v3_listing(std::string_view body) {
+  const auto json = parse_json(body);
+  if (!json) return not_as_expected("is not JSON", body);
+  auto position = position_of(*json);
+  if (!position) return not_as_expected("has no \"header\"", body);
+  EtcdListing listing{true, std::move(*position), {}};
+  const auto* kvs = array_at(*json, "kvs");
+  if (!kvs) return listing;
+  for (const auto& kv : kvs->GetArray()) {
+    auto key = key_of(kv);
+    if (!key) return not_as_expected("has a key or value that is not base64", body);
+    listing.keys.push_back(std::move(*key));
+  }
+  return listing;
+}
+
+Result<EtcdV3Watched> decode_v3_watched(std::string_view line) {
+  const auto json = parse_json(line);
+  if (!json) return not_as_expected("is not JSON", line);
+  if (field_at(*json, "error")) return fail(decode_v3_error(line));
+  const auto* result = object_at(*json, "result");
+  auto position = result ? position_of(*result) : std::nullopt;
+  if (!position) return not_as_expected("is no answer of a watch", line);
+  EtcdV3Watched watched{std::move(*position), {}, 0, {}};
+  if (true_at(*result, "canceled")) {
+    watched.canceled = cancellation_of(*result);
+    return watched;
+  }
+  if (!true_at(*result, "created")) watched.index = watched.position.index;
+  if (const auto* events = array_at(*result, "events")) {
+    const auto taken = take_events(*events, watched);
+    if (!taken) return not_as_expected(taken.error().what, line);
+  }
+  return watched;
+}
+
+std::string decode_v3_error(std::string_view body) {
+  const auto json = parse_json(body);
+  if (!json) return quoted(body, 200);
+  const auto* error = object_at(*json, "error");
+  const auto words = words_of(error ? *error : *json);
+  return words.empty() ? quoted(body, 200) : words;
+}
+
+}  // namespace ambbpf

@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: Apache-2.0
+// HTTP/1.1 on the controller's loop: whole answers, and answers that go on and on.
+#pragma once
+
+#include <chrono>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "userspace/support/asio.h"
+#include "userspace/support/result.h"
+
+namespace ambbpf {
+
+class CurlLoop;
+class HttpTransfer;
+
+struct HttpRequest {
+  std::string url;
+  std::string method = "GET";
+  std::string body;                 // sent with every method but GET
+  std::vector<std::string> fields;  // "Name: value"
+  std::chrono::milliseconds connect_timeout{2000};
+  std::chrono::milliseconds timeout{5000};  // for request() in all, for open() to the head's end
+};
+
+// Status and header fields of an answer.
+struct HttpHead {
+  int status = 0;
+  std::vector<std::pair<std::string, std::string>> fields;
+
+  // The name's case does not matter; the first of several.
+  std::optional<std::string_view> field(std::string_view name) const;
+};
+
+struct HttpResponse {
+  HttpHead head;
+  std::string body;
+};
+
+// What reading from a stream gave.
+struct StreamPiece {
+  enum class Kind { kText, kQuiet, kEnd };
+  Kind kind;         // kQuiet: the deadline passed or interrupt() was called
+  std::string text;  // kText: a line without its end, or all the rest
+};
+
+// An answer whose head has arrived. One reader at a time; to destroy it stops the transfer.
+class HttpStream {
+ public:
+  HttpStream() = default;
+  explicit HttpStream(std::shared_ptr<HttpTransfer> transfer) : transfer_(std::move(transfer)) {}
+
+  explicit operator bool() const { return transfer_ != nullptr; }
+  const HttpHead& head() const;
+
+  // The last line needs no line end. kEnd: the answer is complete.
+  awaitable<Result<StreamPiece>> read_line(Clock::time_point deadline) const;
+
+  // kText once the answer is complete; its text may be empty.
+  awaitable<Result<StreamPiece>> read_rest(Clock::time_point deadline) const;
+
+  // Makes the reader, now or next, return kQuiet.
+  void interrupt() const;
+
+ private:
+  std::shared_ptr<HttpTransfer> transfer_;
+};
+
+// Follows up to three redirects (each request asks its own URL first again), keeps connections
+// alive, and talks to no proxy whatever the environment says. A body or a line of more than 16 MiB
+// is an error. TCP keep-alive finds a vanished server within some 20 s. Errors name method and URL.
+// For one thread. It and its streams may be destroyed in any order, at any time.
+class HttpClient {
+ public:
+  static constexpr std::size_t kLongest = 16 * 1024 * 1024;  // bytes
+
+  explicit HttpClient(asio::any_io_executor executor);
+
+  awaitable<Result<HttpResponse>> request(HttpRequest request);
+
+  // Returns when the head has arrived.
+  awaitable<Result<HttpStream>> open(HttpRequest request);
+
+  const asio::any_io_executor& executor() const;
+
+ private:
+  std::shared_ptr<CurlLoop> loop_;
+};
+
+}  // namespace ambbpf

@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "userspace/discovery/service_keys.h"
+
+#include <set>
+
+#include "userspace/discovery/endpoint_value.h"
+#include "userspace/discovery/quote.h"
+#include "userspace/support/log.h"
+
+namespace ambbpf {
+namespace {
+
+// True if `key` is `directory` or stands below it.
+bool covers(std::string_view directory, std::string_view key) {
+  if (directory.ends_with('/')) directory.remove_suffix(1);
+  return key.starts_with(directory) &&
+         (key.size() == directory.size() || key[directory.size()] == '/');
+}
+
+}  // namespace
+
+std::string etcd_directory(std::string_view prefix, std::string_view service) {
+  std::string directory;
+  for (const auto part : {prefix, std::string_view("/"), service}) {
+    for (const char c : part) {
+      if (directory.empty() && c != '/') directory += '/';
+      if (c != '/' || !directory.ends_with('/')) directory += c;
+    }
+  }
+  while (directory.ends_with('/')) directory.pop_back();
+  return directory;
+}
+
+bool ServiceKeys::is_own(std::string_view key) const {
+  if (!covers(directory_, key) || key.size() <= directory_.size() + 1) return false;
+  const auto name = key.substr(directory_.size() + 1);
+  return name.front() != '_' && name.find('/') == std::string_view::npos;
+}
+
+void ServiceKeys::replace(const std::vector<EtcdKey>& keys) {
+  std::set<std::string_view> listed;
+  for (const auto& [key, value] : keys) {
+    if (!is_own(key)) continue;
+    listed.insert(key);
+    set(key, value);
+  }
+  std::erase_if(entries_, [&](const auto& entry) { return !listed.contains(entry.first); });
+}
+
+bool ServiceKeys::apply(const EtcdChange& change) {
+  if (!change.value) return remove(change.key);
+  if (!is_own(change.key)) return false;
+  set(change.key, *change.value);
+  return true;
+}
+
+// A registrar's heartbeat sets the same value over and over: only a new value is looked at.
+void ServiceKeys::set(const std::string& key, const std::string& value) {
+  const auto known = entries_.find(key);
+  if (known != entries_.end() && known->second.value == value) return;
+  auto address = decode_endpoint_value(value);
+  if (!address) {
+    ++rejected_total_;
+    log::warn("etcd key {}: value rejected: {}", printable(key), address.error().message());
+  }
+  entries_.insert_or_assign(key, Entry{value, std::move(address)});
+}
+
+bool ServiceKeys::remove(std::string_view key) {
+  std::erase_if(entries_, [&](const auto& entry) { return covers(key, entry.first); });
+  return is_own(key) || covers(key, directory_);
+}
+
+std::vector<Endpoint> ServiceKeys::endpoints() const {
+  std::vector<Endpoint> endpoints;
+  for (const auto& [key, entry] : entries_)
+    if (entry.address) endpoints.push_back({*entry.address, printable(key)});
+  return endpoints;
+}
+
+std::vector<RejectedValue> ServiceKeys::rejected() const {
+  std::vector<RejectedValue> rejected;
+  for (const auto& [key, entry] : entries_)
+    if (!entry.address) rejected.push_back({printable(key), entry.address.error().message()});
+  return rejected;
+}
+
+}  // namespace ambbpf

@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "userspace/discovery/etcd_types.h"
+#include "userspace/discovery/source.h"
+
+namespace ambbpf {
+
+// "/services" and "web" make "/services/web"; doubled and trailing slashes are dropped.
+std::string etcd_directory(std::string_view prefix, std::string_view service);
+
+// The keys directly below a service's directory, and what they stand for. Deeper keys, and names
+// that begin with '_' (etcd hides those), are none of a service's.
+class ServiceKeys {
+ public:
+  explicit ServiceKeys(std::string directory) : directory_(std::move(directory)) {}
+
+  const std::string& directory() const { return directory_; }
+
+  // Makes a full listing the whole truth.
+  void replace(const std::vector<EtcdKey>& keys);
+
+  // False if the change is none of this service's.
+  bool apply(const EtcdChange& change);
+
+  std::vector<Endpoint> endpoints() const;  // in the order of their keys
+  std::vector<RejectedValue> rejected() const;
+  std::uint64_t rejected_total() const { return rejected_total_; }
+
+ private:
+  struct Entry {
+    std::string value;
+    Result<tcp::endpoint> address;
+  };
+
+  bool is_own(std::string_view key) const;
+  void set(const std::string& key, const std::string& value);
+  bool remove(std::string_view key);
+
+  std::string directory_;
+  std::map<std::string, Entry, std::less<>> entries_;  // by whole key
+  std::uint64_t rejected_total_ = 0;
+};
+
+}  // namespace ambbpf

@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: Apache-2.0
+// A source finds the endpoints of one service and goes on following them.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "userspace/endpoints/service.h"
+
+namespace ambbpf {
+
+// A value that could not be taken for an endpoint; it hurts nobody but itself.
+struct RejectedValue {
+  std::string key;
+  std::string reason;
+
+  bool operator==(const RejectedValue&) const = default;
+};
+
+// What `ambbpf status` shows of a source. Times are of the steady clock.
+struct SourceStatus {
+  enum class State {
+    kStarting,   // no answer yet
+    kFollowing,  // the set published is what the source says now
+    kFailing,    // the last good set stays in force; last_error says why
+    kNotServed,  // the server answers, but does not speak this API; asked again now and then
+  };
+
+  std::string kind;  // "etcd v2", "etcd v3", "name"
+  std::string from;  // the server in use and the key followed, or the name resolved
+  State state = State::kStarting;
+  std::size_t endpoints = 0;                   // in the set last published
+  std::optional<Clock::time_point> heard_at;   // the last good answer, event or sign of life
+  std::optional<Clock::time_point> failed_at;  // with last_error
+  std::string last_error;                      // empty: none since the start
+  std::string note;                            // what an operator should know besides; may be empty
+  std::uint64_t lists = 0;                     // full listings taken
+  std::uint64_t events = 0;                    // changes seen by watching
+  std::uint64_t failures = 0;
+  std::uint64_t rejected_total = 0;     // bad values seen since the start
+  std::vector<RejectedValue> rejected;  // bad values that stand there now
+};
+
+// Lists, then watches; keeps its own map and publishes the whole set after every change. Any doubt
+// (an error, a reconnect, a lost history) means: list again. Runs on the controller's thread.
+class Source {
+ public:
+  virtual ~Source() = default;
+
+  // Never ends by itself; errors are retried with back-off and shown in status(). *this and the
+  // io_context outlive it.
+  virtual awaitable<void> run(Publish publish) = 0;
+
+  virtual SourceStatus status() const = 0;
+
+  // Connecting to a published endpoint failed: a source that may know better now looks again.
+  virtual void doubt() {}
+};
+
+}  // namespace ambbpf

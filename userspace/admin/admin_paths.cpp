@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "userspace/admin/admin_paths.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <ctime>
+
+#include "userspace/admin/socket_file.h"
+
+namespace ambbpf {
+namespace {
+
+namespace fs = std::filesystem;
+
+// A socket is bound a moment before anyone answers on it; a starting process must not take that of
+// another starting one for a leftover.
+constexpr std::time_t kYoungest = 10;  // seconds
+
+// In a directory that everybody may write to, somebody else may have made ours.
+Result<void> check_private(const fs::path& directory) {
+  struct stat there {};
+  if (::lstat(directory.c_str(), &there) != 0) return fail_errno(directory.native());
+  if (!S_ISDIR(there.st_mode)) return fail(directory.native() + ": is no directory");
+  if (there.st_uid != ::geteuid())
+    return fail(fmt::format("{}: belongs to another user (uid {})", directory.native(), there.st_uid));
+  if ((there.st_mode & 07777) != 0700)
+    return fail(fmt::format("{}: its mode is {:04o}, not 0700", directory.native(),
+                            there.st_mode & 07777));
+  return {};
+}
+
+Result<void> make_usable(const fs::path& directory, mode_t mode) {
+  if (::mkdir(directory.c_str(), mode) != 0 && errno != EEXIST)
+    return fail_errno("make " + directory.native());
+  struct stat there {};
+  if (::stat(directory.c_str(), &there) != 0) return fail_errno(directory.native());
+  if (!S_ISDIR(there.st_mode)) return fail(directory.native() + ": is no directory");
+  if (::faccessat(AT_FDCWD, directory.c_str(), W_OK | X_OK, AT_EACCESS) != 0)
+    return fail_errno("write to " + directory.native());
+  return {};
+}
+
+Result<fs::path> first_usable(const AdminPlaces& places) {
+  std::string reasons;
+  for (const auto& place : places.all()) {
+    auto usable = make_usable(place, place == places.system ? 0755 : 0700);
+    if (usable && place == places.temporary) usable = check_private(place);
+    if (usable) return place;
+    reasons += (reasons.empty() ? "" : "; ") + usable.error().message();
+  }
+  return fail("no directory for the admin socket: " + reasons);
+}
+
+std::vector<fs::path> sockets_in(const fs::path& directory) {
+  std::vector<fs::path> found;
+  std::error_code error;  // a directory that is missing or closed to us has none
+  for (fs::directory_iterator entry(directory, error), end; !error && entry != end;
+       entry.increment(error)) {
+    std::error_code gone;
+    if (entry->path().extension() == ".sock" && fs::is_socket(entry->symlink_status(gone)))
+      found.push_back(entry->path());
+  }
+  std::ranges::sort(found);
+  return found;
+}
+
+void remove_leftovers(const fs::path& directory) {
+  for (const auto& path : sockets_in(directory)) {
+    struct stat there {};
+    if (::lstat(path.c_str(), &there) != 0 || std::time(nullptr) - there.st_mtime < kYoungest)
+      continue;
+    const auto answer = who_answers(path);
+    if (answer && *answer == Answer::kNobody) ::unlink(path.c_str());
+  }
+}
+
+}  // namespace
+
+AdminPlaces AdminPlaces::usual() {
+  AdminPlaces places;
+  const char* runtime = std::getenv("XDG_RUNTIME_DIR");
+  if (runtime && *runtime == '/') places.runtime = fs::path(runtime) / "ambbpf";
+  places.temporary = fmt::format("/tmp/ambbpf-{}", ::geteuid());
+  return places;
+}
+
+std::vector<fs::path> AdminPlaces::all() const {
+  std::vector<fs::path> result;
+  for (const auto& place : {system, runtime, temporary})
+    if (!place.empty()) result.push_back(place);
+  return result;
+}
+
+Result<fs::path> default_admin_path(std::string_view verb, const AdminPlaces& places) {
+  auto place = first_usable(places);
+  if (!place) return place;
+  remove_leftovers(*place);
+  return *place / fmt::format("{}-{}.sock", verb, ::getpid());
+}
+
+std::vector<fs::path> known_admin_sockets(const AdminPlaces& places) {
+  std::vector<fs::path> all;
+  for (const auto& place : places.all()) {
+    if (place == places.temporary && !check_private(place)) continue;
+    std::ranges::move(sockets_in(place), std::back_inserter(all));
+  }
+  return all;
+}
+
+}  // namespace ambbpf

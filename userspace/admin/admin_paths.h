@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: Apache-2.0
+// Where processes put their admin sockets when not told, and `ambbpf status` looks for them.
+#pragma once
+
+#include <filesystem>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "userspace/support/result.h"
+
+namespace ambbpf {
+
+// In the order of preference. A process uses the first that is there, or can be made, and that it
+// may write to; status looks into all of them.
+struct AdminPlaces {
+  std::filesystem::path system = "/run/ambbpf";
+  std::filesystem::path runtime;    // $XDG_RUNTIME_DIR/ambbpf; empty: there is none
+  std::filesystem::path temporary;  // /tmp/ambbpf-UID; only if it is our own and its mode is 0700
+
+  static AdminPlaces usual();
+  std::vector<std::filesystem::path> all() const;
+};
+
+// "<the first usable place>/<verb>-<pid>.sock". Makes the place if it is missing and clears it of
+// *.sock files that nobody answers any more. Fails if no place is usable, and says why for each.
+Result<std::filesystem::path> default_admin_path(std::string_view verb,
+                                                 const AdminPlaces& places = AdminPlaces::usual());
+
+// Every *.sock in the places, alive or left over, place by place and sorted by name.
+std::vector<std::filesystem::path> known_admin_sockets(
+    const AdminPlaces& places = AdminPlaces::usual());
+
+}  // namespace ambbpf

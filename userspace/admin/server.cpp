@@ -1,0 +1,210 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "userspace/admin/server.h"
+
+#include <sys/socket.h>
+
+#include <array>
+#include <boost/asio/local/stream_protocol.hpp>
+#include <boost/asio/posix/stream_descriptor.hpp>
+#include <boost/beast/core/basic_stream.hpp>
+#include <boost/beast/core/flat_buffer.hpp>
+#include <boost/beast/http.hpp>
+#include <optional>
+#include <set>
+#include <string_view>
+#include <utility>
+
+namespace ambbpf {
+
+using namespace std::chrono_literals;
+namespace beast = boost::beast;
+namespace http = beast::http;
+
+namespace {
+
+using Protocol = asio::local::stream_protocol;
+using Stream = beast::basic_stream<Protocol>;
+using Response = http::response<http::string_body>;
+
+constexpr std::uint32_t kLongestHead = 8 * 1024;  // bytes
+constexpr std::string_view kBusy =
+    "HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nContent-Type: text/plain\r\n"
+    "Content-Length: 21\r\n\r\ntoo many connections\n";
+
+}  // namespace
+
+// All that the coroutines use; the last of them ends it.
+struct AdminConnections {
+  AdminConnections(asio::io_context& loop, UniqueFd fd, AdminAnswers given, const AdminLimits& set)
+      : io(loop), listener(loop, fd.release()), answers(std::move(given)), limits(set) {}
+
+  asio::io_context& io;
+  asio::posix::stream_descriptor listener;
+  AdminAnswers answers;
+  AdminLimits limits;
+  std::set<Stream*> streams;  // each belongs to its coroutine
+  std::size_t questions = 0;  // calls of answers.status() under way
+};
+
+namespace {
+
+using Connections = std::shared_ptr<AdminConnections>;
+
+// A stream that is closed when the server ends.
+struct ListedStream {
+  explicit ListedStream(Connections list) : connections(std::move(list)), stream(connections->io) {
+    connections->streams.insert(&stream);
+  }
+  ~ListedStream() { connections->streams.erase(&stream); }
+  ListedStream(const ListedStream&) = delete;
+  ListedStream& operator=(const ListedStream&) = delete;
+
+  Connections connections;
+  Stream stream;
+};
+
+Response response(http::status status, std::string body, std::string_view type = "text/plain") {
+  Response made(status, 11, std::move(body));
+  made.set(http::field::server, "ambbpf/" AMBBPF_VERSION);
+  made.set(http::field::content_type, beast::string_view(type.data(), type.size()));
+  made.set(http::field::cache_control, "no-store");
+  made.keep_alive(false);
+  made.prepare_payload();
+  return made;
+}
+
+struct Question {
+  explicit Question(asio::io_context& io) : answered(io) {}
+  asio::steady_timer answered;  // cancelled when it is
+  std::optional<std::string> answer;
+};
+
+awaitable<void> ask(Connections connections, std::shared_ptr<Question> question) {
+  ++connections->questions;
+  question->answer = co_await connections->answers.status();
+  --connections->questions;
+  question->answered.cancel();
+}
+
+// The process's other threads take part in the answer. One that hangs must not hold the connection,
+// hence a coroutine apart; nor may asking again and again pile up such coroutines.
+awaitable<Response> status_response(Connections connections) {
+  if (connections->questions >= connections->limits.connections)
+    co_return response(http::status::service_unavailable, "too many questions unanswered\n");
+  const auto question = std::make_shared<Question>(connections->io);
+  question->answered.expires_after(connections->limits.status);
+  spawn(connections->io, ask(connections, question));
+  if (!question->answer) co_await question->answered.async_wait(as_tuple);
+  if (!question->answer)
+    co_return response(http::status::service_unavailable, "a thread does not answer\n");
+  co_return response(http::status::ok, std::move(*question->answer), "application/json");
+}
+
+awaitable<Response> respond(Connections connections, http::verb method, std::string target) {
+  const auto path = target.substr(0, target.find('?'));
+  if (path != "/status" && path != "/healthz" && path != "/readyz")
+    co_return response(http::status::not_found, "try /status, /healthz or /readyz\n");
+  if (method != http::verb::get) {
+    auto refusal = response(http::status::method_not_allowed,
+                            method == http::verb::head ? "" : "only GET\n");
+    refusal.set(http::field::allow, "GET");
+    co_return refusal;
+  }
+  if (path == "/status") co_return co_await status_response(std::move(connections));
+  const auto reason = path == "/readyz" ? connections->answers.not_ready() : std::string();
+  if (!reason.empty()) co_return response(http::status::service_unavailable, reason + "\n");
+  co_return response(http::status::ok, path == "/readyz" ? "ready\n" : "ok\n");
+}
+
+// Nothing where nobody is left to be told.
+std::optional<Response> response_to_bad_request(const beast::error_code& error) {
+  if (error == http::error::header_limit)
+    return response(http::status::request_header_fields_too_large, "request too long\n");
+  const bool is_fault_of_text = error.category() == make_error_code(http::error{}).category();
+  if (!is_fault_of_text || error == http::error::end_of_stream) return std::nullopt;
+  return response(http::status::bad_request, error.message() + "\n");
+}
+
+// What was sent beyond the head is of no interest; but a socket closed with unread bytes makes the
+// client's last read an error.
+void discard_what_is_there(int socket) {
+  std::array<char, 4096> unread;
+  for (int i = 0; i < 16; ++i)
+    if (::recv(socket, unread.data(), unread.size(), MSG_DONTWAIT) <= 0) return;
+}
+
+awaitable<void> serve(Connections connections, UniqueFd client) {
+  ListedStream listed(connections);
+  Stream& stream = listed.stream;
+  beast::error_code failed;
+  stream.socket().assign(Protocol(), client.get(), failed);
+  if (failed) co_return;
+  [[maybe_unused]] const int now_owned_by_stream = client.release();
+  stream.expires_after(connections->limits.connection);
+
+  beast::flat_buffer buffer;
+  http::request_parser<http::empty_body> parser;
+  parser.header_limit(kLongestHead);
+  const auto [unread, size] = co_await http::async_read_header(stream, buffer, parser, as_tuple);
+  std::optional<Response> answer;
+  if (unread) {
+    answer = response_to_bad_request(unread);
+  } else {
+    std::string target(parser.get().target());
+    answer = co_await respond(connections, parser.get().method(), std::move(target));
+  }
+  if (answer) co_await http::async_write(stream, *answer, as_tuple);
+  discard_what_is_there(stream.socket().native_handle());
+}
+
+void accept_some(const Connections& connections, bool& out_of_files) {
+  for (int i = 0; i < 16; ++i) {
+    UniqueFd client(::accept4(connections->listener.native_handle(), nullptr, nullptr,
+                              SOCK_NONBLOCK | SOCK_CLOEXEC));
+    if (!client) {
+      out_of_files = errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM;
+      return;
+    }
+    if (connections->streams.size() < connections->limits.connections)
+      spawn(connections->io, serve(connections, std::move(client)));
+    else
+      ::send(client.get(), kBusy.data(), kBusy.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
+  }
+}
+
+awaitable<void> accept_all(Connections connections) {
+  using Descriptor = asio::posix::stream_descriptor;
+  for (;;) {
+    const auto [error] = co_await connections->listener.async_wait(Descriptor::wait_read, as_tuple);
+    if (error || !connections->listener.is_open()) co_return;
+    bool out_of_files = false;
+    accept_some(connections, out_of_files);
+    if (out_of_files) co_await sleep_for(100ms);  // the listener stays readable: do not spin on it
+  }
+}
+
+}  // namespace
+
+Result<std::unique_ptr<AdminServer>> AdminServer::open(asio::io_context& io,
+                                                       std::filesystem::path path,
+                                                       AdminAnswers answers,
+                                                       const AdminLimits& limits) {
+  auto listening = listen_at(path);
+  if (!listening) return tl::unexpected(listening.error());
+  auto connections = std::make_shared<AdminConnections>(io, std::move(listening->fd),
+                                                        std::move(answers), limits);
+  spawn(io, accept_all(connections));
+  return std::unique_ptr<AdminServer>(
+      new AdminServer(std::move(connections), std::move(listening->file)));
+}
+
+AdminServer::AdminServer(std::shared_ptr<AdminConnections> connections, SocketFile file)
+    : connections_(std::move(connections)), file_(std::move(file)) {}
+
+AdminServer::~AdminServer() {
+  boost::system::error_code ignored;
+  connections_->listener.close(ignored);
+  for (auto* stream : connections_->streams) stream->close();
+}
+
+}  // namespace ambbpf

@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: Apache-2.0
+// The fields of the report and their names in JSON: one list, for the writer and for the reader.
+#pragma once
+
+#include <concepts>
+#include <type_traits>
+
+#include "userspace/admin/status_report.h"
+
+namespace ambbpf {
+
+// T or const T: the writer visits a const report, the reader one to fill.
+template <class Given, class T>
+concept Either = std::same_as<std::remove_const_t<Given>, T>;
+
+// visit(name, member) for each field of the object.
+void each_field(Either<StatusReport::Endpoint> auto& endpoint, auto&& visit) {
+  visit("address", endpoint.address);
+  visit("found_as", endpoint.found_as);
+  visit("resting_ms", endpoint.resting_ms);
+  visit("connections_now", endpoint.connections_now);
+  visit("connections_total", endpoint.connections_total);
+  visit("failed_connects", endpoint.failed_connects);
+}
+
+void each_field(Either<StatusReport::RejectedValue> auto& value, auto&& visit) {
+  visit("key", value.key);
+  visit("reason", value.reason);
+}
+
+void each_field(Either<StatusReport::Source> auto& source, auto&& visit) {
+  visit("kind", source.kind);
+  visit("from", source.from);
+  visit("state", source.state);
+  visit("endpoints", source.endpoints);
+  visit("heard_ms", source.heard_ms);
+  visit("failed_ms", source.failed_ms);
+  visit("last_error", source.last_error);
+  visit("note", source.note);
+  visit("lists", source.lists);
+  visit("events", source.events);
+  visit("failures", source.failures);
+  visit("rejected_total", source.rejected_total);
+  visit("rejected", source.rejected);
+}
+
+void each_field(Either<StatusReport::Service> auto& service, auto&& visit) {
+  visit("name", service.name);
+  visit("listen", service.listen);
+  visit("connections_now", service.connections_now);
+  visit("connections_total", service.connections_total);
+  visit("retries", service.retries);
+  visit("held", service.held);
+  visit("failed", service.failed);
+  visit("endpoints", service.endpoints);
+  visit("sources", service.sources);
+}
+
+void each_field(Either<StatusReport::Traffic> auto& traffic, auto&& visit) {
+  visit("kernel_bytes", traffic.kernel_bytes);
+  visit("user_bytes", traffic.user_bytes);
+}
+
+void each_field(Either<StatusReport::Connections> auto& connections, auto&& visit) {
+  visit("now", connections.now);
+  visit("total", connections.total);
+  visit("in_map_now", connections.in_map_now);
+  visit("directions_in_kernel_now", connections.directions_in_kernel_now);
+  visit("directions_in_user_now", connections.directions_in_user_now);
+  visit("to_backend", connections.to_backend);
+  visit("to_client", connections.to_client);
+  visit("promoted", connections.promoted);
+  visit("handed_over", connections.handed_over);
+  visit("taken_back", connections.taken_back);
+  visit("refused_by_kernel", connections.refused_by_kernel);
+  visit("last_refusal", connections.last_refusal);
+  visit("resets", connections.resets);
+  visit("mismatches", connections.mismatches);
+  visit("untold_events", connections.untold_events);
+}
+
+void each_field(Either<StatusReport::Finding> auto& finding, auto&& visit) {
+  visit("what", finding.what);
+  visit("ok", finding.ok);
+  visit("detail", finding.detail);
+}
+
+void each_field(Either<StatusReport> auto& report, auto&& visit) {
+  visit("version", report.version);
+  visit("pid", report.pid);
+  visit("verb", report.verb);
+  visit("uptime_ms", report.uptime_ms);
+  visit("draining", report.draining);
+  visit("threads", report.threads);
+  visit("engine", report.engine);
+  visit("engine_reason", report.engine_reason);
+  visit("kernel", report.kernel);
+  visit("findings", report.findings);
+  visit("services", report.services);
+  visit("connections", report.connections);
+}
+
+}  // namespace ambbpf

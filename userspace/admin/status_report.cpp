@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "userspace/admin/status_report.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+namespace ambbpf {
+namespace {
+
+void add_troubles(const StatusReport::Service& service, std::vector<std::string>& all) {
+  const auto in_use = [](const auto& endpoint) { return endpoint.resting_ms == 0; };
+  if (service.endpoints.empty())
+    all.push_back(fmt::format("service {} has no endpoint", service.name));
+  else if (std::ranges::none_of(service.endpoints, in_use))
+    all.push_back(fmt::format("service {}: connecting to every endpoint fails", service.name));
+  for (const auto& source : service.sources)
+    if (source.state == "failing")
+      all.push_back(fmt::format("service {}: {} {} fails", service.name, source.kind, source.from));
+}
+
+}  // namespace
+
+std::vector<std::string> troubles(const StatusReport& report) {
+  std::vector<std::string> all;
+  for (const auto& service : report.services) add_troubles(service, all);
+  if (const auto count = report.connections.mismatches; count > 0)
+    all.push_back(fmt::format("bytes received and sent on did not agree, {} time{}", count,
+                              count == 1 ? "" : "s"));
+  return all;
+}
+
+bool is_degraded(const StatusReport& report) { return !troubles(report).empty(); }
+
+}  // namespace ambbpf

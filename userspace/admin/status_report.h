@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a running ambassador says of itself: made by the process, shown by `ambbpf status`.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "userspace/support/result.h"
+
+namespace ambbpf {
+
+// All ages and spans are in milliseconds before the report was made.
+struct StatusReport {
+  struct Endpoint {
+    std::string address;   // "10.0.0.1:80", "[fd00::1]:80"
+    std::string found_as;  // etcd key, or the name that was resolved
+    std::uint64_t resting_ms = 0;  // 0: in use; else how much longer it rests after failed connects
+    std::uint64_t connections_now = 0;
+    std::uint64_t connections_total = 0;
+    std::uint64_t failed_connects = 0;
+  };
+  struct RejectedValue {
+    std::string key;
+    std::string reason;
+  };
+  struct Source {
+    std::string kind;   // "etcd v2", "etcd v3", "name"
+    std::string from;   // server and key, or the name
+    std::string state;  // "starting", "following", "failing", "not served"
+    std::uint64_t endpoints = 0;
+    std::optional<std::uint64_t> heard_ms;   // age of the last good answer
+    std::optional<std::uint64_t> failed_ms;  // age of last_error
+    std::string last_error;
+    std::string note;
+    std::uint64_t lists = 0;
+    std::uint64_t events = 0;
+    std::uint64_t failures = 0;
+    std::uint64_t rejected_total = 0;
+    std::vector<RejectedValue> rejected;
+  };
+  struct Service {
+    std::string name;
+    std::string listen;  // "[::]:8080"
+    std::uint64_t connections_now = 0;
+    std::uint64_t connections_total = 0;
+    std::uint64_t retries = 0;
+    std::uint64_t held = 0;
+    std::uint64_t failed = 0;
+    std::vector<Endpoint> endpoints;
+    std::vector<Source> sources;
+  };
+  struct Traffic {  // one way
+    std::uint64_t kernel_bytes = 0;
+    std::uint64_t user_bytes = 0;
+  };
+  struct Connections {
+    std::uint64_t now = 0;
+    std::uint64_t total = 0;
+    std::uint64_t in_map_now = 0;
+    std::uint64_t directions_in_kernel_now = 0;
+    std::uint64_t directions_in_user_now = 0;
+    Traffic to_backend;
+    Traffic to_client;
+    std::uint64_t promoted = 0;
+    std::uint64_t handed_over = 0;
+    std::uint64_t taken_back = 0;
+    std::uint64_t refused_by_kernel = 0;
+    std::string last_refusal;
+    std::uint64_t resets = 0;
+    std::uint64_t mismatches = 0;
+    std::uint64_t untold_events = 0;
+  };
+  struct Finding {  // of the start-up self-test
+    std::string what;
+    bool ok = false;
+    std::string detail;
+  };
+
+  std::string version;
+  std::uint64_t pid = 0;
+  std::string verb;  // "proxy", "forward"
+  std::uint64_t uptime_ms = 0;
+  bool draining = false;  // SIGTERM was received: no new connections
+  std::uint64_t threads = 0;
+  std::string engine;         // "sockmap", "splice", "copy"
+  std::string engine_reason;  // why not a better one; empty: it is the best, or was asked for
+  std::string kernel;         // release
+  std::vector<Finding> findings;
+  std::vector<Service> services;
+  Connections connections;
+};
+
+// What an operator should look into, one line each: a service without an endpoint in use, a source
+// that fails, bytes that do not add up.
+std::vector<std::string> troubles(const StatusReport& report);
+
+// Whether a script should worry: there is any trouble.
+bool is_degraded(const StatusReport& report);
+
+// One object in ASCII; the fields are the members above under their names, an absent age is left
+// out, and "degraded" is is_degraded(). Bytes that are no UTF-8 become U+FFFD.
+std::string to_json(const StatusReport& report);
+
+// Fields that are unknown are skipped, and missing ones (or null) keep their defaults, so that an
+// older `ambbpf status` reads a newer process and the reverse. Fails for what is no JSON object and
+// for a field of another type, which it names.
+Result<StatusReport> status_report_from_json(std::string_view json);
+
+// For people: lines of at most 80 columns. Nothing in it can steer a terminal: all but printable
+// ASCII in the report's texts is shown as \xNN. Ends with a line break.
+std::string to_text(const StatusReport& report);
+
+}  // namespace ambbpf

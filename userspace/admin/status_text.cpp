@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <fmt/format.h>
+
+#include <utility>
+
+#include "userspace/admin/plain_text.h"
+#include "userspace/admin/status_report.h"
+#include "userspace/admin/text_page.h"
+
+namespace ambbpf {
+namespace {
+
+using Side = TextPage::Column::Side;
+
+constexpr std::size_t kMostRejectedShown = 10;
+constexpr std::size_t kFigure = 8;  // columns of human_bytes() and human_count()
+
+void add_self_test(TextPage& page, const std::vector<StatusReport::Finding>& findings) {
+  std::string all;
+  for (const auto& finding : findings)
+    all += fmt::format("{}{} {}", all.empty() ? "" : ", ", finding.what,
+                       finding.ok ? "ok" : "FAILED");
+  if (!all.empty()) page.field("self-test", all);
+  for (const auto& finding : findings)
+    if (!finding.ok) page.field("", finding.what + ": " + finding.detail);
+}
+
+void add_head(TextPage& page, const StatusReport& report) {
+  std::string name = "ambbpf";
+  for (const auto& part : {report.version, report.verb})
+    if (!part.empty()) name += ' ' + part;
+  page.paragraph(0, 2, fmt::format("{}, pid {}, up {}, {}", name, report.pid,
+                                   human_span(report.uptime_ms), counted(report.threads, "thread")));
+  if (report.draining) page.field("draining", "takes no new connections");
+  std::string_view label = "degraded";
+  for (const auto& trouble : troubles(report)) page.field(std::exchange(label, ""), trouble);
+  if (!report.engine.empty())
+    page.field("engine", report.engine_reason.empty()
+                             ? report.engine
+                             : fmt::format("{} (no better one: {})", report.engine,
+                                           report.engine_reason));
+  if (!report.kernel.empty()) page.field("kernel", report.kernel);
+  add_self_test(page, report.findings);
+}
+
+void add_endpoints(TextPage& page, const std::vector<StatusReport::Endpoint>& endpoints) {
+  if (endpoints.empty()) return page.paragraph(2, 2, "no endpoint");
+  const std::vector<TextPage::Column> columns{
+      {"endpoint", Side::kLeft, 21},  // the longest of IPv4
+      {"state", Side::kLeft, 12},     {"now", Side::kRight, kFigure},
+      {"total", Side::kRight, kFigure}, {"failed", Side::kRight, kFigure},
+      {"found as", Side::kLeft, TextPage::kColumns}};
+  std::vector<TextPage::Row> rows;
+  for (const auto& endpoint : endpoints)
+    rows.push_back({endpoint.address,
+                    endpoint.resting_ms == 0 ? "up" : "resting " + human_span(endpoint.resting_ms),
+                    human_count(endpoint.connections_now), human_count(endpoint.connections_total),
+                    human_count(endpoint.failed_connects), endpoint.found_as});
+  page.table(columns, rows);
+}
+
+void add_rejected(TextPage& page, const StatusReport::Source& source) {
+  if (source.rejected.empty() && source.rejected_total == 0) return;
+  page.field("", fmt::format("{} rejected now, {} since the start{}",
+                             counted(source.rejected.size(), "value"),
+                             human_count(source.rejected_total), source.rejected.empty() ? "" : ":"));
+  std::size_t shown = 0;
+  for (const auto& value : source.rejected) {
+    if (shown == kMostRejectedShown) break;
+    page.field("", fmt::format("- {}: {}", value.key, value.reason));
+    ++shown;
+  }
+  if (const auto more = source.rejected.size() - shown; more > 0)
+    page.field("", fmt::format("- and {} more", more));
+}
+
+void add_source(TextPage& page, const StatusReport::Source& source) {
+  page.field("source", fmt::format("{} {}", source.kind, source.from));
+  page.field("", fmt::format("{}: {}, {}; {}, {}, {}", source.state,
+                             counted(source.endpoints, "endpoint"),
+                             source.heard_ms ? "heard " + human_span(*source.heard_ms) + " ago"
+                                             : "nothing heard yet",
+                             counted(source.lists, "listing"), counted(source.events, "event"),
+                             counted(source.failures, "failure")));
+  if (!source.last_error.empty())
+    page.field("", fmt::format("last error{}: {}",
+                               source.failed_ms ? " " + human_span(*source.failed_ms) + " ago" : "",
+                               source.last_error));
+  if (!source.note.empty()) page.field("", "note: " + source.note);
+  add_rejected(page, source);
+}
+
+void add_service(TextPage& page, const StatusReport::Service& service) {
+  page.blank();
+  page.paragraph(0, 2, fmt::format("service {} on {}", service.name, service.listen));
+  page.paragraph(2, 2, fmt::format("{} now, {} in all; {} retried, {} held, {} failed",
+                                   counted(service.connections_now, "connection"),
+                                   human_count(service.connections_total),
+                                   human_count(service.retries), human_count(service.held),
+                                   human_count(service.failed)));
+  add_endpoints(page, service.endpoints);
+  for (const auto& source : service.sources) add_source(page, source);
+}
+
+void add_connections(TextPage& page, const StatusReport::Connections& all) {
+  page.blank();
+  page.paragraph(0, 2, fmt::format("connections: {} now, {} in all, {} reset; {} in the map now",
+                                   human_count(all.now), human_count(all.total),
+                                   human_count(all.resets), human_count(all.in_map_now)));
+  page.table({{"moved", Side::kLeft, 16},
+              {"in the kernel", Side::kRight, 13},
+              {"in user space", Side::kRight, 13}},
+             {{"directions now", human_count(all.directions_in_kernel_now),
+               human_count(all.directions_in_user_now)},
+              {"to backends", human_bytes(all.to_backend.kernel_bytes),
+               human_bytes(all.to_backend.user_bytes)},
+              {"to clients", human_bytes(all.to_client.kernel_bytes),
+               human_bytes(all.to_client.user_bytes)}});
+  page.paragraph(2, 2,
+                 fmt::format("{} promoted; {} handed over, {} taken back; {} refused by the kernel",
+                             counted(all.promoted, "connection"),
+                             counted(all.handed_over, "direction"), human_count(all.taken_back),
+                             human_count(all.refused_by_kernel)));
+  if (!all.last_refusal.empty()) page.paragraph(2, 4, "last refusal: " + all.last_refusal);
+  if (all.untold_events > 0)
+    page.paragraph(2, 4, counted(all.untold_events, "event") + " of the kernel's went untold");
+  if (all.mismatches > 0)
+    page.paragraph(2, 4, "BYTES LOST OR DOUBLED: " + counted(all.mismatches, "mismatch"));
+}
+
+}  // namespace
+
+std::string to_text(const StatusReport& report) {
+  TextPage page;
+  add_head(page, report);
+  for (const auto& service : report.services) add_service(page, service);
+  add_connections(page, report.connections);
+  return page.take();
+}
+
+}  // namespace ambbpf

@@ -1,0 +1,179 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "userspace/cli/options.h"
+
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+
+namespace ambbpf::test {
+namespace {
+
+using namespace std::chrono_literals;
+
+Result<Command> parse(std::vector<const char*> words) {
+  words.insert(words.begin(), "ambbpf");
+  return parse_command_line(static_cast<int>(words.size()), words.data());
+}
+
+template <class Options>
+Options parsed(const std::vector<const char*>& words) {
+  const auto command = parse(words);
+  EXPECT_TRUE(command) << (command ? "" : command.error().message());
+  return std::get<Options>(*command);
+}
+
+class Environment {
+ public:
+  Environment(const char* name, const char* value) : name_(name) { ::setenv(name, value, 1); }
+  ~Environment() { ::unsetenv(name_); }
+  Environment(const Environment&) = delete;
+  Environment& operator=(const Environment&) = delete;
+
+ private:
+  const char* name_;
+};
+
+TEST(Options, ProxyServesEachServiceOnItsPort) {
+  const auto options = parsed<ProxyOptions>({"proxy", "web", "8080", "db/main", "5432"});
+  ASSERT_EQ(options.routes.size(), 2U);
+  EXPECT_EQ(options.routes[0].service, "web");
+  EXPECT_EQ(options.routes[0].listen.port(), 8080);
+  EXPECT_TRUE(options.routes[0].listen.address().is_unspecified());
+  EXPECT_EQ(options.routes[1].service, "db/main");
+  EXPECT_EQ(options.routes[1].listen.port(), 5432);
+}
+
+TEST(Options, DefaultsAreThoseOfTheManual) {
+  const auto options = parsed<ProxyOptions>({"proxy", "web", "8080"});
+  EXPECT_EQ(options.etcd.prefix, "/services");
+  EXPECT_EQ(options.api, EtcdApi::kAuto);
+  EXPECT_EQ(options.forwarding.engine, std::nullopt);
+  EXPECT_GE(options.forwarding.threads, 1U);
+  EXPECT_EQ(options.forwarding.dial.connect_timeout, 1s);
+  EXPECT_EQ(options.forwarding.dial.retries, 3U);
+  EXPECT_EQ(options.forwarding.dial.hold, 3s);
+  EXPECT_EQ(options.forwarding.drain, 5s);
+  EXPECT_EQ(options.etcd.urls,
+            (std::vector<std::string>{"http://172.17.42.1:4001", "http://127.0.0.1:2379"}));
+}
+
+TEST(Options, EverythingCanBeSet) {
+  const auto options = parsed<ProxyOptions>(
+      {"proxy", "web", "80", "--etcd", "http://127.0.0.1:1,http://[::1]:2", "--etcd-api", "v2",
+       "--prefix", "/a/b/", "--listen", "127.0.0.2", "--engine", "splice", "--threads", "3",
+       "--connect-timeout", "250ms", "--retries", "0", "--hold", "1m", "--drain", "0s", "--admin",
+       "/tmp/a.sock", "--log-level", "debug"});
+  EXPECT_EQ(options.etcd.urls,
+            (std::vector<std::string>{"http://127.0.0.1:1", "http://[::1]:2"}));
+  EXPECT_EQ(options.api, EtcdApi::kV2);
+  EXPECT_EQ(options.etcd.prefix, "/a/b");
+  EXPECT_EQ(to_string(options.routes.at(0).listen), "127.0.0.2:80");
+  EXPECT_EQ(options.forwarding.engine, Engine::kSplice);
+  EXPECT_EQ(options.forwarding.threads, 3U);
+  EXPECT_EQ(options.forwarding.dial.connect_timeout, 250ms);
+  EXPECT_EQ(options.forwarding.dial.retries, 0U);
+  EXPECT_EQ(options.forwarding.dial.hold, 60s);
+  EXPECT_EQ(options.forwarding.drain, 0s);
+  EXPECT_EQ(options.forwarding.admin, "/tmp/a.sock");
+  EXPECT_EQ(options.forwarding.log_level, "debug");
+}
+
+TEST(Options, EnvironmentTwinsAreReadAndTheCommandLineWins) {
+  const Environment engine("AMBBPF_ENGINE", "copy");
+  const Environment retries("AMBBPF_RETRIES", "7");
+  const Environment etcd("AMBBPF_ETCD", "http://127.0.0.1:9");
+  const auto options = parsed<ProxyOptions>({"proxy", "web", "80", "--retries", "1"});
+  EXPECT_EQ(options.forwarding.engine, Engine::kCopy);
+  EXPECT_EQ(options.forwarding.dial.retries, 1U);
+  EXPECT_EQ(options.etcd.urls, std::vector<std::string>{"http://127.0.0.1:9"});
+}
+
+TEST(Options, DockersLinkNamesTheEtcd) {
+  const Environment address("ETCD_PORT_10000_TCP_ADDR", "127.0.0.7");
+  const Environment port("ETCD_PORT_10000_TCP_PORT", "10001");
+  const auto options = parsed<ProxyOptions>({"proxy", "web", "80"});
+  EXPECT_EQ(options.etcd.urls, std::vector<std::string>{"http://127.0.0.7:10001"});
+}
+
+TEST(Options, ForwardListensOnTheOldPortByDefault) {
+  const auto options = parsed<ForwardOptions>({"forward", "db.example:5432"});
+  EXPECT_EQ(options.target.host, "db.example");
+  EXPECT_EQ(options.target.port, 5432);
+  EXPECT_EQ(options.listen.port(), 10000);
+}
+
+TEST(Options, ForwardTakesItsTargetFromTheEnvironment) {
+  const Environment target("FORWARD_ADDR", "[::1]:81");
+  const auto options = parsed<ForwardOptions>({"forward", "--listen", "[::1]:82"});
+  EXPECT_EQ(options.target.host, "::1");
+  EXPECT_EQ(options.target.port, 81);
+  EXPECT_EQ(to_string(options.listen), "[::1]:82");
+  EXPECT_EQ(parsed<ForwardOptions>({"forward", "other:83"}).target.host, "other");
+}
+
+struct Wrong {
+  std::vector<const char*> words;
+  const char* named;  // what the message must name
+};
+
+class WrongCommandLine : public testing::TestWithParam<Wrong> {};
+
+TEST_P(WrongCommandLine, IsRefusedInOneLineThatNamesIt) {
+  const auto command = parse(GetParam().words);
+  ASSERT_FALSE(command);
+  const auto message = command.error().message();
+  EXPECT_NE(message.find(GetParam().named), std::string::npos) << message;
+  EXPECT_EQ(message.find('\n'), std::string::npos) << message;
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    All, WrongCommandLine,
+    testing::Values(Wrong{{}, "subcommand"},
+                    Wrong{{"dance"}, "dance"},
+                    Wrong{{"proxy"}, "SERVICE"},
+                    Wrong{{"proxy", "web"}, "SERVICE"},
+                    Wrong{{"proxy", "web", "80", "db"}, "db"},
+                    Wrong{{"proxy", "web", "0"}, "'0'"},
+                    Wrong{{"proxy", "web", "65536"}, "65536"},
+                    Wrong{{"proxy", "web", "-1"}, "-1"},
+                    Wrong{{"proxy", "web", "http"}, "http"},
+                    Wrong{{"proxy", "web", "80x"}, "80x"},
+                    Wrong{{"proxy", "", "80"}, "SERVICE ''"},
+                    Wrong{{"proxy", "/web", "80"}, "/web"},
+                    Wrong{{"proxy", "a//b", "80"}, "a//b"},
+                    Wrong{{"proxy", "a\nb", "80"}, "SERVICE"},
+                    Wrong{{"proxy", "web", "80", "db", "80"}, "80"},
+                    Wrong{{"proxy", "web", "80", "--listen", "localhost"}, "localhost"},
+                    Wrong{{"proxy", "web", "80", "--listen", "127.0.0.1:80"}, "127.0.0.1:80"},
+                    Wrong{{"proxy", "web", "80", "--etcd", "ftp://x"}, "ftp"},
+                    Wrong{{"proxy", "web", "80", "--etcd", "http://"}, "--etcd"},
+                    Wrong{{"proxy", "web", "80", "--etcd", "http://h:99999"}, "99999"},
+                    Wrong{{"proxy", "web", "80", "--etcd-api", "v4"}, "v4"},
+                    Wrong{{"proxy", "web", "80", "--prefix", "services"}, "services"},
+                    Wrong{{"proxy", "web", "80", "--engine", "warp"}, "warp"},
+                    Wrong{{"proxy", "web", "80", "--threads", "0"}, "--threads"},
+                    Wrong{{"proxy", "web", "80", "--threads", "9999"}, "9999"},
+                    Wrong{{"proxy", "web", "80", "--connect-timeout", "1"}, "--connect-timeout"},
+                    Wrong{{"proxy", "web", "80", "--connect-timeout", "0s"}, "--connect-timeout"},
+                    Wrong{{"proxy", "web", "80", "--connect-timeout", "1 day"}, "--connect-timeout"},
+                    Wrong{{"proxy", "web", "80", "--hold", "-1s"}, "--hold"},
+                    Wrong{{"proxy", "web", "80", "--retries", "many"}, "many"},
+                    Wrong{{"proxy", "web", "80", "--log-level", "loud"}, "loud"},
+                    Wrong{{"proxy", "web", "80", "--wrong"}, "--wrong"},
+                    Wrong{{"forward"}, "FORWARD_ADDR"},
+                    Wrong{{"forward", "host"}, "host"},
+                    Wrong{{"forward", "host:0"}, "'0'"},
+                    Wrong{{"forward", "host:1", "other:2"}, "other:2"},
+                    Wrong{{"forward", "[::1:80"}, "[::1"},
+                    Wrong{{"forward", "ho st:80"}, "ho st"},
+                    Wrong{{"forward", "host:80", "--listen", "80"}, "--listen"},
+                    Wrong{{"status", "--port", "1"}, "--port"}));
+
+TEST(Options, HelpAndVersionArePrinted) {
+  EXPECT_NE(parsed<Printed>({"--help"}).text.find("proxy"), std::string::npos);
+  EXPECT_NE(parsed<Printed>({"proxy", "--help"}).text.find("--etcd-api"), std::string::npos);
+  EXPECT_EQ(parsed<Printed>({"--version"}).text, "ambbpf " AMBBPF_VERSION "\n");
+}
+
+}  // namespace
+}  // namespace ambbpf::test

@@ -1,0 +1,194 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "userspace/cli/ambassador.h"
+
+#include <fmt/format.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <algorithm>
+
+#include "userspace/admin/admin_paths.h"
+#include "userspace/cli/report.h"
+#include "userspace/proxy/listen.h"
+#include "userspace/support/log.h"
+
+namespace ambbpf {
+
+using namespace std::chrono_literals;
+
+namespace {
+
+// Two descriptors for each connection: takes what the hard limit allows. Returns the limit.
+rlim_t raise_descriptor_limit() {
+  rlimit limit{};
+  ::getrlimit(RLIMIT_NOFILE, &limit);
+  limit.rlim_cur = limit.rlim_max;
+  ::setrlimit(RLIMIT_NOFILE, &limit);
+  ::getrlimit(RLIMIT_NOFILE, &limit);
+  return limit.rlim_cur;
+}
+
+// A slot for each descriptor that there can be, up to a size that costs some 20 MB a thread.
+std::uint32_t slots_for(rlim_t descriptors) {
+  return static_cast<std::uint32_t>(std::clamp<rlim_t>(descriptors, 1024, 131072));
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Ambassador>> Ambassador::create(std::string verb,
+                                                       const ForwardingOptions& options,
+                                                       const std::vector<Served>& served) {
+  std::unique_ptr<Ambassador> ambassador(new Ambassador(std::move(verb), options));
+  const auto ready = ambassador->choose_engine()
+                         .and_then([&] { return ambassador->start_workers(served); })
+                         .and_then([&] { return ambassador->open_admin(); });
+  if (!ready) return tl::unexpected(ready.error());
+  return ambassador;
+}
+
+Ambassador::Ambassador(std::string verb, const ForwardingOptions& options)
+    : verb_(std::move(verb)), options_(options) {}
+
+Ambassador::~Ambassador() = default;
+
+Result<void> Ambassador::choose_engine() {
+  auto choice = options_.engine ? engine_that_was_asked_for(*options_.engine) : best_engine();
+  if (!choice) return tl::unexpected(choice.error());
+  engine_ = std::move(*choice);
+  for (const auto& trial : engine_.trials)
+    if (!trial.usable())
+      log::warn("engine {} cannot be used: {}{}{}", name_of(trial.engine), trial.refusal,
+                trial.advice.empty() ? "" : "; ", trial.advice);
+  return {};
+}
+
+Result<void> Ambassador::start_workers(const std::vector<Served>& served) {
+  const RelayOptions relay{.engine = engine_.engine, .promotion = {}, .slots = slots_for(raise_descriptor_limit())};
+  for (unsigned i = 0; i < options_.threads; ++i) {
+    auto worker = Worker::create(relay, options_.dial);
+    if (!worker) return tl::unexpected(worker.error());
+    workers_.push_back(std::move(*worker));
+  }
+  for (const auto& [name, listen] : served) {
+    auto listeners = listen_on(listen, options_.threads);
+    if (!listeners) return tl::unexpected(listeners.error());
+    auto& entry = entries_.emplace_back();
+    entry.service = std::make_unique<Service>(name);
+    entry.listen = listeners->address;
+    for (std::size_t i = 0; i < workers_.size(); ++i)
+      workers_[i]->serve(std::move(listeners->sockets[i]), *entry.service);
+  }
+  return {};
+}
+
+Result<void> Ambassador::open_admin() {
+  std::filesystem::path path;
+  if (options_.admin) {
+    path = *options_.admin;
+  } else {
+    auto place = default_admin_path(verb_);
+    if (!place) return tl::unexpected(place.error());
+    path = std::move(*place);
+  }
+  AdminAnswers answers{.status = [this] { return status(*this); },
+                       .not_ready = [this] { return not_ready(); }};
+  auto admin = AdminServer::open(io_, path, std::move(answers));
+  if (!admin) return tl::unexpected(admin.error());
+  admin_ = std::move(*admin);
+  return {};
+}
+
+void Ambassador::follow(std::size_t service, std::unique_ptr<Source> source) {
+  auto& entry = entries_[service];
+  spawn(io_, source->run(entry.service->add_source()));
+  entry.sources.push_back(std::move(source));
+}
+
+void Ambassador::run() {
+  for (auto& entry : entries_) {
+    look_again_on_doubt(entry);
+    log::info("{}: service {} on {}", verb_, entry.service->name(), to_string(entry.listen));
+  }
+  for (const auto& worker : workers_) worker->start();
+  log::info("{}: engine {}, {} thread{}, admin socket {}", verb_, name_of(engine_.engine),
+            workers_.size(), workers_.size() == 1 ? "" : "s", admin_->path().string());
+  spawn(io_, serve_until_signal(*this));
+  io_.run();
+  workers_.clear();
+}
+
+// Workers report a failed connect from their threads; sources live on this one.
+void Ambassador::look_again_on_doubt(Entry& entry) {
+  entry.service->on_doubt([this, &sources = entry.sources] {
+    asio::post(io_, [&sources] {
+      for (const auto& source : sources) source->doubt();
+    });
+  });
+}
+
+awaitable<void> Ambassador::serve_until_signal(Ambassador& self) {
+  co_await self.signals_.async_wait(as_tuple);
+  self.draining_ = true;
+  for (const auto& worker : self.workers_) worker->stop_accepting();
+  spawn(self.io_, drain(self));
+  co_await self.signals_.async_wait(as_tuple);
+  log::warn("{}: second signal, not waiting for open connections", self.verb_);
+  self.io_.stop();
+}
+
+awaitable<void> Ambassador::drain(Ambassador& self) {
+  const auto deadline = Clock::now() + self.options_.drain;
+  if (const auto open = self.open_connections(); open > 0)
+    log::info("{}: stopping; {} open connections may go on for {} ms", self.verb_, open,
+              self.options_.drain.count());
+  else
+    log::info("{}: stopping", self.verb_);
+  while (self.open_connections() > 0 && Clock::now() < deadline) co_await sleep_for(20ms);
+  if (const auto open = self.open_connections(); open > 0) {
+    log::warn("{}: {} connections are still open and are reset", self.verb_, open);
+    for (const auto& worker : self.workers_) worker->reset_all();
+    co_await sleep_for(100ms);  // for the workers to do so; nothing depends on it
+  }
+  self.io_.stop();
+}
+
+std::uint64_t Ambassador::open_connections() const {
+  std::uint64_t open = 0;
+  for (const auto& entry : entries_) open += entry.service->connections_now;
+  return open;
+}
+
+std::string Ambassador::not_ready() const {
+  if (draining_) return "stopping";
+  for (const auto& entry : entries_) {
+    const bool heard = std::any_of(entry.sources.begin(), entry.sources.end(),
+                                   [](const auto& source) { return source->status().heard_at; });
+    if (!heard) return fmt::format("service {}: no source has answered yet", entry.service->name());
+  }
+  return {};
+}
+
+awaitable<std::string> Ambassador::status(Ambassador& self) {
+  RelayCounts counts;
+  for (const auto& worker : self.workers_) counts += co_await worker->counts();
+
+  const auto now = Clock::now();
+  StatusReport report;
+  report.version = AMBBPF_VERSION;
+  report.pid = static_cast<std::uint64_t>(::getpid());
+  report.verb = self.verb_;
+  report.uptime_ms = milliseconds_between(self.started_, now);
+  report.draining = self.draining_;
+  report.threads = self.workers_.size();
+  report_engine(self.engine_, report);
+  for (const auto& entry : self.entries_) {
+    auto& service = report.services.emplace_back(report_service(*entry.service, now));
+    service.listen = to_string(entry.listen);
+    for (const auto& source : entry.sources)
+      service.sources.push_back(report_source(source->status(), now));
+  }
+  report.connections = report_connections(counts);
+  co_return to_json(report);
+}
+
+}  // namespace ambbpf

@@ -1,0 +1,272 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "userspace/cli/options.h"
+
+#include <fmt/format.h>
+#include <sched.h>
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <cstdlib>
+#include <set>
+
+#include "userspace/discovery/etcd_url.h"
+#include "userspace/proxy/listen.h"
+
+namespace ambbpf {
+namespace {
+
+constexpr unsigned kMostThreads = 256;
+
+// As given, before it is checked.
+struct Given {
+  std::string engine = "auto";
+  unsigned threads = 0;
+  std::uint64_t connect_timeout_ms = 1000;
+  std::uint64_t hold_ms = 3000;
+  std::uint64_t drain_ms = 5000;
+  unsigned retries = 3;
+  std::string admin;
+  std::string log_level = "info";
+  std::string listen;
+  std::string etcd;
+  std::string etcd_api = "auto";
+  std::string prefix = "/services";
+  std::vector<std::string> services_and_ports;
+  std::string target;
+  bool json = false;
+};
+
+// The CPUs this process may use.
+unsigned usable_cpus() {
+  cpu_set_t cpus;
+  if (::sched_getaffinity(0, sizeof cpus, &cpus) != 0) return 1;
+  return std::clamp(static_cast<unsigned>(CPU_COUNT(&cpus)), 1U, kMostThreads);
+}
+
+void add_duration(CLI::App& app, const std::string& name, const char* env, std::uint64_t& value,
+                  const std::string& meaning) {
+  static const std::map<std::string, std::uint64_t> kUnits{{"ms", 1}, {"s", 1000}, {"m", 60'000}};
+  constexpr std::uint64_t kLongest = 24 * 3600 * 1000;
+  app.add_option(name, value, meaning)
+      ->envname(env)
+      ->transform(CLI::AsNumberWithUnit(kUnits, CLI::AsNumberWithUnit::UNIT_REQUIRED, "TIME"))
+      ->check(CLI::Range(std::uint64_t{0}, kLongest))
+      ->default_str(value % 1000 == 0 ? fmt::format("{}s", value / 1000) : fmt::format("{}ms", value));
+}
+
+void add_log_level(CLI::App& app, Given& given) {
+  app.add_option("--log-level", given.log_level, "What is worth a line on stderr")
+      ->envname("AMBBPF_LOG_LEVEL")
+      ->check(CLI::IsMember({"error", "warn", "info", "debug"}))
+      ->capture_default_str();
+}
+
+void add_admin(CLI::App& app, Given& given, const char* meaning) {
+  app.add_option("--admin", given.admin, meaning)->envname("AMBBPF_ADMIN")->type_name("PATH");
+}
+
+void add_forwarding(CLI::App& app, Given& given) {
+  app.add_option("--engine", given.engine, "How bytes are moved; auto takes the best that works")
+      ->envname("AMBBPF_ENGINE")
+      ->check(CLI::IsMember({"auto", "sockmap", "splice", "copy"}))
+      ->capture_default_str();
+  app.add_option("--threads", given.threads, "Threads that serve connections (default: one a CPU)")
+      ->envname("AMBBPF_THREADS")
+      ->check(CLI::Range(1U, kMostThreads));
+  add_duration(app, "--connect-timeout", "AMBBPF_CONNECT_TIMEOUT", given.connect_timeout_ms,
+               "For one attempt to reach an endpoint");
+  app.add_option("--retries", given.retries, "Attempts after a failed one, at the next endpoint")
+      ->envname("AMBBPF_RETRIES")
+      ->check(CLI::Range(0U, 100U))
+      ->capture_default_str();
+  add_duration(app, "--hold", "AMBBPF_HOLD", given.hold_ms,
+               "How long a connection waits for a service without endpoints");
+  add_duration(app, "--drain", "AMBBPF_DRAIN", given.drain_ms,
+               "How long open connections may go on after SIGTERM");
+  add_admin(app, given, "The admin socket (default: in /run/ambbpf, or where the user may write)");
+  add_log_level(app, given);
+}
+
+Result<ForwardingOptions> forwarding_options(const Given& given) {
+  using std::chrono::milliseconds;
+  ForwardingOptions options;
+  options.engine = engine_named(given.engine);  // none for "auto"
+  options.threads = given.threads != 0 ? given.threads : usable_cpus();
+  if (given.connect_timeout_ms == 0) return fail("--connect-timeout: must be more than 0");
+  options.dial = {.connect_timeout = milliseconds(given.connect_timeout_ms),
+                  .retries = given.retries,
+                  .hold = milliseconds(given.hold_ms)};
+  options.drain = milliseconds(given.drain_ms);
+  if (!given.admin.empty()) options.admin = given.admin;
+  options.log_level = given.log_level;
+  return options;
+}
+
+Result<std::string> checked_service(const std::string& name) {
+  const bool odd_character =
+      std::any_of(name.begin(), name.end(), [](unsigned char c) { return c < 0x20 || c == 0x7f; });
+  if (name.empty() || odd_character || name.starts_with('/') || name.ends_with('/') ||
+      name.find("//") != std::string::npos)
+    return fail(fmt::format("SERVICE '{}' cannot be the name of a directory in etcd",
+                            odd_character ? "?" : name));
+  return name;
+}
+
+Result<std::string> checked_prefix(const std::string& prefix) {
+  if (!prefix.starts_with('/') || prefix.find("//") != std::string::npos)
+    return fail(fmt::format("--prefix: '{}' is not an absolute path in etcd", prefix));
+  auto trimmed = prefix;
+  while (trimmed.ends_with('/')) trimmed.pop_back();
+  return trimmed;
+}
+
+Result<asio::ip::address> listen_address(const std::string& given) {
+  if (given.empty()) return any_address();
+  boost::system::error_code error;
+  const auto address = asio::ip::make_address(given, error);
+  if (error) return fail(fmt::format("--listen: '{}' is not an IPv4 or IPv6 address", given));
+  return address;
+}
+
+Result<std::vector<ProxyOptions::Route>> routes(const Given& given) {
+  const auto& words = given.services_and_ports;
+  if (words.size() % 2 != 0)
+    return fail(fmt::format("SERVICE '{}' has no PORT: they come in pairs", words.back()));
+  const auto address = listen_address(given.listen);
+  if (!address) return tl::unexpected(address.error());
+  std::vector<ProxyOptions::Route> found;
+  std::set<unsigned short> ports;
+  for (std::size_t i = 0; i < words.size(); i += 2) {
+    const auto service = checked_service(words[i]);
+    if (!service) return tl::unexpected(service.error());
+    const auto port = parse_port(words[i + 1]);
+    if (!port) return fail(fmt::format("PORT of {}: {}", words[i], port.error().what));
+    if (!ports.insert(*port).second)
+      return fail(fmt::format("PORT {} is given twice", *port));
+    found.push_back({*service, tcp::endpoint(*address, *port)});
+  }
+  return found;
+}
+
+Result<Command> proxy_options(const Given& given) {
+  ProxyOptions options;
+  auto forwarding = forwarding_options(given);
+  if (!forwarding) return tl::unexpected(forwarding.error());
+  options.forwarding = std::move(*forwarding);
+  auto found = routes(given);
+  if (!found) return tl::unexpected(found.error());
+  options.routes = std::move(*found);
+  auto urls = given.etcd.empty() ? default_etcd_urls(::getenv) : parse_etcd_urls(given.etcd);
+  if (!urls) return fail("--etcd: " + urls.error().message());
+  options.etcd.urls = std::move(*urls);
+  auto prefix = checked_prefix(given.prefix);
+  if (!prefix) return tl::unexpected(prefix.error());
+  options.etcd.prefix = std::move(*prefix);
+  options.api = given.etcd_api == "v2"   ? EtcdApi::kV2
+                : given.etcd_api == "v3" ? EtcdApi::kV3
+                                         : EtcdApi::kAuto;
+  return options;
+}
+
+Result<Command> forward_options(const Given& given) {
+  constexpr unsigned short kSimpleAmbPort = 10000;
+  ForwardOptions options;
+  auto forwarding = forwarding_options(given);
+  if (!forwarding) return tl::unexpected(forwarding.error());
+  options.forwarding = std::move(*forwarding);
+  if (given.target.empty()) return fail("HOST:PORT is missing (or FORWARD_ADDR in the environment)");
+  auto target = parse_host_and_port(given.target);
+  if (!target) return fail("HOST:PORT: " + target.error().message());
+  options.target = std::move(*target);
+  if (given.listen.empty()) {
+    options.listen = tcp::endpoint(any_address(), kSimpleAmbPort);
+    return options;
+  }
+  const auto listen = parse_address(given.listen);
+  if (!listen) return fail("--listen: " + listen.error().message());
+  options.listen = *listen;
+  return options;
+}
+
+void describe_proxy(CLI::App& app, Given& given) {
+  app.add_option("services", given.services_and_ports,
+                 "Each SERVICE of etcd is served on its local PORT")
+      ->type_name("SERVICE PORT")
+      ->expected(2, 2 * 512)
+      ->required();
+  app.add_option("--etcd", given.etcd,
+                 "Where etcd is, tried in turn (default: the Docker link ETCD_PORT_10000_TCP_*, else "
+                 "http://172.17.42.1:4001, then http://127.0.0.1:2379)")
+      ->envname("AMBBPF_ETCD")
+      ->type_name("URL[,URL...]");
+  app.add_option("--etcd-api", given.etcd_api, "auto follows every API that the etcd serves")
+      ->envname("AMBBPF_ETCD_API")
+      ->check(CLI::IsMember({"auto", "v2", "v3"}))
+      ->capture_default_str();
+  app.add_option("--prefix", given.prefix, "The services are directories below this one")
+      ->envname("AMBBPF_PREFIX")
+      ->capture_default_str();
+  app.add_option("--listen", given.listen, "The local address (default: every one)")
+      ->envname("AMBBPF_LISTEN")
+      ->type_name("ADDRESS");
+  add_forwarding(app, given);
+}
+
+void describe_forward(CLI::App& app, Given& given) {
+  app.add_option("target", given.target, "Where connections go; FORWARD_ADDR where it is not given")
+      ->envname("FORWARD_ADDR")
+      ->type_name("HOST:PORT");
+  app.add_option("--listen", given.listen, "The local address (default: port 10000 of every one)")
+      ->envname("AMBBPF_LISTEN")
+      ->type_name("ADDR:PORT");
+  add_forwarding(app, given);
+}
+
+void describe_status(CLI::App& app, Given& given) {
+  add_admin(app, given, "The process with this admin socket only (default: every one found)");
+  app.add_flag("--json", given.json, "One JSON document, for programs");
+}
+
+// CLI11 ends some of its messages with a line of advice.
+std::string one_line(std::string text) {
+  std::replace(text.begin(), text.end(), '\n', ' ');
+  while (text.ends_with(' ')) text.pop_back();
+  return text;
+}
+
+}  // namespace
+
+Result<Command> parse_command_line(int argc, const char* const* argv) {
+  Given given;
+  CLI::App app("A TCP ambassador: connections to a local port go, through the kernel, to where the "
+               "service is now.",
+               "ambbpf");
+  app.set_version_flag("--version", "ambbpf " AMBBPF_VERSION);
+  app.require_subcommand(1);
+  auto& proxy = *app.add_subcommand("proxy", "Serve services that etcd knows on local ports");
+  auto& forward = *app.add_subcommand("forward", "Serve one fixed HOST:PORT on a local port");
+  auto& status = *app.add_subcommand("status", "Show what the running ambassadors do");
+  auto& doctor = *app.add_subcommand("doctor", "Try the engines, and say what one needs that fails");
+  describe_proxy(proxy, given);
+  describe_forward(forward, given);
+  describe_status(status, given);
+  add_log_level(doctor, given);
+
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::Success& wanted) {  // --help, --version
+    std::ostringstream out;
+    app.exit(wanted, out, out);
+    return Command(Printed{out.str()});
+  } catch (const CLI::ParseError& error) {
+    return fail(one_line(error.what()));
+  }
+  if (proxy.parsed()) return proxy_options(given);
+  if (forward.parsed()) return forward_options(given);
+  if (doctor.parsed()) return Command(DoctorOptions{given.log_level});
+  StatusOptions options{.admin = std::nullopt, .json = given.json};
+  if (!given.admin.empty()) options.admin = given.admin;
+  return Command(std::move(options));
+}
+
+}  // namespace ambbpf

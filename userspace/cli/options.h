@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: Apache-2.0
+// The command line: what was asked for, checked as far as it can be without doing anything.
+#pragma once
+
+#include <chrono>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "userspace/cli/status.h"
+#include "userspace/dataplane/engine.h"
+#include "userspace/discovery/etcd_types.h"
+#include "userspace/discovery/name_source.h"
+#include "userspace/proxy/dial.h"
+
+namespace ambbpf {
+
+// What every verb that forwards takes.
+struct ForwardingOptions {
+  std::optional<Engine> engine;  // none: the best that works
+  unsigned threads = 1;
+  DialOptions dial;
+  std::chrono::milliseconds drain{5000};       // after SIGTERM, for open connections
+  std::optional<std::filesystem::path> admin;  // none: the default place
+  std::string log_level = "info";
+};
+
+struct ProxyOptions {
+  struct Route {
+    std::string service;
+    tcp::endpoint listen;
+  };
+  std::vector<Route> routes;
+  EtcdApi api = EtcdApi::kAuto;
+  EtcdOptions etcd;
+  ForwardingOptions forwarding;
+};
+
+struct ForwardOptions {
+  HostAndPort target;
+  tcp::endpoint listen;
+  ForwardingOptions forwarding;
+};
+
+struct DoctorOptions {
+  std::string log_level = "warn";
+};
+
+// `--help` or `--version`: to be printed, and that is all.
+struct Printed {
+  std::string text;
+};
+
+using Command = std::variant<ProxyOptions, ForwardOptions, StatusOptions, DoctorOptions, Printed>;
+
+// Every option has a twin in the environment (AMBBPF_ENGINE for --engine), for containers; the
+// command line wins. The error is one line that names the option and the value.
+Result<Command> parse_command_line(int argc, const char* const* argv);
+
+}  // namespace ambbpf

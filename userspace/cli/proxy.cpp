@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "userspace/cli/ambassador.h"
+#include "userspace/cli/verbs.h"
+#include "userspace/discovery/etcd_source.h"
+#include "userspace/support/log.h"
+
+namespace ambbpf {
+
+int run_proxy(const ProxyOptions& options) {
+  log::set_up(options.forwarding.log_level);
+  std::vector<Served> served;
+  for (const auto& route : options.routes) served.push_back({route.service, route.listen});
+  auto ambassador = Ambassador::create("proxy", options.forwarding, served);
+  if (!ambassador) {
+    complain(ambassador.error().message());
+    return 1;
+  }
+  HttpClient http((*ambassador)->io().get_executor());
+  for (std::size_t i = 0; i < options.routes.size(); ++i)
+    for (auto& source :
+         make_etcd_sources(options.api, http, options.routes[i].service, options.etcd))
+      (*ambassador)->follow(i, std::move(source));
+  (*ambassador)->run();
+  return 0;
+}
+
+}  // namespace ambbpf

@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "userspace/cli/report.h"
+
+#include <fmt/format.h>
+#include <sys/utsname.h>
+
+#include <algorithm>
+
+namespace ambbpf {
+namespace {
+
+std::string state_name(SourceStatus::State state) {
+  switch (state) {
+    case SourceStatus::State::kStarting:
+      return "starting";
+    case SourceStatus::State::kFollowing:
+      return "following";
+    case SourceStatus::State::kFailing:
+      return "failing";
+    case SourceStatus::State::kNotServed:
+      return "not served";
+  }
+  return "?";
+}
+
+std::optional<std::uint64_t> age(const std::optional<Clock::time_point>& then,
+                                 Clock::time_point now) {
+  if (!then) return std::nullopt;
+  return milliseconds_between(*then, now);
+}
+
+StatusReport::Traffic report_traffic(const DirectionCounts& counts) {
+  return {.kernel_bytes = counts.kernel_bytes, .user_bytes = counts.user_bytes};
+}
+
+}  // namespace
+
+std::uint64_t milliseconds_between(Clock::time_point from, Clock::time_point to) {
+  const auto span = std::chrono::duration_cast<std::chrono::milliseconds>(to - from).count();
+  return static_cast<std::uint64_t>(std::max<decltype(span)>(span, 0));
+}
+
+StatusReport::Service report_service(const Service& service, Clock::time_point now) {
+  StatusReport::Service report;
+  report.name = service.name();
+  report.connections_now = service.connections_now;
+  report.connections_total = service.connections_total;
+  report.retries = service.connect_retries;
+  report.held = service.held;
+  report.failed = service.failed;
+  for (const auto& [backend, found_as] : *service.in_force())
+    report.endpoints.push_back({
+        .address = to_string(backend->address()),
+        .found_as = found_as,
+        .resting_ms = milliseconds_between(now, backend->resting_until()),
+        .connections_now = backend->connections_now,
+        .connections_total = backend->connections_total,
+        .failed_connects = backend->failed_connects,
+    });
+  return report;
+}
+
+StatusReport::Source report_source(const SourceStatus& source, Clock::time_point now) {
+  StatusReport::Source report;
+  report.kind = source.kind;
+  report.from = source.from;
+  report.state = state_name(source.state);
+  report.endpoints = source.endpoints;
+  report.heard_ms = age(source.heard_at, now);
+  report.failed_ms = age(source.failed_at, now);
+  report.last_error = source.last_error;
+  report.note = source.note;
+  report.lists = source.lists;
+  report.events = source.events;
+  report.failures = source.failures;
+  report.rejected_total = source.rejected_total;
+  for (const auto& [key, reason] : source.rejected) report.rejected.push_back({key, reason});
+  return report;
+}
+
+StatusReport::Connections report_connections(const RelayCounts& counts) {
+  return {
+      .now = counts.connections_now,
+      .total = counts.connections_total,
+      .in_map_now = counts.in_map_now,
+      .directions_in_kernel_now = counts.directions_in_kernel_now,
+      .directions_in_user_now = counts.directions_in_user_now,
+      .to_backend = report_traffic(counts.to_backend),
+      .to_client = report_traffic(counts.to_client),
+      .promoted = counts.promoted,
+      .handed_over = counts.handed_over,
+      .taken_back = counts.taken_back,
+      .refused_by_kernel = counts.refused_by_kernel,
+      .last_refusal = counts.last_refusal,
+      .resets = counts.resets,
+      .mismatches = counts.mismatches,
+      .untold_events = counts.untold_events,
+  };
+}
+
+void report_engine(const EngineChoice& choice, StatusReport& report) {
+  report.engine = name_of(choice.engine);
+  for (const auto& trial : choice.trials) {
+    if (!trial.usable())
+      report.engine_reason += fmt::format("{}{}: {}", report.engine_reason.empty() ? "" : "; ",
+                                          name_of(trial.engine), trial.refusal);
+    if (trial.engine != choice.engine) continue;
+    for (const auto& finding : trial.findings)
+      report.findings.push_back({finding.what, finding.ok, finding.detail});
+  }
+  utsname system{};
+  ::uname(&system);
+  report.kernel = fmt::format("{} {}", system.sysname, system.release);
+}
+
+}  // namespace ambbpf

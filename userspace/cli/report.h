@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: Apache-2.0
+// From what the parts know of themselves to what `ambbpf status` is told.
+#pragma once
+
+#include "userspace/admin/status_report.h"
+#include "userspace/dataplane/probe.h"
+#include "userspace/dataplane/relay.h"
+#include "userspace/discovery/source.h"
+#include "userspace/endpoints/service.h"
+
+namespace ambbpf {
+
+std::uint64_t milliseconds_between(Clock::time_point from, Clock::time_point to);  // never below 0
+
+StatusReport::Service report_service(const Service& service, Clock::time_point now);
+StatusReport::Source report_source(const SourceStatus& source, Clock::time_point now);
+StatusReport::Connections report_connections(const RelayCounts& counts);
+void report_engine(const EngineChoice& choice, StatusReport& report);
+
+}  // namespace ambbpf

@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <fmt/format.h>
+
+#include <csignal>
+#include <cstdio>
+
+#include "userspace/cli/verbs.h"
+
+namespace {
+
+constexpr int kUsageError = 2;
+
+struct Run {
+  int operator()(const ambbpf::ProxyOptions& options) const { return run_proxy(options); }
+  int operator()(const ambbpf::ForwardOptions& options) const { return run_forward(options); }
+  int operator()(const ambbpf::DoctorOptions& options) const { return run_doctor(options); }
+  int operator()(const ambbpf::StatusOptions& options) const { return run_status(options); }
+  int operator()(const ambbpf::Printed& printed) const {
+    fmt::print("{}", printed.text);
+    return 0;
+  }
+};
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  std::signal(SIGPIPE, SIG_IGN);  // a peer that is gone is an error of one connection
+  const auto command = ambbpf::parse_command_line(argc, argv);
+  if (!command) {
+    ambbpf::complain(command.error().message());
+    return kUsageError;
+  }
+  return std::visit(Run{}, *command);
+}

@@ -27,10 +27,11 @@ Result<void> check_private(const fs::path& directory) {
   if (::lstat(directory.c_str(), &there) != 0) return fail_errno(directory.native());
   if (!S_ISDIR(there.st_mode)) return fail(directory.native() + ": is no directory");
   if (there.st_uid != ::geteuid())
-    return fail(fmt::format("{}: belongs to another user (uid {})", directory.native(), there.st_uid));
+    return fail(
+        fmt::format("{}: belongs to another user (uid {})", directory.native(), there.st_uid));
   if ((there.st_mode & 07777) != 0700)
-    return fail(fmt::format("{}: its mode is {:04o}, not 0700", directory.native(),
-                            there.st_mode & 07777));
+    return fail(
+        fmt::format("{}: its mode is {:04o}, not 0700", directory.native(), there.st_mode & 07777));
   return {};
 }
 

@@ -105,8 +105,8 @@ awaitable<Response> respond(Connections connections, http::verb method, std::str
   if (path != "/status" && path != "/healthz" && path != "/readyz")
     co_return response(http::status::not_found, "try /status, /healthz or /readyz\n");
   if (method != http::verb::get) {
-    auto refusal = response(http::status::method_not_allowed,
-                            method == http::verb::head ? "" : "only GET\n");
+    auto refusal =
+        response(http::status::method_not_allowed, method == http::verb::head ? "" : "only GET\n");
     refusal.set(http::field::allow, "GET");
     co_return refusal;
   }
@@ -133,13 +133,8 @@ void discard_what_is_there(int socket) {
     if (::recv(socket, unread.data(), unread.size(), MSG_DONTWAIT) <= 0) return;
 }
 
-awaitable<void> serve(Connections connections, UniqueFd client) {
-  ListedStream listed(connections);
-  Stream& stream = listed.stream;
-  beast::error_code failed;
-  stream.socket().assign(Protocol(), client.get(), failed);
-  if (failed) co_return;
-  [[maybe_unused]] const int now_owned_by_stream = client.release();
+awaitable<void> serve(Connections connections, std::unique_ptr<ListedStream> listed) {
+  Stream& stream = listed->stream;
   stream.expires_after(connections->limits.connection);
 
   beast::flat_buffer buffer;
@@ -157,6 +152,15 @@ awaitable<void> serve(Connections connections, UniqueFd client) {
   discard_what_is_there(stream.socket().native_handle());
 }
 
+void start(const Connections& connections, UniqueFd client) {
+  auto listed = std::make_unique<ListedStream>(connections);
+  beast::error_code failed;
+  listed->stream.socket().assign(Protocol(), client.get(), failed);
+  if (failed) return;
+  [[maybe_unused]] const int now_owned_by_stream = client.release();
+  spawn(connections->io, serve(connections, std::move(listed)));
+}
+
 void accept_some(const Connections& connections, bool& out_of_files) {
   for (int i = 0; i < 16; ++i) {
     UniqueFd client(::accept4(connections->listener.native_handle(), nullptr, nullptr,
@@ -166,7 +170,7 @@ void accept_some(const Connections& connections, bool& out_of_files) {
       return;
     }
     if (connections->streams.size() < connections->limits.connections)
-      spawn(connections->io, serve(connections, std::move(client)));
+      start(connections, std::move(client));
     else
       ::send(client.get(), kBusy.data(), kBusy.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
   }
@@ -191,8 +195,8 @@ Result<std::unique_ptr<AdminServer>> AdminServer::open(asio::io_context& io,
                                                        const AdminLimits& limits) {
   auto listening = listen_at(path);
   if (!listening) return tl::unexpected(listening.error());
-  auto connections = std::make_shared<AdminConnections>(io, std::move(listening->fd),
-                                                        std::move(answers), limits);
+  auto connections =
+      std::make_shared<AdminConnections>(io, std::move(listening->fd), std::move(answers), limits);
   spawn(io, accept_all(connections));
   return std::unique_ptr<AdminServer>(
       new AdminServer(std::move(connections), std::move(listening->file)));

@@ -40,8 +40,8 @@ class AdminServer {
  public:
   // Fails with one clear line when `path` is too long for a socket address, names something that is
   // no socket, is answered by a running process, belongs to another user, or cannot be made. A
-  // socket file that nobody answers is a leftover and is replaced. Creates the last directory of the
-  // path where it is missing. The file's mode is 0660.
+  // socket file that nobody answers is a leftover and is replaced. Creates the last directory of
+  // the path where it is missing. The file's mode is 0660.
   static Result<std::unique_ptr<AdminServer>> open(asio::io_context& io, std::filesystem::path path,
                                                    AdminAnswers answers,
                                                    const AdminLimits& limits = {});

@@ -64,7 +64,8 @@ Result<void> clear(const fs::path& path) {
     if (is_not_allowed(answer.error().code)) return not_ours(path, answer.error().code);
     return tl::unexpected(answer.error());
   }
-  if (*answer == Answer::kNoSocket) return fail(about(path) + ": there is a file that is no socket");
+  if (*answer == Answer::kNoSocket)
+    return fail(about(path) + ": there is a file that is no socket");
   if (*answer == Answer::kSomebody) return fail(about(path) + ": a running process answers there");
   if (*answer == Answer::kNothing || ::unlink(path.c_str()) == 0 || errno == ENOENT) return {};
   const std::error_code code(errno, std::system_category());

@@ -12,8 +12,7 @@ namespace ambbpf {
 namespace {
 
 // Writes ASCII only: what is beyond it as \uNNNN, which no terminal obeys.
-using Writer =
-    rapidjson::Writer<rapidjson::StringBuffer, rapidjson::UTF8<>, rapidjson::ASCII<>>;
+using Writer = rapidjson::Writer<rapidjson::StringBuffer, rapidjson::UTF8<>, rapidjson::ASCII<>>;
 
 void write(Writer& out, bool value) { out.Bool(value); }
 void write(Writer& out, std::uint64_t value) { out.Uint64(value); }
@@ -98,8 +97,10 @@ class Reader {
   template <class T>
   void read(const JsonValue& value, const std::string& where, std::vector<T>& out) {
     if (!value.IsArray()) return wrong(where, "an array");
-    for (const auto& element : value.GetArray())
-      read(element, fmt::format("{}[{}]", where, out.size()), out.emplace_back());
+    for (const auto& element : value.GetArray()) {
+      const auto which = fmt::format("{}[{}]", where, out.size());
+      read(element, which, out.emplace_back());
+    }
   }
 
   void wrong(const std::string& where, std::string_view wanted) {

@@ -15,8 +15,8 @@ namespace ambbpf {
 // All ages and spans are in milliseconds before the report was made.
 struct StatusReport {
   struct Endpoint {
-    std::string address;   // "10.0.0.1:80", "[fd00::1]:80"
-    std::string found_as;  // etcd key, or the name that was resolved
+    std::string address;           // "10.0.0.1:80", "[fd00::1]:80"
+    std::string found_as;          // etcd key, or the name that was resolved
     std::uint64_t resting_ms = 0;  // 0: in use; else how much longer it rests after failed connects
     std::uint64_t connections_now = 0;
     std::uint64_t connections_total = 0;

@@ -18,8 +18,8 @@ constexpr std::size_t kFigure = 8;  // columns of human_bytes() and human_count(
 void add_self_test(TextPage& page, const std::vector<StatusReport::Finding>& findings) {
   std::string all;
   for (const auto& finding : findings)
-    all += fmt::format("{}{} {}", all.empty() ? "" : ", ", finding.what,
-                       finding.ok ? "ok" : "FAILED");
+    all +=
+        fmt::format("{}{} {}", all.empty() ? "" : ", ", finding.what, finding.ok ? "ok" : "FAILED");
   if (!all.empty()) page.field("self-test", all);
   for (const auto& finding : findings)
     if (!finding.ok) page.field("", finding.what + ": " + finding.detail);
@@ -29,27 +29,29 @@ void add_head(TextPage& page, const StatusReport& report) {
   std::string name = "ambbpf";
   for (const auto& part : {report.version, report.verb})
     if (!part.empty()) name += ' ' + part;
-  page.paragraph(0, 2, fmt::format("{}, pid {}, up {}, {}", name, report.pid,
-                                   human_span(report.uptime_ms), counted(report.threads, "thread")));
+  page.paragraph(0, 2,
+                 fmt::format("{}, pid {}, up {}, {}", name, report.pid,
+                             human_span(report.uptime_ms), counted(report.threads, "thread")));
   if (report.draining) page.field("draining", "takes no new connections");
   std::string_view label = "degraded";
   for (const auto& trouble : troubles(report)) page.field(std::exchange(label, ""), trouble);
   if (!report.engine.empty())
-    page.field("engine", report.engine_reason.empty()
-                             ? report.engine
-                             : fmt::format("{} (no better one: {})", report.engine,
-                                           report.engine_reason));
+    page.field("engine",
+               report.engine_reason.empty()
+                   ? report.engine
+                   : fmt::format("{} (no better one: {})", report.engine, report.engine_reason));
   if (!report.kernel.empty()) page.field("kernel", report.kernel);
   add_self_test(page, report.findings);
 }
 
 void add_endpoints(TextPage& page, const std::vector<StatusReport::Endpoint>& endpoints) {
   if (endpoints.empty()) return page.paragraph(2, 2, "no endpoint");
-  const std::vector<TextPage::Column> columns{
-      {"endpoint", Side::kLeft, 21},  // the longest of IPv4
-      {"state", Side::kLeft, 12},     {"now", Side::kRight, kFigure},
-      {"total", Side::kRight, kFigure}, {"failed", Side::kRight, kFigure},
-      {"found as", Side::kLeft, TextPage::kColumns}};
+  const std::vector<TextPage::Column> columns{{"endpoint", Side::kLeft, 21},  // the longest of IPv4
+                                              {"state", Side::kLeft, 12},
+                                              {"now", Side::kRight, kFigure},
+                                              {"total", Side::kRight, kFigure},
+                                              {"failed", Side::kRight, kFigure},
+                                              {"found as", Side::kLeft, TextPage::kColumns}};
   std::vector<TextPage::Row> rows;
   for (const auto& endpoint : endpoints)
     rows.push_back({endpoint.address,
@@ -61,9 +63,10 @@ void add_endpoints(TextPage& page, const std::vector<StatusReport::Endpoint>& en
 
 void add_rejected(TextPage& page, const StatusReport::Source& source) {
   if (source.rejected.empty() && source.rejected_total == 0) return;
-  page.field("", fmt::format("{} rejected now, {} since the start{}",
-                             counted(source.rejected.size(), "value"),
-                             human_count(source.rejected_total), source.rejected.empty() ? "" : ":"));
+  page.field(
+      "",
+      fmt::format("{} rejected now, {} since the start{}", counted(source.rejected.size(), "value"),
+                  human_count(source.rejected_total), source.rejected.empty() ? "" : ":"));
   std::size_t shown = 0;
   for (const auto& value : source.rejected) {
     if (shown == kMostRejectedShown) break;
@@ -76,12 +79,11 @@ void add_rejected(TextPage& page, const StatusReport::Source& source) {
 
 void add_source(TextPage& page, const StatusReport::Source& source) {
   page.field("source", fmt::format("{} {}", source.kind, source.from));
-  page.field("", fmt::format("{}: {}, {}; {}, {}, {}", source.state,
-                             counted(source.endpoints, "endpoint"),
+  page.field("", fmt::format("{}: {}, {}", source.state, counted(source.endpoints, "endpoint"),
                              source.heard_ms ? "heard " + human_span(*source.heard_ms) + " ago"
-                                             : "nothing heard yet",
-                             counted(source.lists, "listing"), counted(source.events, "event"),
-                             counted(source.failures, "failure")));
+                                             : "nothing heard yet"));
+  page.field("", fmt::format("{}, {}, {}", counted(source.lists, "listing"),
+                             counted(source.events, "event"), counted(source.failures, "failure")));
   if (!source.last_error.empty())
     page.field("", fmt::format("last error{}: {}",
                                source.failed_ms ? " " + human_span(*source.failed_ms) + " ago" : "",
@@ -93,20 +95,21 @@ void add_source(TextPage& page, const StatusReport::Source& source) {
 void add_service(TextPage& page, const StatusReport::Service& service) {
   page.blank();
   page.paragraph(0, 2, fmt::format("service {} on {}", service.name, service.listen));
-  page.paragraph(2, 2, fmt::format("{} now, {} in all; {} retried, {} held, {} failed",
-                                   counted(service.connections_now, "connection"),
-                                   human_count(service.connections_total),
-                                   human_count(service.retries), human_count(service.held),
-                                   human_count(service.failed)));
+  page.paragraph(2, 2,
+                 fmt::format("{} now, {} in all; {} retried, {} held, {} failed",
+                             counted(service.connections_now, "connection"),
+                             human_count(service.connections_total), human_count(service.retries),
+                             human_count(service.held), human_count(service.failed)));
   add_endpoints(page, service.endpoints);
   for (const auto& source : service.sources) add_source(page, source);
 }
 
 void add_connections(TextPage& page, const StatusReport::Connections& all) {
   page.blank();
-  page.paragraph(0, 2, fmt::format("connections: {} now, {} in all, {} reset; {} in the map now",
-                                   human_count(all.now), human_count(all.total),
-                                   human_count(all.resets), human_count(all.in_map_now)));
+  page.paragraph(0, 2,
+                 fmt::format("connections: {} now, {} in all, {} reset; {} in the map now",
+                             human_count(all.now), human_count(all.total), human_count(all.resets),
+                             human_count(all.in_map_now)));
   page.table({{"moved", Side::kLeft, 16},
               {"in the kernel", Side::kRight, 13},
               {"in user space", Side::kRight, 13}},
@@ -116,16 +119,17 @@ void add_connections(TextPage& page, const StatusReport::Connections& all) {
                human_bytes(all.to_backend.user_bytes)},
               {"to clients", human_bytes(all.to_client.kernel_bytes),
                human_bytes(all.to_client.user_bytes)}});
-  page.paragraph(2, 2,
-                 fmt::format("{} promoted; {} handed over, {} taken back; {} refused by the kernel",
-                             counted(all.promoted, "connection"),
-                             counted(all.handed_over, "direction"), human_count(all.taken_back),
-                             human_count(all.refused_by_kernel)));
+  page.paragraph(2, 4,
+                 fmt::format("{} promoted, {} refused by the kernel; {} handed over, {} taken back",
+                             human_count(all.promoted), human_count(all.refused_by_kernel),
+                             counted(all.handed_over, "direction"), human_count(all.taken_back)));
   if (!all.last_refusal.empty()) page.paragraph(2, 4, "last refusal: " + all.last_refusal);
   if (all.untold_events > 0)
-    page.paragraph(2, 4, counted(all.untold_events, "event") + " of the kernel's went untold");
+    page.paragraph(2, 4, counted(all.untold_events, "kernel event") + " went untold");
   if (all.mismatches > 0)
-    page.paragraph(2, 4, "BYTES LOST OR DOUBLED: " + counted(all.mismatches, "mismatch"));
+    page.paragraph(2, 4,
+                   "BYTES LOST OR DOUBLED: " + human_count(all.mismatches) +
+                       " times what was received and sent on did not agree");
 }
 
 }  // namespace

@@ -5,7 +5,6 @@
 
 #include <algorithm>
 #include <utility>
-#include <utility>
 
 #include "userspace/admin/plain_text.h"
 
@@ -39,22 +38,26 @@ void TextPage::line(std::string text) {
 void TextPage::blank() { text_ += '\n'; }
 
 void TextPage::paragraph(std::size_t indent, std::size_t hanging_indent, std::string_view text) {
+  wrapped(std::string(indent, ' '), hanging_indent, text);
+}
+
+void TextPage::field(std::string_view label, std::string_view text) {
+  wrapped(fmt::format("{:{}}{:{}}", "", kIndent, label, kLabel), kIndent + kLabel, text);
+}
+
+void TextPage::wrapped(std::string first_indent, std::size_t hanging_indent,
+                       std::string_view text) {
   std::string whole = plain(text);
   const bool too_long = whole.size() > kLongestParagraph;
   if (too_long) whole.resize(kLongestParagraph);
   std::string_view rest = whole;
+  std::string indent = std::move(first_indent);
   do {
     // Every line keeps a column free for the … of the last one.
-    const auto piece = take_piece(rest, kColumns - indent - 1);
-    line(std::string(indent, ' ') + std::string(piece) + (too_long && rest.empty() ? "…" : ""));
-    indent = hanging_indent;
+    const auto piece = take_piece(rest, kColumns - indent.size() - 1);
+    line(indent + std::string(piece) + (too_long && rest.empty() ? "…" : ""));
+    indent.assign(hanging_indent, ' ');
   } while (!rest.empty());
-}
-
-void TextPage::field(std::string_view label, std::string_view text) {
-  const auto start = text_.size();
-  paragraph(kIndent + kLabel, kIndent + kLabel, text);
-  text_.replace(start + kIndent, label.size(), label);
 }
 
 void TextPage::table(const std::vector<Column>& columns, const std::vector<Row>& rows) {

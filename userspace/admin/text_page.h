@@ -38,6 +38,7 @@ class TextPage {
 
  private:
   void line(std::string text);
+  void wrapped(std::string first_indent, std::size_t hanging_indent, std::string_view text);
   void table_row(const std::vector<Column>& columns, const std::vector<std::size_t>& widths,
                  const Row& row);
 

@@ -4,10 +4,12 @@
 #include <curl/curl.h>
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
 #include <iostream>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "userspace/admin/plain_text.h"
@@ -19,7 +21,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr long kPatience = 3'000;                      // milliseconds, for the whole answer
+constexpr long kPatience = 3'000;                         // milliseconds, for the whole answer
 constexpr std::size_t kLongestAnswer = 64 * 1024 * 1024;  // bytes
 
 struct EndCurl {
@@ -55,7 +57,10 @@ Result<std::string> get_status(const fs::path& socket) {
     return fail(why[0] ? why.data() : curl_easy_strerror(result));
   long status = 0;
   curl_easy_getinfo(easy.get(), CURLINFO_RESPONSE_CODE, &status);
-  if (status != 200) return fail(fmt::format("answered {} {}", status, body.substr(0, 200)));
+  if (status != 200) {
+    const auto reason = body.substr(0, std::min<std::size_t>(body.find('\n'), 200));
+    return fail(fmt::format("answered {}: {}", status, reason));
+  }
   return body;
 }
 

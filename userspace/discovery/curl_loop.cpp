@@ -44,7 +44,9 @@ void CurlLoop::remove(CURL* transfer) {
 int CurlLoop::on_socket(CURL*, curl_socket_t fd, int what, void* self, void*) {
   auto& loop = *static_cast<CurlLoop*>(self);
   if (what == CURL_POLL_REMOVE) {
-    loop.watches_.erase(fd);
+    // Now, and not when the last reference goes: libcurl may close the socket and open another
+    // under the same number within one turn.
+    if (auto gone = loop.watches_.extract(fd)) gone.mapped()->release();
     return 0;
   }
   auto& watch = loop.watches_[fd];
@@ -78,8 +80,7 @@ void CurlLoop::wait_one(const std::shared_ptr<Watch>& watch, bool Watch::*waitin
     const int wanted = event == CURL_CSELECT_IN ? CURL_POLL_IN : CURL_POLL_OUT;
     if (still_watched->wanted & wanted)
       loop->act(still_watched->socket.native_handle(), error ? CURL_CSELECT_ERR : event);
-    // libcurl may have dropped the socket in its turn, which leaves only our reference.
-    if (still_watched.use_count() > 1) loop->wait(still_watched);
+    if (still_watched->socket.is_open()) loop->wait(still_watched);
   };
   watch->socket.async_wait(kind, std::move(ready));
 }

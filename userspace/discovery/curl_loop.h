@@ -36,7 +36,10 @@ class CurlLoop : public std::enable_shared_from_this<CurlLoop> {
   // A socket of libcurl's, watched for as long as libcurl says.
   struct Watch {
     explicit Watch(const asio::any_io_executor& executor) : socket(executor) {}
-    ~Watch() { socket.release(); }  // libcurl owns and closes it
+    ~Watch() { release(); }
+    void release() {  // libcurl owns the socket and closes it
+      if (socket.is_open()) socket.release();
+    }
 
     asio::posix::stream_descriptor socket;
     int wanted = 0;  // CURL_POLL_IN, _OUT or _INOUT

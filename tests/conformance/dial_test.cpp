@@ -1,0 +1,174 @@
+// SPDX-License-Identifier: Apache-2.0
+// Which endpoint a connection is given, and what happens when it does not answer. No engine has a
+// part in this.
+#include "userspace/proxy/dial.h"
+
+#include <sys/socket.h>
+
+#include <optional>
+#include <stdexcept>
+#include <thread>
+#include <vector>
+
+#include "tests/support/peers.h"
+#include "tests/support/proxy_under_test.h"
+
+namespace ambbpf::test {
+namespace {
+
+using namespace std::chrono_literals;
+
+// Bound, so that nobody else gets it, but nobody listens.
+class RefusingAddress {
+ public:
+  RefusingAddress() : socket_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
+    auto size = static_cast<socklen_t>(address_.capacity());
+    if (::bind(socket_.get(), address_.data(), size) != 0 ||
+        ::getsockname(socket_.get(), address_.data(), &size) != 0)
+      throw std::system_error(errno, std::system_category(), "bind");
+  }
+  const tcp::endpoint& address() const { return address_; }
+
+ private:
+  UniqueFd socket_;
+  tcp::endpoint address_ = loopback_v4();
+};
+
+// A listener whose queue is full: the kernel answers no further SYN.
+class BlackHole {
+ public:
+  BlackHole() : listener_(loopback_v4(), 0) {
+    for (int i = 0; i < 4; ++i) {
+      UniqueFd socket(::socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+      (void)::connect(socket.get(), address().data(), static_cast<socklen_t>(address().size()));
+      waiting_.push_back(std::move(socket));
+    }
+    std::this_thread::sleep_for(20ms);
+  }
+  const tcp::endpoint& address() const { return listener_.address(); }
+
+ private:
+  Listener listener_;
+  std::vector<UniqueFd> waiting_;
+};
+
+class Dialling : public ::testing::Test {
+ protected:
+  void publish(const std::vector<tcp::endpoint>& addresses) {
+    std::vector<Endpoint> endpoints;
+    for (const auto& address : addresses) endpoints.push_back({.address = address, .found_as = ""});
+    publish_(std::move(endpoints));
+  }
+
+  Result<Dialled> dial_now() {
+    asio::io_context io;
+    std::optional<Result<Dialled>> dialled;
+    spawn(io, dial_into(dialled, service, options));
+    io.run();
+    return std::move(*dialled);
+  }
+
+  tcp::endpoint dialled_address() {
+    auto dialled = dial_now();
+    return dialled ? dialled->backend->address() : tcp::endpoint();
+  }
+
+  std::shared_ptr<Backend> backend_at(const tcp::endpoint& address) {
+    for (const auto& listed : *service.in_force())
+      if (listed.backend->address() == address) return listed.backend;
+    throw std::out_of_range("not in force: " + to_string(address));
+  }
+
+  Service service{"dialled"};
+  DialOptions options{.connect_timeout = 300ms, .retries = 3, .hold = 200ms};
+
+ private:
+  static awaitable<void> dial_into(std::optional<Result<Dialled>>& dialled, Service& service,
+                                   DialOptions options) {
+    dialled.emplace(co_await dial(service, options));
+  }
+
+  Publish publish_ = service.add_source();
+};
+
+}  // namespace
+
+TEST_F(Dialling, TakesTheEndpointsInTurn) {
+  Listener first(loopback_v4());
+  Listener second(loopback_v4());
+  Listener third(loopback_v4());
+  publish({first.address(), second.address(), third.address()});
+  for (int round = 0; round < 3; ++round) {
+    EXPECT_EQ(dialled_address(), first.address());
+    EXPECT_EQ(dialled_address(), second.address());
+    EXPECT_EQ(dialled_address(), third.address());
+  }
+  EXPECT_EQ(service.connect_retries, 0U);
+}
+
+TEST_F(Dialling, GoesOnToTheNextEndpointAfterARefusal) {
+  RefusingAddress refusing;
+  Listener answering(loopback_v4());
+  publish({refusing.address(), answering.address()});
+  EXPECT_EQ(dialled_address(), answering.address());
+  EXPECT_EQ(service.connect_retries, 1U);
+  EXPECT_EQ(service.failed, 0U);
+}
+
+TEST_F(Dialling, GoesOnToTheNextEndpointAfterATimeout) {
+  BlackHole silent;
+  Listener answering(loopback_v4());
+  publish({silent.address(), answering.address()});
+  EXPECT_EQ(dialled_address(), answering.address());
+  EXPECT_EQ(backend_at(silent.address())->failed_connects, 1U);
+}
+
+TEST_F(Dialling, LetsAnEndpointRestThatHasFailed) {
+  RefusingAddress refusing;
+  Listener answering(loopback_v4());
+  publish({refusing.address(), answering.address()});
+  for (int i = 0; i < 6; ++i) EXPECT_EQ(dialled_address(), answering.address());
+  EXPECT_EQ(backend_at(refusing.address())->failed_connects, 1U);
+  EXPECT_TRUE(backend_at(refusing.address())->resting(Clock::now()));
+}
+
+TEST_F(Dialling, TriesARestingEndpointWhenThereIsNoOther) {
+  Listener answering(loopback_v4());
+  publish({answering.address()});
+  backend_at(answering.address())->connect_failed(Clock::now());
+  EXPECT_EQ(dialled_address(), answering.address());
+  EXPECT_FALSE(backend_at(answering.address())->resting(Clock::now()));
+}
+
+TEST_F(Dialling, GivesUpAfterItsRetriesWhenAllRefuse) {
+  RefusingAddress one;
+  RefusingAddress another;
+  publish({one.address(), another.address()});
+  const auto dialled = dial_now();
+  ASSERT_FALSE(dialled);
+  EXPECT_EQ(dialled.error().code, std::errc::connection_refused);
+  EXPECT_EQ(service.failed, 1U);
+  EXPECT_EQ(service.connect_retries, options.retries);
+  EXPECT_EQ(backend_at(one.address())->failed_connects, 2U);
+  EXPECT_EQ(backend_at(another.address())->failed_connects, 2U);
+}
+
+TEST_F(Dialling, GivesUpWhenNoEndpointIsPublishedInTime) {
+  const auto started = Clock::now();
+  EXPECT_FALSE(dial_now());
+  EXPECT_GE(Clock::now() - started, options.hold);
+  EXPECT_EQ(service.held, 1U);
+  EXPECT_EQ(service.failed, 1U);
+}
+
+TEST_F(Dialling, TakesAnEndpointThatIsPublishedWhileAllOthersRefuse) {
+  RefusingAddress refusing;
+  Listener answering(loopback_v4());
+  publish({refusing.address()});
+  auto dialling = in_background([&] { return dialled_address(); });
+  ASSERT_TRUE(eventually([&] { return backend_at(refusing.address())->failed_connects > 0; }));
+  publish({refusing.address(), answering.address()});
+  EXPECT_EQ(dialling.get(), answering.address());
+}
+
+}  // namespace ambbpf::test

@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "tests/conformance/relay_promises.h"
+
+#include <filesystem>
+#include <iterator>
+
+namespace ambbpf::test {
+namespace {
+
+EngineUnderTest sockmap_at_once() {
+  const Promotion at_once{.bytes = 0, .turns = 0, .age = std::chrono::milliseconds(0)};
+  return {"sockmap_at_once", {.engine = Engine::kSockmap, .promotion = at_once, .slots = kSlots}};
+}
+
+EngineUnderTest with_defaults(Engine engine) {
+  return {name_of(engine), {.engine = engine, .promotion = {}, .slots = kSlots}};
+}
+
+std::size_t open_descriptors() {
+  const std::filesystem::directory_iterator all("/proc/self/fd");
+  return static_cast<std::size_t>(std::distance(begin(all), end(all)));
+}
+
+}  // namespace
+
+INSTANTIATE_TEST_SUITE_P(EveryEngine, RelayPromises,
+                         ::testing::Values(sockmap_at_once(), with_defaults(Engine::kSockmap),
+                                           with_defaults(Engine::kSplice),
+                                           with_defaults(Engine::kCopy)),
+                         [](const auto& engine) { return std::string(engine.param.name); });
+
+void RelayPromises::SetUp() {
+  descriptors_before_ = open_descriptors();
+  start_proxy({.relay = GetParam().relay, .dial = {}});
+  if (!proxy) return;  // skipped
+  listener = std::make_unique<Listener>(loopback_v4());
+  proxy->publish({listener->address()});
+}
+
+void RelayPromises::TearDown() {
+  client.close();
+  backend.close();
+  if (proxy) {
+    EXPECT_TRUE(proxy->becomes_idle());
+    const auto counts = proxy->counts();
+    EXPECT_EQ(counts.connections_now, 0U);
+    EXPECT_EQ(counts.in_map_now, 0U);
+    EXPECT_EQ(counts.mismatches, 0U);
+    EXPECT_EQ(counts.untold_events, 0U);
+  }
+  proxy.reset();
+  listener.reset();
+  EXPECT_EQ(open_descriptors(), descriptors_before_);
+}
+
+void RelayPromises::start_proxy(const ProxySettings& settings) {
+  proxy.reset();  // first, so that the two never share an address
+  auto started = ProxyUnderTest::start(settings);
+  if (!started) GTEST_SKIP() << started.error().message();
+  proxy = std::move(*started);
+}
+
+bool RelayPromises::serve_on(const tcp::endpoint& for_clients, const tcp::endpoint& for_backends) {
+  try {
+    listener = std::make_unique<Listener>(for_backends);
+  } catch (const std::system_error&) {
+    return false;
+  }
+  start_proxy({.relay = GetParam().relay, .dial = {}, .listens_on = for_clients});
+  if (!proxy) return false;
+  proxy->publish({listener->address()});
+  return true;
+}
+
+void RelayPromises::serve_nobody_yet(std::chrono::milliseconds hold) {
+  start_proxy({.relay = GetParam().relay, .dial = {.hold = hold}});
+}
+
+void RelayPromises::promote_at_age(std::chrono::milliseconds age) {
+  RelayOptions relay = GetParam().relay;
+  relay.promotion = {.bytes = UINT64_MAX, .turns = UINT32_MAX, .age = age};
+  start_proxy({.relay = relay, .dial = {}});
+  proxy->publish({listener->address()});
+}
+
+void RelayPromises::start(Buffers client_buffers, Buffers backend_buffers) {
+  const auto relayed_before = proxy->counts().connections_total;
+  listener->set_buffers(backend_buffers);
+  client = Peer::connect_to(proxy->address(), client_buffers);
+  backend = listener->accept();
+  // A backend that resets before the proxy has seen its handshake end is one that refuses.
+  ASSERT_TRUE(eventually([&] { return proxy->counts().connections_total > relayed_before; }));
+}
+
+bool RelayPromises::promotes_at_once() const {
+  return GetParam().relay.engine == Engine::kSockmap && GetParam().relay.promotion.turns == 0;
+}
+
+void RelayPromises::let_the_kernel_take_over(std::uint64_t connections) {
+  if (!promotes_at_once()) return;
+  ASSERT_TRUE(
+      eventually([&] { return proxy->counts().directions_in_kernel_now == 2 * connections; }));
+}
+
+void RelayPromises::expect_bytes_moved_by_the_kernel() {
+  if (GetParam().relay.engine != Engine::kSockmap) return;
+  const auto counts = proxy->counts();
+  EXPECT_GT(counts.to_backend.kernel_bytes, 0U);
+  EXPECT_GT(counts.to_client.kernel_bytes, 0U);
+}
+
+}  // namespace ambbpf::test

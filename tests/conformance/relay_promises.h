@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a proxied connection promises to its two peers, whichever engine moves its bytes. Each test
+// runs with every engine, from the proxy's accept to its close, over real loopback sockets.
+#pragma once
+
+#include <gtest/gtest.h>
+
+#include <memory>
+#include <ostream>
+#include <string_view>
+
+#include "tests/support/peers.h"
+#include "tests/support/proxy_under_test.h"
+
+namespace ambbpf::test {
+
+inline constexpr std::uint32_t kSlots = 512;  // two for each connection in the sockmap
+
+struct EngineUnderTest {
+  std::string_view name;
+  RelayOptions relay;
+};
+
+inline std::ostream& operator<<(std::ostream& out, const EngineUnderTest& engine) {
+  return out << engine.name;
+}
+
+class RelayPromises : public ::testing::TestWithParam<EngineUnderTest> {
+ protected:
+  // A proxy and a listener that it knows as its only endpoint.
+  void SetUp() override;
+  // Whatever the test did: nothing is left over, and the proxy's own books balance.
+  void TearDown() override;
+
+  // In place of what SetUp() made. False where this machine does not have such addresses.
+  bool serve_on(const tcp::endpoint& for_clients, const tcp::endpoint& for_backends);
+  // In place of the proxy that SetUp() made.
+  void promote_at_age(std::chrono::milliseconds age);
+  // The same, and with no endpoint.
+  void serve_nobody_yet(std::chrono::milliseconds hold);
+
+  // Connects `client` and `backend` through the proxy.
+  void start(Buffers client_buffers = {}, Buffers backend_buffers = {});
+  Peer connect() { return Peer::connect_to(proxy->address()); }
+
+  // With promotion at once: waits until the kernel program moves both directions of `connections`.
+  void let_the_kernel_take_over(std::uint64_t connections = 1);
+  bool promotes_at_once() const;
+  // A test of the kernel path is none when all bytes went through user space.
+  void expect_bytes_moved_by_the_kernel();
+
+  std::unique_ptr<ProxyUnderTest> proxy;
+  std::unique_ptr<Listener> listener;
+  Peer client;
+  Peer backend;
+
+ private:
+  void start_proxy(const ProxySettings& settings);
+
+  std::size_t descriptors_before_ = 0;
+};
+
+}  // namespace ambbpf::test

@@ -1,0 +1,238 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "tests/support/etcd_process.h"
+
+#include <arpa/inet.h>
+#include <curl/curl.h>
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <cstdlib>
+#include <filesystem>
+#include <stdexcept>
+#include <thread>
+
+#include "tests/support/free_port.h"
+#include "userspace/discovery/base64.h"
+#include "userspace/support/json.h"
+#include "userspace/support/unique_fd.h"
+
+namespace ambbpf::test {
+namespace {
+
+using namespace std::chrono_literals;
+
+std::size_t append(char* data, std::size_t, std::size_t size, void* body) {
+  static_cast<std::string*>(body)->append(data, size);
+  return size;
+}
+
+template <class Condition>
+bool wait_for(Condition condition, std::chrono::seconds limit) {
+  const auto deadline = std::chrono::steady_clock::now() + limit;
+  while (!condition()) {
+    if (std::chrono::steady_clock::now() > deadline) return false;
+    std::this_thread::sleep_for(20ms);
+  }
+  return true;
+}
+
+std::string loopback(unsigned short port) { return fmt::format("http://127.0.0.1:{}", port); }
+
+std::string new_directory() {
+  char path[] = "/tmp/ambbpf-etcd-XXXXXX";
+  if (!mkdtemp(path)) throw std::runtime_error("mkdtemp");
+  return path;
+}
+
+void must(const HttpAnswer& answer, const std::string& what) {
+  if (answer.status < 200 || answer.status > 299)
+    throw std::runtime_error(fmt::format("{}: {} {}", what, answer.status, answer.body));
+}
+
+}  // namespace
+
+HttpAnswer call(const std::string& method, const std::string& url, const std::string& body) {
+  const std::unique_ptr<CURL, void (*)(CURL*)> easy(curl_easy_init(), curl_easy_cleanup);
+  HttpAnswer answer;
+  curl_easy_setopt(easy.get(), CURLOPT_URL, url.c_str());
+  curl_easy_setopt(easy.get(), CURLOPT_PROXY, "");
+  curl_easy_setopt(easy.get(), CURLOPT_NOSIGNAL, 1L);
+  curl_easy_setopt(easy.get(), CURLOPT_TIMEOUT, 10L);
+  curl_easy_setopt(easy.get(), CURLOPT_WRITEFUNCTION, append);
+  curl_easy_setopt(easy.get(), CURLOPT_WRITEDATA, &answer.body);
+  if (method != "GET") {
+    curl_easy_setopt(easy.get(), CURLOPT_POSTFIELDS, body.c_str());
+    curl_easy_setopt(easy.get(), CURLOPT_CUSTOMREQUEST, method.c_str());
+  }
+  if (curl_easy_perform(easy.get()) == CURLE_OK)
+    curl_easy_getinfo(easy.get(), CURLINFO_RESPONSE_CODE, &answer.status);
+  return answer;
+}
+
+EtcdProcess::EtcdProcess(EtcdFlags flags) : EtcdProcess("alone", free_port()) {
+  cluster_ = fmt::format("{}={}", name_, peer_url_);
+  start(flags);
+}
+
+EtcdProcess::EtcdProcess(std::string name, unsigned short peer_port)
+    : name_(std::move(name)),
+      directory_(new_directory()),
+      url_(loopback(free_port())),
+      peer_url_(loopback(peer_port)) {}
+
+EtcdProcess::~EtcdProcess() {
+  kill();
+  std::filesystem::remove_all(directory_);
+}
+
+std::vector<std::string> EtcdProcess::arguments() const {
+  return {"/usr/bin/etcd",
+          "--name=" + name_,
+          "--data-dir=" + directory_ + "/data",
+          "--listen-client-urls=" + url_,
+          "--advertise-client-urls=" + url_,
+          "--listen-peer-urls=" + peer_url_,
+          "--initial-advertise-peer-urls=" + peer_url_,
+          "--initial-cluster=" + cluster_,
+          "--heartbeat-interval=50",
+          "--election-timeout=500",
+          fmt::format("--enable-v2={}", flags_.enable_v2)};
+}
+
+void EtcdProcess::spawn() {
+  const auto words = arguments();
+  std::vector<char*> argv;
+  for (const auto& word : words) argv.push_back(const_cast<char*>(word.c_str()));
+  argv.push_back(nullptr);
+  const auto log_path = directory_ + "/log";
+  const UniqueFd log(::open(log_path.c_str(), O_CREAT | O_APPEND | O_WRONLY | O_CLOEXEC, 0600));
+  const pid_t parent = getpid();
+  pid_ = fork();
+  if (pid_ != 0) return;
+  prctl(PR_SET_PDEATHSIG, SIGKILL);
+  if (getppid() != parent) _exit(1);
+  dup2(log.get(), STDOUT_FILENO);
+  dup2(log.get(), STDERR_FILENO);
+  execv(argv[0], argv.data());
+  _exit(127);
+}
+
+void EtcdProcess::start() {
+  spawn();
+  if (pid_ < 0 || !wait_until_ready())
+    throw std::runtime_error("etcd does not start, see " + directory_);
+}
+
+void EtcdProcess::start(EtcdFlags flags) {
+  flags_ = flags;
+  start();
+}
+
+bool EtcdProcess::wait_until_ready() const {
+  return wait_for(
+      [this] { return call("GET", url_ + "/health").body.find("true") != std::string::npos; }, 20s);
+}
+
+void EtcdProcess::signal(int number) const {
+  if (pid_ > 0) ::kill(pid_, number);
+}
+
+void EtcdProcess::kill() {
+  if (pid_ <= 0) return;
+  signal(SIGKILL);
+  waitpid(pid_, nullptr, 0);
+  pid_ = -1;
+}
+
+void EtcdProcess::pause() { signal(SIGSTOP); }
+void EtcdProcess::resume() { signal(SIGCONT); }
+void EtcdProcess::wipe() { std::filesystem::remove_all(directory_ + "/data"); }
+
+void EtcdProcess::put_v2(const std::string& key, const std::string& value, int ttl) const {
+  const std::unique_ptr<char, void (*)(void*)> escaped(
+      curl_easy_escape(nullptr, value.c_str(), static_cast<int>(value.size())), curl_free);
+  auto body = fmt::format("value={}", escaped.get());
+  if (ttl > 0) body += fmt::format("&ttl={}", ttl);
+  must(call("PUT", url_ + "/v2/keys" + key, body), "put " + key);
+}
+
+void EtcdProcess::remove_v2(const std::string& key, bool recursive) const {
+  must(call("DELETE", url_ + "/v2/keys" + key + (recursive ? "?recursive=true" : "")),
+       "remove " + key);
+}
+
+std::string EtcdProcess::post_v3(const std::string& what, const std::string& body) const {
+  const auto answer = call("POST", url_ + "/v3" + what, body);
+  must(answer, what);
+  return answer.body;
+}
+
+void EtcdProcess::put_v3(const std::string& key, const std::string& value, int ttl) const {
+  std::string lease;
+  if (ttl > 0) {
+    const auto granted = parse_json(post_v3("/lease/grant", fmt::format(R"({{"TTL":"{}"}})", ttl)));
+    lease = fmt::format(R"(,"lease":"{}")", string_at(granted.value(), "ID").value());
+  }
+  post_v3("/kv/put", fmt::format(R"({{"key":"{}","value":"{}"{}}})", base64_encode(key),
+                                 base64_encode(value), lease));
+}
+
+void EtcdProcess::remove_v3(const std::string& key, bool recursive) const {
+  const auto first = recursive ? key + "/" : key;
+  const auto end = recursive ? fmt::format(R"(,"range_end":"{}")", base64_encode(key + "0")) : "";
+  post_v3("/kv/deleterange", fmt::format(R"({{"key":"{}"{}}})", base64_encode(first), end));
+}
+
+void EtcdProcess::compact_v3() const {
+  const auto status = parse_json(post_v3("/maintenance/status", "{}"));
+  const auto revision = uint_at(*object_at(status.value(), "header"), "revision").value();
+  post_v3("/kv/compaction", fmt::format(R"({{"revision":"{}"}})", revision));
+}
+
+bool EtcdProcess::is_leader() const {
+  const auto answer = call("POST", url_ + "/v3/maintenance/status", "{}");
+  const auto status = parse_json(answer.body);
+  const auto* header = status ? object_at(*status, "header") : nullptr;
+  if (!header) return false;
+  return uint_at(*header, "member_id") == uint_at(*status, "leader");
+}
+
+EtcdCluster::EtcdCluster() {
+  std::string cluster;
+  for (const auto* name : {"a", "b", "c"}) {
+    members_.emplace_back(new EtcdProcess(name, free_port()));
+    cluster += fmt::format("{}{}={}", cluster.empty() ? "" : ",", name, members_.back()->peer_url_);
+  }
+  for (const auto& member : members_) {
+    member->cluster_ = cluster;
+    member->spawn();
+  }
+  for (const auto& member : members_)
+    if (!member->wait_until_ready()) throw std::runtime_error("etcd cluster does not start");
+}
+
+std::vector<std::string> EtcdCluster::urls() const {
+  std::vector<std::string> urls;
+  for (const auto& member : members_) urls.push_back(member->url());
+  return urls;
+}
+
+EtcdProcess& EtcdCluster::leader() {
+  for (const auto& member : members_)
+    if (member->is_leader()) return *member;
+  throw std::runtime_error("no leader");
+}
+
+EtcdProcess& EtcdCluster::follower() {
+  for (const auto& member : members_)
+    if (!member->is_leader()) return *member;
+  throw std::runtime_error("no follower");
+}
+
+}  // namespace ambbpf::test

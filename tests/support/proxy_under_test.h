@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: Apache-2.0
+// A whole proxy in this process: one worker on a thread of its own, one service, one source.
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "tests/support/peers.h"
+#include "userspace/proxy/worker.h"
+
+namespace ambbpf::test {
+
+struct ProxySettings {
+  RelayOptions relay;
+  DialOptions dial;
+  tcp::endpoint listens_on = loopback_v4();
+};
+
+class ProxyUnderTest {
+ public:
+  // Fails where the kernel refuses the engine.
+  static Result<std::unique_ptr<ProxyUnderTest>> start(const ProxySettings& settings);
+
+  const tcp::endpoint& address() const { return address_; }
+  Worker& worker() { return *worker_; }
+  Service& service() { return service_; }
+
+  // The addresses replace those published before.
+  void publish(const std::vector<tcp::endpoint>& backends);
+
+  RelayCounts counts();
+
+  // Whether the proxy comes to have no connection, neither relayed nor waiting for an endpoint.
+  bool becomes_idle();
+
+ private:
+  ProxyUnderTest() = default;
+
+  Service service_{"under-test"};  // outlives the worker
+  Publish publish_ = service_.add_source();
+  tcp::endpoint address_;
+  std::unique_ptr<Worker> worker_;
+};
+
+}  // namespace ambbpf::test

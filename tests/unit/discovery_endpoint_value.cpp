@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <gtest/gtest.h>
+
+#include "userspace/discovery/endpoint_value.h"
+#include "userspace/discovery/quote.h"
+#include "userspace/endpoints/endpoint.h"
+
+namespace ambbpf {
+namespace {
+
+std::string taken_as(std::string_view value) {
+  const auto endpoint = decode_endpoint_value(value);
+  return endpoint ? to_string(*endpoint) : "rejected";
+}
+
+std::string reason(std::string_view value) {
+  const auto endpoint = decode_endpoint_value(value);
+  return endpoint ? "accepted" : endpoint.error().message();
+}
+
+TEST(EndpointValue, TakesWhatRegistrarsWrite) {
+  EXPECT_EQ(taken_as(R"({ "port": 49155, "host": "10.0.0.1", "weight": 3, "zone": "nyc" })"),
+            "10.0.0.1:49155");
+  EXPECT_EQ(taken_as(R"({"host":"10.0.0.1","port":"49155"})"), "10.0.0.1:49155");
+  EXPECT_EQ(taken_as(R"({"IP":"10.0.0.1","port":80})"), "10.0.0.1:80");
+  EXPECT_EQ(taken_as("10.0.0.1:80"), "10.0.0.1:80");
+  EXPECT_EQ(taken_as(" \t10.0.0.1:80\r\n"), "10.0.0.1:80");
+  EXPECT_EQ(taken_as("\n{\"host\":\"10.0.0.1\",\"port\":1}\n"), "10.0.0.1:1");
+}
+
+TEST(EndpointValue, TakesIpv6WithAndWithoutBrackets) {
+  EXPECT_EQ(taken_as("[fd00::1]:80"), "[fd00::1]:80");
+  EXPECT_EQ(taken_as(R"({"host":"fd00::1","port":80})"), "[fd00::1]:80");
+  EXPECT_EQ(taken_as(R"({"host":"[fd00::1]","port":80})"), "[fd00::1]:80");
+  EXPECT_EQ(taken_as(R"({"host":"[10.0.0.1]","port":80})"), "rejected");
+  EXPECT_EQ(taken_as("fd00::1:80"), "rejected");
+}
+
+TEST(EndpointValue, IgnoresFurtherFields) {
+  EXPECT_EQ(taken_as(R"({"host":"10.0.0.1","port":80,"x":{"port":{}},"y":[null,1e9,{}]})"),
+            "10.0.0.1:80");
+}
+
+TEST(EndpointValue, SaysWhatIsWrong) {
+  EXPECT_EQ(reason(""), "empty value");
+  EXPECT_EQ(reason(" \n "), "empty value");
+  EXPECT_EQ(reason(R"({ "port": , "host":  })"), R"('{ "port": , "host":  }' is not JSON)");
+  EXPECT_EQ(reason("{}"), "no \"host\" with an address in it");
+  EXPECT_EQ(reason(R"({"host":7,"port":80})"), "no \"host\" with an address in it");
+  EXPECT_EQ(reason(R"({"host":"10.0.0.1"})"), "no \"port\"");
+  EXPECT_EQ(reason(R"({"host":"db.example","port":80})"), "host 'db.example' is not an IP address");
+  EXPECT_EQ(reason(R"({"host":"[","port":80})"), "host '[' is not an IP address");
+  EXPECT_EQ(reason(R"({"host":"10.0.0.1","port":0})"), "port 0 is not within 1 to 65535");
+  EXPECT_EQ(reason(R"({"host":"10.0.0.1","port":65536})"), "port 65536 is not within 1 to 65535");
+  EXPECT_EQ(reason(R"({"host":"10.0.0.1","port":"80x"})"), "port '80x' is not a number");
+  EXPECT_EQ(reason("web-1"), "'web-1' is neither a JSON object nor host:port");
+  EXPECT_EQ(reason("0.0.0.0:49153"), "0.0.0.0:49153 is no address of a backend");
+  EXPECT_EQ(reason(R"({"host":"::","port":80})"), "[::]:80 is no address of a backend");
+  EXPECT_EQ(reason("224.0.0.1:80"), "224.0.0.1:80 is no address of a backend");
+}
+
+TEST(EndpointValue, WrongTypesAreErrors) {
+  for (const auto* port : {"-1", "80.5", "8e1", "null", "true", "[]", "{}", "[80]", "\"\"",
+                           "\" 80\"", "99999999999999999999999", "-9223372036854775808"})
+    EXPECT_EQ(taken_as(std::string(R"({"host":"10.0.0.1","port":)") + port + "}"), "rejected")
+        << port;
+  for (const auto* host :
+       {"null", "true", "1", "[]", "{}", "[\"10.0.0.1\"]", "\"\"", "\"10.0.0.1 \""})
+    EXPECT_EQ(taken_as(std::string(R"({"port":80,"host":)") + host + "}"), "rejected") << host;
+  for (const auto* value :
+       {"null", "true", "80", "\"10.0.0.1:80\"", "[]", "[{}]", R"({"host":"10.0.0.1","port":80}{})",
+        R"({"host":"10.0.0.1","port":80} x)"})
+    EXPECT_EQ(taken_as(value), "rejected") << value;
+}
+
+TEST(EndpointValue, NulBytesHideNothing) {
+  using std::string_literals::operator""s;
+  EXPECT_EQ(taken_as("10.0.0.1\0.evil:80"s), "rejected");
+  EXPECT_EQ(taken_as("10.0.0.1:80\0"s), "rejected");
+  EXPECT_EQ(taken_as(R"({"host":"10.0.0.1\u0000x","port":80})"), "rejected");
+}
+
+TEST(EndpointValue, EveryCutIsAnError) {
+  const std::string whole = R"({ "port": 49155, "host": "10.0.0.1", "zone": ["nyc", {"a": 1}] })";
+  for (std::size_t length = 0; length < whole.size(); ++length)
+    EXPECT_EQ(taken_as(whole.substr(0, length)), "rejected") << length;
+}
+
+TEST(EndpointValue, HugeAndDeepValuesAreErrors) {
+  EXPECT_EQ(taken_as(std::string(1 << 20, '{')), "rejected");
+  EXPECT_EQ(taken_as(R"({"host":")" + std::string(1 << 20, '1') + R"(","port":80})"), "rejected");
+  std::string deep = R"({"host":"10.0.0.1","port":80,"x":)";
+  EXPECT_EQ(taken_as(deep + std::string(60'000, '[')), "rejected");
+  EXPECT_EQ(taken_as(deep + std::string(30'000, '[') + std::string(30'000, ']') + "}"),
+            "10.0.0.1:80");
+}
+
+TEST(EndpointValue, ReasonsCannotForgeLogLines) {
+  const std::string forged =
+      "x\n2026-01-01 error all is lost\x1b[2J\r\\n\xc2\x9b" + std::string(5000, 'A');
+  for (const auto& value :
+       {forged, "{" + forged, R"({"host":")" + std::string("a\\nb\\u001b") + R"(","port":80})",
+        R"({"host":"10.0.0.1","port":"a\nb"})" + std::string()}) {
+    const auto said = reason(value);
+    EXPECT_LT(said.size(), 500U);
+    for (const char c : said) EXPECT_TRUE(c >= 0x20 && c < 0x7f) << said;
+  }
+}
+
+TEST(Quote, EscapesAndShortens) {
+  EXPECT_EQ(quoted("plain"), "'plain'");
+  EXPECT_EQ(quoted("a\nb\\n\x01\xff"), R"('a\nb\\n\x01\xff')");
+  EXPECT_EQ(quoted("abcdef", 3), "'abc...' (6 bytes)");
+  EXPECT_EQ(printable("/services/web\r"), R"(/services/web\x0d)");
+}
+
+}  // namespace
+}  // namespace ambbpf

@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <gtest/gtest.h>
+
+#include <map>
+
+#include "userspace/discovery/etcd_url.h"
+#include "userspace/discovery/service_keys.h"
+
+namespace ambbpf {
+namespace {
+
+using Urls = std::vector<std::string>;
+
+Urls parsed(std::string_view list) { return parse_etcd_urls(list).value_or(Urls{}); }
+
+std::string refusal(std::string_view list) {
+  const auto urls = parse_etcd_urls(list);
+  return urls ? "accepted" : urls.error().message();
+}
+
+Urls defaults(std::map<std::string, std::string> environment) {
+  const auto getenv = [&](const char* name) -> const char* {
+    const auto variable = environment.find(name);
+    return variable == environment.end() ? nullptr : variable->second.c_str();
+  };
+  return default_etcd_urls(getenv).value_or(Urls{});
+}
+
+TEST(EtcdUrl, TakesOneOrSeveral) {
+  EXPECT_EQ(parsed("http://127.0.0.1:2379"), Urls{"http://127.0.0.1:2379"});
+  EXPECT_EQ(parsed("https://etcd-1.example:2379/,http://[fd00::1]:4001,http://etcd"),
+            (Urls{"https://etcd-1.example:2379", "http://[fd00::1]:4001", "http://etcd"}));
+}
+
+TEST(EtcdUrl, SaysWhatIsWrong) {
+  EXPECT_EQ(refusal(""), "etcd URL: '' does not begin with http:// or https://");
+  EXPECT_EQ(refusal("127.0.0.1:2379"),
+            "etcd URL: '127.0.0.1:2379' does not begin with http:// or https://");
+  EXPECT_EQ(refusal("http://a,"), "etcd URL: '' does not begin with http:// or https://");
+  EXPECT_EQ(refusal("ftp://a"), "etcd URL: 'ftp://a' does not begin with http:// or https://");
+  EXPECT_EQ(refusal("http://a/v2"), "etcd URL: 'http://a/v2' has more than a host and a port");
+  EXPECT_EQ(refusal("http://a?x"), "etcd URL: 'http://a?x' has more than a host and a port");
+  EXPECT_EQ(refusal("http://"), "etcd URL: '' is not a host");
+  EXPECT_EQ(refusal("http://:80"), "etcd URL: '' is not a host");
+  EXPECT_EQ(refusal("http://a b"), "etcd URL: 'a b' is not a host");
+  EXPECT_EQ(refusal("http://fd00::1:80"), "etcd URL: ':1:80' is not a port");
+  EXPECT_EQ(refusal("http://[fd00::1"), "etcd URL: '[fd00' is not a host");
+  EXPECT_EQ(refusal("http://[10.0.0.1]:80"), "etcd URL: '[10.0.0.1]' is not a host");
+  EXPECT_EQ(refusal("http://a:0"), "etcd URL: '0' is not a port");
+  EXPECT_EQ(refusal("http://a:"), "etcd URL: '' is not a port");
+  EXPECT_EQ(refusal("http://a:70000"), "etcd URL: '70000' is not a port");
+  EXPECT_EQ(refusal("http://a\n:1"), "etcd URL: 'a\\n' is not a host");
+}
+
+TEST(EtcdUrl, PasswordsAreRefusedAndNotRepeated) {
+  for (const auto* url :
+       {"http://root:hunter2@etcd:2379", "root:hunter2@etcd", "http://etcd/hunter2@"}) {
+    EXPECT_EQ(refusal(url), "etcd URL: user names and passwords in the URL are not supported");
+  }
+}
+
+TEST(EtcdUrl, DefaultsAreTheBridgeAndThisMachine) {
+  const Urls unlinked{"http://172.17.42.1:4001", "http://127.0.0.1:2379"};
+  EXPECT_EQ(defaults({}), unlinked);
+  EXPECT_EQ(defaults({{"ETCD_PORT_10000_TCP_ADDR", ""}, {"ETCD_PORT_10000_TCP_PORT", "1"}}),
+            unlinked);
+}
+
+TEST(EtcdUrl, DockerLinkComesBeforeTheDefaults) {
+  EXPECT_EQ(
+      defaults({{"ETCD_PORT_10000_TCP_ADDR", "172.17.0.5"}, {"ETCD_PORT_10000_TCP_PORT", "10001"}}),
+      Urls{"http://172.17.0.5:10001"});
+  EXPECT_EQ(defaults({{"ETCD_PORT_10000_TCP_ADDR", "172.17.0.5"}}),
+            Urls{"http://172.17.0.5:10000"});
+  EXPECT_EQ(defaults({{"ETCD_PORT_10000_TCP_ADDR", "fd00::5"}}), Urls{"http://[fd00::5]:10000"});
+  EXPECT_EQ(defaults({{"ETCD_PORT_10000_TCP_ADDR", "no host"}}), Urls{});
+}
+
+TEST(EtcdDirectory, JoinsWithSingleSlashes) {
+  EXPECT_EQ(etcd_directory("/services", "web"), "/services/web");
+  EXPECT_EQ(etcd_directory("services/", "/web/"), "/services/web");
+  EXPECT_EQ(etcd_directory("//a//b/", "c//d"), "/a/b/c/d");
+  EXPECT_EQ(etcd_directory("", "web"), "/web");
+  EXPECT_EQ(etcd_directory("/", "web"), "/web");
+}
+
+TEST(ServiceKeys, OnlyDirectChildrenCount) {
+  ServiceKeys keys("/services/web");
+  keys.replace({{"/services/web/a", "10.0.0.1:1"},
+                {"/services/web/b/c", "10.0.0.2:1"},
+                {"/services/web/_h", "10.0.0.3:1"},
+                {"/services/web/", "10.0.0.4:1"},
+                {"/services/web", "10.0.0.5:1"},
+                {"/services/webby/a", "10.0.0.6:1"},
+                {"", "x"}});
+  ASSERT_EQ(keys.endpoints().size(), 1U);
+  EXPECT_EQ(keys.endpoints()[0].found_as, "/services/web/a");
+  EXPECT_FALSE(keys.apply({"/services/webby", std::nullopt}));
+  EXPECT_FALSE(keys.apply({"/services/web/b", "x"}) && keys.endpoints().size() != 1U);
+  EXPECT_TRUE(keys.apply({"/services", std::nullopt}));
+  EXPECT_TRUE(keys.endpoints().empty());
+}
+
+TEST(ServiceKeys, RootDeletedIsAllDeleted) {
+  ServiceKeys keys("/services/web");
+  keys.replace({{"/services/web/a", "10.0.0.1:1"}});
+  EXPECT_TRUE(keys.apply({"/", std::nullopt}));
+  EXPECT_TRUE(keys.endpoints().empty());
+}
+
+}  // namespace
+}  // namespace ambbpf

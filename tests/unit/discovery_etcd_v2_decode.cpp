@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: Apache-2.0
+// The bodies below were captured from etcd 3.4.23 with --enable-v2, unless said otherwise.
+#include <gtest/gtest.h>
+
+#include "userspace/discovery/etcd_v2_decode.h"
+
+namespace ambbpf {
+namespace {
+
+const std::string kListing =
+    R"({"action":"get","node":{"key":"/services/web","dir":true,"nodes":[{"key":"/services/web/web-2","value":"10.0.0.2:80","modifiedIndex":5,"createdIndex":5},{"key":"/services/web/sub","dir":true,"nodes":[{"key":"/services/web/sub/deep","value":"x","modifiedIndex":7,"createdIndex":7}],"modifiedIndex":7,"createdIndex":7},{"key":"/services/web/web-1","value":"{ \"port\": 49155, \"host\": \"10.0.0.1\", \"weight\": 3, \"zone\": \"nyc\" }","expiration":"2026-11-22T14:47:06.028262698Z","ttl":60,"modifiedIndex":4,"createdIndex":4}],"modifiedIndex":4,"createdIndex":4}})"
+    "\n";
+
+const std::string kUpdate =
+    R"({"action":"update","node":{"key":"/services/web/web-1","value":"10.0.0.1:9","modifiedIndex":12,"createdIndex":4},"prevNode":{"key":"/services/web/web-1","value":"{ \"port\": 49155, \"host\": \"10.0.0.1\", \"weight\": 3, \"zone\": \"nyc\" }","expiration":"2026-11-22T14:46:59.179210355Z","ttl":50,"modifiedIndex":11,"createdIndex":4}})"
+    "\n";
+
+TEST(EtcdV2Decode, Listing) {
+  const auto keys = decode_v2_listing(kListing);
+  ASSERT_TRUE(keys) << keys.error().message();
+  ASSERT_EQ(keys->size(), 2U);
+  EXPECT_EQ((*keys)[0], (EtcdKey{"/services/web/web-2", "10.0.0.2:80"}));
+  EXPECT_EQ((*keys)[1].value,
+            R"({ "port": 49155, "host": "10.0.0.1", "weight": 3, "zone": "nyc" })");
+}
+
+TEST(EtcdV2Decode, ListingOfAKeyIsEmpty) {
+  const auto keys = decode_v2_listing(
+      R"({"action":"get","node":{"key":"/services/odd/a b?c%\"d","value":"1.1.1.1:1","modifiedIndex":14,"createdIndex":14}})");
+  ASSERT_TRUE(keys);
+  EXPECT_TRUE(keys->empty());
+}
+
+TEST(EtcdV2Decode, SetHasTheNewValue) {
+  for (const auto* action : {"set", "create", "update", "compareAndSwap"}) {
+    auto body = kUpdate;
+    body.replace(body.find("update"), 6, action);
+    const auto event = decode_v2_event(body);
+    ASSERT_TRUE(event) << event.error().message();
+    EXPECT_EQ(event->change, (EtcdChange{"/services/web/web-1", "10.0.0.1:9"}));
+    EXPECT_EQ(event->index, 12U);
+    EXPECT_FALSE(event->makes_directory);
+  }
+}
+
+TEST(EtcdV2Decode, DeleteAndExpireHaveNone) {
+  const auto deleted = decode_v2_event(
+      R"({"action":"delete","node":{"key":"/services/web/web-2","modifiedIndex":8,"createdIndex":5},"prevNode":{"key":"/services/web/web-2","value":"10.0.0.2:80","modifiedIndex":5,"createdIndex":5}})");
+  ASSERT_TRUE(deleted);
+  EXPECT_EQ(deleted->change, (EtcdChange{"/services/web/web-2", std::nullopt}));
+  EXPECT_EQ(deleted->index, 8U);
+  const auto expired = decode_v2_event(
+      R"({"action":"expire","node":{"key":"/services/web/web-3","modifiedIndex":10,"createdIndex":9},"prevNode":{"key":"/services/web/web-3","value":"10.0.0.3:1","expiration":"2026-11-22T14:46:08.157158421Z","modifiedIndex":9,"createdIndex":9}})");
+  ASSERT_TRUE(expired);
+  EXPECT_EQ(expired->change, (EtcdChange{"/services/web/web-3", std::nullopt}));
+}
+
+TEST(EtcdV2Decode, RecursiveDeleteNamesTheDirectory) {
+  const auto event = decode_v2_event(
+      R"({"action":"delete","node":{"key":"/services","dir":true,"modifiedIndex":13,"createdIndex":4},"prevNode":{"key":"/services","dir":true,"modifiedIndex":4,"createdIndex":4}})");
+  ASSERT_TRUE(event);
+  EXPECT_EQ(event->change, (EtcdChange{"/services", std::nullopt}));
+  EXPECT_FALSE(event->makes_directory);
+}
+
+TEST(EtcdV2Decode, DirectoryMadeIsNoValue) {
+  const auto event = decode_v2_event(
+      R"({"action":"set","node":{"key":"/services/web","dir":true,"modifiedIndex":20,"createdIndex":20}})");
+  ASSERT_TRUE(event);
+  EXPECT_TRUE(event->makes_directory);
+  EXPECT_FALSE(event->change.value);
+}
+
+TEST(EtcdV2Decode, Errors) {
+  const auto missing =
+      decode_v2_error(R"({"errorCode":100,"message":"Key not found","cause":"/services","index":3})"
+                      "\n");
+  ASSERT_TRUE(missing);
+  EXPECT_EQ(missing->code, EtcdV2Error::kKeyNotFound);
+  EXPECT_EQ(missing->text, "etcd says 100 Key not found (/services)");
+  const auto cleared = decode_v2_error(
+      R"({"errorCode":401,"message":"The event in requested index is outdated and cleared","cause":"the requested history has been cleared [1008/8]","index":2007})");
+  ASSERT_TRUE(cleared);
+  EXPECT_EQ(cleared->code, EtcdV2Error::kEventIndexCleared);
+  EXPECT_FALSE(decode_v2_error("404 page not found\n"));
+  EXPECT_FALSE(decode_v2_error(""));
+  EXPECT_FALSE(decode_v2_error("{}"));
+  EXPECT_FALSE(decode_v2_error(kListing));
+}
+
+TEST(EtcdV2Decode, EveryCutIsAnError) {
+  for (std::size_t length = 0; length + 2 < kListing.size(); ++length)
+    EXPECT_FALSE(decode_v2_listing(kListing.substr(0, length))) << length;
+  for (std::size_t length = 0; length + 2 < kUpdate.size(); ++length)
+    EXPECT_FALSE(decode_v2_event(kUpdate.substr(0, length))) << length;
+}
+
+TEST(EtcdV2Decode, ConcatenatedAnswersAreAnError) {
+  EXPECT_FALSE(decode_v2_event(kUpdate + kUpdate));
+  EXPECT_FALSE(decode_v2_listing(kListing + kListing));
+}
+
+TEST(EtcdV2Decode, WrongTypesAreErrors) {
+  for (const auto* body : {"null", "[]", "7", "\"x\"", "{}", R"({"node":7})", R"({"node":null})",
+                           R"({"node":{"nodes":[7]}})", R"({"node":{"nodes":[{"key":7}]}})",
+                           R"({"node":{"nodes":[null]}})"})
+    EXPECT_FALSE(decode_v2_listing(body)) << body;
+  for (const auto* body :
+       {"null", "[]", "{}", R"({"action":"set"})", R"({"action":7,"node":{}})",
+        R"({"action":"set","node":{}})", R"({"action":"set","node":{"key":"/a"}})",
+        R"({"action":"set","node":{"key":"/a","modifiedIndex":-1}})",
+        R"({"action":"set","node":{"key":[],"modifiedIndex":1}})"})
+    EXPECT_FALSE(decode_v2_event(body)) << body;
+  const auto odd =
+      decode_v2_listing(R"({"node":{"nodes":[{"key":"/a/b","value":7,"dir":"yes"}]}})");
+  ASSERT_TRUE(odd);
+  EXPECT_EQ((*odd)[0].value, "");
+}
+
+TEST(EtcdV2Decode, HugeAndDeepBodiesAreErrors) {
+  const std::string deep(4 << 20, '[');
+  EXPECT_FALSE(decode_v2_listing(deep));
+  EXPECT_FALSE(decode_v2_event(deep));
+  EXPECT_FALSE(decode_v2_error(deep));
+  const auto event = decode_v2_event(std::string(4 << 20, 'x'));
+  ASSERT_FALSE(event);
+  EXPECT_LT(event.error().message().size(), 500U);
+}
+
+}  // namespace
+}  // namespace ambbpf

@@ -1,0 +1,172 @@
+// SPDX-License-Identifier: Apache-2.0
+// The bodies below were captured from etcd 3.4.23, unless said otherwise.
+#include <gtest/gtest.h>
+
+#include "userspace/discovery/base64.h"
+#include "userspace/discovery/etcd_v3_decode.h"
+
+namespace ambbpf {
+namespace {
+
+const std::string kListing =
+    R"({"header":{"cluster_id":"6012025715201963436","member_id":"6662698563040693991","revision":"3","raft_term":"2"},"kvs":[{"key":"L3NlcnZpY2VzL3dlYi93ZWItMQ==","create_revision":"2","mod_revision":"2","version":"1","value":"eyAicG9ydCI6IDQ5MTU1LCAiaG9zdCI6ICIxMC4wLjAuMSIsICJ3ZWlnaHQiOiAzIH0="},{"key":"L3NlcnZpY2VzL3dlYi93ZWItMg==","create_revision":"3","mod_revision":"3","version":"1","value":"MTAuMC4wLjI6ODA="}],"count":"2"})";
+
+const std::string kPut =
+    R"({"result":{"header":{"cluster_id":"6012025715201963436","member_id":"6662698563040693991","revision":"4","raft_term":"2"},"events":[{"kv":{"key":"L3NlcnZpY2VzL3dlYi93ZWItMw==","create_revision":"4","mod_revision":"4","version":"1","value":"MTAuMC4wLjM6ODA=","lease":"5685691191445161541"}}]}})";
+
+std::string message_of(const std::string& line) {
+  const auto watched = decode_v3_watched(line);
+  return watched ? "accepted" : watched.error().message();
+}
+
+TEST(EtcdV3Decode, Listing) {
+  const auto listing = decode_v3_listing(kListing);
+  ASSERT_TRUE(listing) << listing.error().message();
+  EXPECT_EQ(listing->position, (EtcdPosition{"6012025715201963436", 3}));
+  ASSERT_EQ(listing->keys.size(), 2U);
+  EXPECT_EQ(listing->keys[0].value, R"({ "port": 49155, "host": "10.0.0.1", "weight": 3 })");
+  EXPECT_EQ(listing->keys[1], (EtcdKey{"/services/web/web-2", "10.0.0.2:80"}));
+}
+
+TEST(EtcdV3Decode, EmptyListingHasNoKvs) {
+  const auto listing = decode_v3_listing(
+      R"({"header":{"cluster_id":"6012025715201963436","member_id":"6662698563040693991","revision":"1","raft_term":"2"}})");
+  ASSERT_TRUE(listing);
+  EXPECT_TRUE(listing->keys.empty());
+  EXPECT_EQ(listing->position.index, 1U);
+}
+
+TEST(EtcdV3Decode, WatchedPut) {
+  const auto watched = decode_v3_watched(kPut);
+  ASSERT_TRUE(watched) << watched.error().message();
+  ASSERT_EQ(watched->changes.size(), 1U);
+  EXPECT_EQ(watched->changes[0], (EtcdChange{"/services/web/web-3", "10.0.0.3:80"}));
+  EXPECT_EQ(watched->index, 4U);
+}
+
+TEST(EtcdV3Decode, WatchedDeletes) {
+  const auto watched = decode_v3_watched(
+      R"({"result":{"header":{"cluster_id":"6012025715201963436","member_id":"6662698563040693991","revision":"8","raft_term":"2"},"events":[{"type":"DELETE","kv":{"key":"L3NlcnZpY2VzL3dlYi9hL2RlZXA=","mod_revision":"8"}},{"type":"DELETE","kv":{"key":"L3NlcnZpY2VzL3dlYi93ZWItMg==","mod_revision":"8"}}]}})");
+  ASSERT_TRUE(watched);
+  ASSERT_EQ(watched->changes.size(), 2U);
+  EXPECT_EQ(watched->changes[1], (EtcdChange{"/services/web/web-2", std::nullopt}));
+}
+
+TEST(EtcdV3Decode, CreatedIsNoNews) {
+  const auto watched = decode_v3_watched(
+      R"({"result":{"header":{"cluster_id":"6012025715201963436","member_id":"6662698563040693991","revision":"8","raft_term":"2"},"created":true}})");
+  ASSERT_TRUE(watched);
+  EXPECT_TRUE(watched->changes.empty());
+  EXPECT_EQ(watched->position.index, 8U);
+  EXPECT_EQ(watched->index, 0U) << "events up to revision 8 may still come";
+}
+
+// Written after the documentation: etcd sends it every ten minutes.
+TEST(EtcdV3Decode, ProgressAdvances) {
+  const auto watched = decode_v3_watched(
+      R"({"result":{"header":{"cluster_id":"6012025715201963436","member_id":"6662698563040693991","revision":"42","raft_term":"2"}}})");
+  ASSERT_TRUE(watched);
+  EXPECT_TRUE(watched->changes.empty());
+  EXPECT_EQ(watched->index, 42U);
+}
+
+TEST(EtcdV3Decode, CompactionEndsTheWatch) {
+  const auto watched = decode_v3_watched(
+      R"({"result":{"header":{"cluster_id":"6012025715201963436","member_id":"6662698563040693991","raft_term":"2"},"canceled":true,"compact_revision":"5"}})");
+  ASSERT_TRUE(watched);
+  EXPECT_EQ(watched->canceled, "etcd has compacted its history up to revision 5");
+  const auto canceled = decode_v3_watched(
+      R"({"result":{"header":{"revision":"8"},"canceled":true,"cancel_reason":"permission\ndenied"}})");
+  ASSERT_TRUE(canceled);
+  EXPECT_EQ(canceled->canceled, R"(etcd canceled the watch: 'permission\ndenied')");
+}
+
+TEST(EtcdV3Decode, ErrorLineIsAnError) {
+  EXPECT_EQ(
+      message_of(
+          R"({"error":{"grpc_code":14,"http_code":503,"message":"transport is closing","http_status":"Service Unavailable"}})"),
+      "etcd says 'transport is closing'");
+}
+
+TEST(EtcdV3Decode, ErrorBodiesOfAllAges) {
+  EXPECT_EQ(
+      decode_v3_error(
+          R"({"error":"etcdserver: mvcc: required revision has been compacted","message":"etcdserver: mvcc: required revision has been compacted","code":11})"),
+      "etcd says 'etcdserver: mvcc: required revision has been compacted'");
+  // 3.6 and later, after its documentation
+  EXPECT_EQ(
+      decode_v3_error(R"({"code":16,"message":"etcdserver: invalid auth token","details":[]})"),
+      "etcd says 'etcdserver: invalid auth token'");
+  EXPECT_EQ(decode_v3_error(R"({"error":"old","code":2})"), "etcd says 'old'");
+  EXPECT_EQ(decode_v3_error("<html>\n"), R"('<html>\n')");
+  EXPECT_EQ(decode_v3_error(""), "''");
+  EXPECT_EQ(decode_v3_error("[7]"), "'[7]'");
+}
+
+TEST(EtcdV3Decode, RequestsCoverWhatIsBelowTheDirectory) {
+  EXPECT_EQ(encode_v3_range("/services/web"),
+            R"({"key":"L3NlcnZpY2VzL3dlYi8=","range_end":"L3NlcnZpY2VzL3dlYjA="})");
+  EXPECT_EQ(encode_v3_watch("/services/web", 18446744073709551615U),
+            R"({"create_request":{"key":"L3NlcnZpY2VzL3dlYi8=","range_end":"L3NlcnZpY2VzL3dlYjA=",)"
+            R"("start_revision":"18446744073709551615","progress_notify":true}})");
+}
+
+TEST(EtcdV3Decode, EveryCutIsAnError) {
+  for (std::size_t length = 0; length < kListing.size(); ++length)
+    EXPECT_FALSE(decode_v3_listing(kListing.substr(0, length))) << length;
+  for (std::size_t length = 0; length < kPut.size(); ++length)
+    EXPECT_FALSE(decode_v3_watched(kPut.substr(0, length))) << length;
+}
+
+TEST(EtcdV3Decode, ConcatenatedAnswersAreAnError) {
+  EXPECT_FALSE(decode_v3_watched(kPut + kPut));
+  EXPECT_FALSE(decode_v3_listing(kListing + kListing));
+}
+
+TEST(EtcdV3Decode, WrongTypesAreErrors) {
+  for (const auto* body : {"null", "[]", "{}", R"({"header":7})", R"({"header":{},"kvs":[7]})",
+                           R"({"header":{},"kvs":[{}]})", R"({"header":{},"kvs":[{"key":7}]})",
+                           R"({"header":{},"kvs":[{"key":"YQ==","value":"not base64!"}]})",
+                           R"({"header":{},"kvs":[{"key":"YQ=","value":""}]})"})
+    EXPECT_FALSE(decode_v3_listing(body)) << body;
+  for (const auto* line :
+       {"null", "[]", "{}", R"({"result":7})", R"({"result":{}})", R"({"error":7})",
+        R"({"error":null})", R"({"result":{"header":{},"events":[7]}})",
+        R"({"result":{"header":{},"events":[{}]}})",
+        R"({"result":{"header":{},"events":[{"kv":7}]}})",
+        R"({"result":{"header":{},"events":[{"type":7,"kv":{"key":"!"}}]}})"})
+    EXPECT_FALSE(decode_v3_watched(line)) << line;
+}
+
+TEST(EtcdV3Decode, HugeAndDeepBodiesAreErrors) {
+  const std::string deep(4 << 20, '[');
+  EXPECT_FALSE(decode_v3_listing(deep));
+  EXPECT_LT(message_of(deep).size(), 500U);
+  EXPECT_LT(decode_v3_error(deep).size(), 500U);
+}
+
+TEST(Base64, BothWays) {
+  // RFC 4648, section 10
+  for (const auto& [bytes, text] : {std::pair{"", ""},
+                                    {"f", "Zg=="},
+                                    {"fo", "Zm8="},
+                                    {"foo", "Zm9v"},
+                                    {"foob", "Zm9vYg=="},
+                                    {"fooba", "Zm9vYmE="},
+                                    {"foobar", "Zm9vYmFy"}}) {
+    EXPECT_EQ(base64_encode(bytes), text);
+    EXPECT_EQ(base64_decode(text), bytes);
+  }
+  std::string all;
+  for (int byte = 0; byte < 256; ++byte) all += static_cast<char>(byte);
+  EXPECT_EQ(base64_decode(base64_encode(all)), all);
+}
+
+TEST(Base64, BadInputIsRefused) {
+  for (const auto* text : {"A", "AA", "AAA", "AAAAA", "A===", "=AAA", "AA=A", "A=AA",
+                           "====", "AA==AAAA", "AA A", "AA\n=", "AA-_", "AA\x80="})
+    EXPECT_FALSE(base64_decode(text)) << text;
+}
+
+}  // namespace
+}  // namespace ambbpf

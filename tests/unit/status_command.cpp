@@ -1,0 +1,188 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <fmt/format.h>
+#include <gmock/gmock.h>
+
+#include <sstream>
+
+#include "tests/unit/admin_fixture.h"
+#include "tests/unit/status_sample.h"
+#include "userspace/cli/status.h"
+
+namespace ambbpf {
+namespace {
+
+namespace fs = std::filesystem;
+using namespace std::chrono_literals;
+using testing::HasSubstr;
+using testing::IsEmpty;
+
+StatusReport report_of(std::uint64_t pid) {
+  auto report = sample_report();
+  report.pid = pid;
+  return report;
+}
+
+StatusReport degraded_report() {
+  auto report = sample_report();
+  report.services[0].endpoints.clear();
+  return report;
+}
+
+class StatusCommand : public testing::Test {
+ protected:
+  StatusCommand() {
+    places_.system = directory_ / "run";
+    places_.runtime = directory_ / "user";
+    places_.temporary = directory_ / "tmp";
+    fs::create_directory(places_.system);
+    fs::create_directory(places_.runtime);
+  }
+
+  int run(bool json = false) { return ask({.admin = std::nullopt, .json = json}); }
+  int run_at(const fs::path& socket, bool json = false) {
+    return ask({.admin = socket, .json = json});
+  }
+
+  std::string out() const { return out_.str(); }
+  std::string err() const { return err_.str(); }
+
+  TemporaryDirectory directory_;
+  AdminPlaces places_;
+
+ private:
+  int ask(const StatusOptions& options) {
+    out_.str("");
+    err_.str("");
+    return run_status(options, places_, out_, err_);
+  }
+
+  std::ostringstream out_;
+  std::ostringstream err_;
+};
+
+TEST_F(StatusCommand, ShowsTheReportOfTheProcessAsked) {
+  ServingProcess process(directory_ / "my.sock", answers(to_json(sample_report())));
+  EXPECT_EQ(run_at(directory_ / "my.sock"), kAllWell);
+  EXPECT_EQ(out(), to_text(sample_report()));
+  EXPECT_THAT(err(), IsEmpty());
+}
+
+TEST_F(StatusCommand, ShowsAllProcessesOneAfterAnother) {
+  ServingProcess first(places_.system / "proxy-1.sock", answers(to_json(report_of(1))));
+  ServingProcess second(places_.runtime / "proxy-2.sock", answers(to_json(report_of(2))));
+  EXPECT_EQ(run(), kAllWell);
+  EXPECT_EQ(out(), to_text(report_of(1)) + "\n" + to_text(report_of(2)));
+}
+
+TEST_F(StatusCommand, WritesOneJsonDocumentWithWhatProcessesSaid) {
+  ServingProcess first(places_.system / "proxy-1.sock", answers(R"({"pid":1,"future":[1,2]})"));
+  ServingProcess second(places_.runtime / "proxy-2.sock", answers(R"({"pid":2})"));
+  EXPECT_EQ(run(true), kAllWell);
+  EXPECT_EQ(out(), "{\"processes\":[{\"pid\":1,\"future\":[1,2]},{\"pid\":2}]}\n");
+}
+
+TEST_F(StatusCommand, ExitsWith1IfAnyProcessIsDegraded) {
+  ServingProcess well(places_.system / "proxy-1.sock", answers(to_json(sample_report())));
+  ServingProcess ill(places_.system / "proxy-2.sock", answers(to_json(degraded_report())));
+  EXPECT_EQ(run(), kDegraded);
+  EXPECT_EQ(run(true), kDegraded);
+  EXPECT_EQ(run_at(places_.system / "proxy-1.sock"), kAllWell);
+}
+
+TEST_F(StatusCommand, SaysThatNothingRunsAndWhereItLooked) {
+  leave_socket(places_.system / "proxy-1.sock");  // left over: not worth a word
+  EXPECT_EQ(run(), kNothingRuns);
+  EXPECT_THAT(out(), IsEmpty());
+  EXPECT_EQ(err(), fmt::format("ambbpf: no ambassador is running (looked in {}, {}, {})\n",
+                               places_.system.native(), places_.runtime.native(),
+                               places_.temporary.native()));
+  EXPECT_EQ(run(true), kNothingRuns);
+  EXPECT_EQ(out(), "{\"processes\":[]}\n");
+}
+
+TEST_F(StatusCommand, PassesOverLeftoversAmongOthers) {
+  leave_socket(places_.system / "proxy-1.sock");
+  ServingProcess process(places_.system / "proxy-2.sock", answers(to_json(sample_report())));
+  EXPECT_EQ(run(), kAllWell);
+  EXPECT_THAT(err(), IsEmpty());
+}
+
+TEST_F(StatusCommand, NamesALeftoverThatItWasAskedFor) {
+  const auto socket = directory_ / "left.sock";
+  leave_socket(socket);
+  EXPECT_EQ(run_at(socket), kNoAnswer);
+  EXPECT_EQ(err(), fmt::format("ambbpf: admin socket {}: nobody answers; its process is gone\n",
+                               socket.native()));
+}
+
+TEST_F(StatusCommand, NamesASocketThatIsMissingOrNone) {
+  EXPECT_EQ(run_at(directory_ / "x"), kNoAnswer);
+  EXPECT_THAT(err(), HasSubstr("/x: no such file\n"));
+  EXPECT_EQ(run_at(places_.system), kNoAnswer);
+  EXPECT_THAT(err(), HasSubstr("/run: is no socket\n"));
+  EXPECT_EQ(run_at(directory_ / std::string(120, 'x'), true), kNoAnswer);
+  EXPECT_THAT(err(), HasSubstr("a socket's can have 107\n"));
+  EXPECT_EQ(out(), "{\"processes\":[]}\n");
+}
+
+TEST_F(StatusCommand, ReportsTheOthersWhenOneAnswersNonsense) {
+  ServingProcess mad(places_.system / "proxy-1.sock", answers("{\"pid\":\"\x1b[2J\"}"));
+  ServingProcess well(places_.system / "proxy-2.sock", answers(to_json(sample_report())));
+  EXPECT_EQ(run(), kNoAnswer);
+  EXPECT_EQ(out(), to_text(sample_report()));
+  EXPECT_EQ(err(), fmt::format("ambbpf: admin socket {}/proxy-1.sock: status report: no JSON\n",
+                               places_.system.native()));
+}
+
+TEST_F(StatusCommand, SaysWhatIsWrongWithAReport) {
+  ServingProcess process(places_.system / "proxy-1.sock", answers("{\"services\":7}"));
+  EXPECT_EQ(run(), kNoAnswer);
+  EXPECT_THAT(err(), HasSubstr("proxy-1.sock: status report: services is not an array\n"));
+}
+
+TEST_F(StatusCommand, DoesNotWaitForeverForAProcessThatHangs) {
+  const auto stopped = bind_socket(places_.system / "proxy-1.sock", true);  // never accepts
+  const auto start = Clock::now();
+  EXPECT_EQ(run(), kNoAnswer);
+  EXPECT_LT(Clock::now() - start, 5s);
+  EXPECT_THAT(err(), HasSubstr("proxy-1.sock: "));
+  EXPECT_THAT(err(), HasSubstr("timed out"));
+}
+
+awaitable<std::string> never_answer() {
+  for (;;) co_await sleep_for(1h);
+}
+
+TEST_F(StatusCommand, PassesOnWhyAProcessHasNoReport) {
+  AdminAnswers hanging = answers("");
+  hanging.status = never_answer;
+  AdminLimits limits;
+  limits.status = 20ms;
+  ServingProcess process(places_.system / "proxy-1.sock", std::move(hanging), limits);
+  EXPECT_EQ(run(), kNoAnswer);
+  EXPECT_THAT(err(), HasSubstr("proxy-1.sock: answered 503: a thread does not answer\n"));
+}
+
+TEST_F(StatusCommand, DoesNotAskAProxyServer) {
+  ::setenv("http_proxy", "http://127.0.0.1:1", 1);
+  ::setenv("ALL_PROXY", "http://127.0.0.1:1", 1);
+  ServingProcess process(places_.system / "proxy-1.sock", answers(to_json(sample_report())));
+  EXPECT_EQ(run(), kAllWell);
+  ::unsetenv("http_proxy");
+  ::unsetenv("ALL_PROXY");
+}
+
+TEST_F(StatusCommand, SaysThatItMayNotAsk) {
+  if (!is_root()) GTEST_SKIP() << "only root can become another user";
+  ServingProcess process(places_.system / "proxy-1.sock", answers(to_json(sample_report())));
+  const auto said = as_nobody([this] {
+    const int code = run();
+    return fmt::format("{} {}", code, err());
+  });
+  EXPECT_EQ(said,
+            fmt::format("4 ambbpf: admin socket {}/proxy-1.sock: connect: Permission denied\n",
+                        places_.system.native()));
+}
+
+}  // namespace
+}  // namespace ambbpf

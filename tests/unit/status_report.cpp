@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "userspace/admin/status_report.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <limits>
+
+#include "tests/unit/status_sample.h"
+
+namespace ambbpf {
+namespace {
+
+using namespace std::string_literals;
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::Not;
+
+std::string error_of(std::string_view json) {
+  const auto report = status_report_from_json(json);
+  return report ? "(none)" : report.error().message();
+}
+
+TEST(StatusJson, ComesBackAsItWent) {
+  auto report = sample_report();
+  report.connections.mismatches = std::numeric_limits<std::uint64_t>::max();
+  const auto json = to_json(report);
+  const auto back = status_report_from_json(json);
+  ASSERT_TRUE(back) << back.error().message();
+  EXPECT_EQ(to_json(*back), json);
+  EXPECT_EQ(to_text(*back), to_text(report));
+  ASSERT_EQ(back->services.size(), 1u);
+  EXPECT_EQ(back->services[0].sources[0].heard_ms, 2'100u);
+  EXPECT_EQ(back->services[0].endpoints[1].failed_connects, 8u);
+  EXPECT_EQ(back->connections.mismatches, std::numeric_limits<std::uint64_t>::max());
+}
+
+TEST(StatusJson, LeavesOutAnAgeThatThereIsNot) {
+  auto report = sample_report();
+  report.services[0].sources[0].heard_ms.reset();
+  const auto json = to_json(report);
+  EXPECT_THAT(json, Not(HasSubstr("heard_ms")));
+  EXPECT_EQ(status_report_from_json(json)->services[0].sources[0].heard_ms, std::nullopt);
+}
+
+TEST(StatusJson, SaysWhetherTheProcessIsDegraded) {
+  auto report = sample_report();
+  EXPECT_THAT(to_json(report), HasSubstr(R"("degraded":false)"));
+  report.services[0].endpoints.clear();
+  EXPECT_THAT(to_json(report), HasSubstr(R"("degraded":true)"));
+}
+
+TEST(StatusJson, IsAsciiWithoutControlCharactersWhateverTheTextsHold) {
+  StatusReport report;
+  report.engine_reason = "a\0b\x1b[2J\x7f\x9b \xff\xfe \u00e4 \u202e \"\\\n"s;
+  const auto json = to_json(report);
+  for (const char c : json) EXPECT_TRUE(c >= ' ' && c <= '\x7f') << json;
+  const auto back = status_report_from_json(json);
+  ASSERT_TRUE(back) << back.error().message();
+  EXPECT_EQ(back->engine_reason, "a\0b\x1b[2J\x7f\ufffd \ufffd\ufffd \u00e4 \u202e \"\\\n"s);
+}
+
+TEST(StatusJson, ToleratesMissingUnknownAndNullFields) {
+  const auto report = status_report_from_json(
+      R"({"pid":7,"of the future":[{}],"verb":null,"services":[{"name":"web","endpoints":[{}]}]})");
+  ASSERT_TRUE(report) << report.error().message();
+  EXPECT_EQ(report->pid, 7u);
+  EXPECT_EQ(report->verb, "");
+  EXPECT_EQ(report->services[0].name, "web");
+  EXPECT_EQ(report->services[0].endpoints.size(), 1u);
+  EXPECT_TRUE(status_report_from_json("{}"));
+}
+
+TEST(StatusJson, SaysWhatIsNoReport) {
+  for (const auto* text : {"", "not JSON", "{", "{}x", "{\"a\":1,}"})
+    EXPECT_EQ(error_of(text), "status report: no JSON") << text;
+  for (const auto* text : {"[]", "7", "null", "\"x\""})
+    EXPECT_EQ(error_of(text), "status report: the whole is not an object") << text;
+}
+
+TEST(StatusJson, NamesTheFieldThatIsOfAnotherType) {
+  EXPECT_EQ(error_of(R"({"verb":7})"), "status report: verb is not a string");
+  EXPECT_EQ(error_of(R"({"pid":-1})"), "status report: pid is not a whole number from 0");
+  EXPECT_EQ(error_of(R"({"pid":1.5})"), "status report: pid is not a whole number from 0");
+  EXPECT_EQ(error_of(R"({"draining":1})"), "status report: draining is not true or false");
+  EXPECT_EQ(error_of(R"({"services":{}})"), "status report: services is not an array");
+  EXPECT_EQ(error_of(R"({"services":[{},{"sources":[{"heard_ms":[]}]}]})"),
+            "status report: services[1].sources[0].heard_ms is not a whole number from 0");
+  EXPECT_EQ(error_of(R"({"connections":{"to_client":3}})"),
+            "status report: connections.to_client is not an object");
+}
+
+TEST(StatusJson, SurvivesNestingWithoutEnd) {
+  EXPECT_EQ(error_of(std::string(1'000'000, '[')), "status report: no JSON");
+}
+
+TEST(Degraded, IsNotAProcessWithRestingButAlsoOtherEndpoints) {
+  EXPECT_FALSE(is_degraded(sample_report()));
+  EXPECT_FALSE(is_degraded({}));
+}
+
+TEST(Degraded, IsAServiceWithoutAnEndpoint) {
+  auto report = sample_report();
+  report.services[0].endpoints.clear();
+  EXPECT_THAT(troubles(report), ElementsAre("service web has no endpoint"));
+}
+
+TEST(Degraded, IsAServiceWhoseEndpointsAllRest) {
+  auto report = sample_report();
+  for (auto& endpoint : report.services[0].endpoints) endpoint.resting_ms = 1;
+  EXPECT_THAT(troubles(report), ElementsAre("service web: connecting to every endpoint fails"));
+}
+
+TEST(Degraded, IsAFailingSourceButNotOneThatIsNotServed) {
+  auto report = sample_report();
+  report.services[0].sources[0].state = "not served";
+  EXPECT_FALSE(is_degraded(report));
+  report.services[0].sources[0].state = "failing";
+  EXPECT_THAT(troubles(report),
+              ElementsAre("service web: etcd v3 http://127.0.0.1:2379 /services/web/ fails"));
+}
+
+TEST(Degraded, AreBytesThatDoNotAddUp) {
+  auto report = sample_report();
+  report.connections.mismatches = 1;
+  EXPECT_THAT(troubles(report), ElementsAre("bytes received and sent on did not agree, 1 time"));
+}
+
+}  // namespace
+}  // namespace ambbpf

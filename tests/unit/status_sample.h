@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "userspace/admin/status_report.h"
+
+namespace ambbpf {
+
+// A healthy process in which every field has a value of its own.
+inline StatusReport sample_report() {
+  StatusReport report;
+  report.version = "0.1.0";
+  report.pid = 4711;
+  report.verb = "proxy";
+  report.uptime_ms = 11'525'000;
+  report.draining = true;
+  report.threads = 2;
+  report.engine = "splice";
+  report.engine_reason = "load stream_relay: Operation not permitted";
+  report.kernel = "6.1.0-18-amd64";
+  report.findings = {{"early bytes", true, ""},
+                     {"FIN after data", false, "3 of 100 bytes were missing"}};
+
+  StatusReport::Source source;
+  source.kind = "etcd v3";
+  source.from = "http://127.0.0.1:2379 /services/web/";
+  source.state = "following";
+  source.endpoints = 2;
+  source.heard_ms = 2'100;
+  source.failed_ms = 302'000;
+  source.last_error = "connect to 127.0.0.1:2379: Connection refused";
+  source.note = "the server's clock is off";
+  source.lists = 3;
+  source.events = 17;
+  source.failures = 1;
+  source.rejected_total = 4;
+  source.rejected = {{"/services/web/bad", "no port in '10.0.0.3'"}};
+
+  StatusReport::Service service;
+  service.name = "web";
+  service.listen = "[::]:8080";
+  service.connections_now = 12;
+  service.connections_total = 3456;
+  service.retries = 5;
+  service.held = 6;
+  service.failed = 7;
+  service.endpoints = {{"10.0.0.1:80", "/services/web/web-1", 0, 12, 3400, 0},
+                       {"[fd00::1]:80", "/services/web/web-2", 3'000, 0, 56, 8}};
+  service.sources = {source};
+  report.services = {service};
+
+  auto& all = report.connections;
+  all.now = 12;
+  all.total = 3456;
+  all.in_map_now = 10;
+  all.directions_in_kernel_now = 19;
+  all.directions_in_user_now = 5;
+  all.to_backend = {1'288'490'189, 3'565'158};
+  all.to_client = {13'421'772'800, 122'880};
+  all.promoted = 100;
+  all.handed_over = 190;
+  all.taken_back = 11;
+  all.refused_by_kernel = 1;
+  all.last_refusal = "update peer_of: Argument list too long";
+  all.resets = 9;
+  all.untold_events = 2;
+  return report;
+}
+
+}  // namespace ambbpf

@@ -1,0 +1,185 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <fmt/format.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <limits>
+#include <sstream>
+
+#include "tests/unit/status_sample.h"
+#include "userspace/admin/status_fields.h"
+
+namespace ambbpf {
+namespace {
+
+using testing::HasSubstr;
+using testing::Not;
+
+// Every field of a report at once.
+struct FillAll {
+  std::string text;
+  std::uint64_t number;
+
+  void operator()(const char*, std::string& member) const { member = text; }
+  void operator()(const char*, std::uint64_t& member) const { member = number; }
+  void operator()(const char*, std::optional<std::uint64_t>& member) const { member = number; }
+  void operator()(const char*, bool& member) const { member = number % 2 == 0; }
+  template <class T>
+  void operator()(const char*, std::vector<T>& members) const {
+    members.resize(11);
+    for (auto& member : members) each_field(member, *this);
+  }
+  template <class T>
+  void operator()(const char*, T& member) const {
+    each_field(member, *this);
+  }
+};
+
+StatusReport filled_with(std::string text, std::uint64_t number) {
+  StatusReport report;
+  const FillAll fill{std::move(text), number};
+  each_field(report, fill);
+  return report;
+}
+
+// All lines of at most 80 columns, of printable ASCII and ….
+void expect_fit_for_a_terminal(const std::string& text) {
+  ASSERT_TRUE(text.ends_with('\n'));
+  std::istringstream lines(text);
+  for (std::string line; std::getline(lines, line);) {
+    std::size_t columns = 0;
+    for (std::string_view rest = line; !rest.empty(); ++columns) {
+      const bool ellipsis = rest.starts_with("…");
+      ASSERT_TRUE(ellipsis || (rest[0] >= ' ' && rest[0] <= '~')) << line;
+      rest.remove_prefix(ellipsis ? std::string_view("…").size() : 1);
+    }
+    EXPECT_LE(columns, 80u) << line;
+    EXPECT_FALSE(line.ends_with(' ')) << line;
+  }
+}
+
+TEST(StatusText, ReadsLikeThis) {
+  EXPECT_EQ(to_text(sample_report()),
+            R"(ambbpf 0.1.0 proxy, pid 4711, up 3h12m, 2 threads
+  draining   takes no new connections
+  engine     splice (no better one: load stream_relay: Operation not permitted)
+  kernel     6.1.0-18-amd64
+  self-test  early bytes ok, FIN after data FAILED
+             FIN after data: 3 of 100 bytes were missing
+
+service web on [::]:8080
+  12 connections now, 3456 in all; 5 retried, 6 held, 7 failed
+  endpoint      state       now  total  failed  found as
+  10.0.0.1:80   up           12   3400       0  /services/web/web-1
+  [fd00::1]:80  resting 3s    0     56       8  /services/web/web-2
+  source     etcd v3 http://127.0.0.1:2379 /services/web/
+             following: 2 endpoints, heard 2s ago
+             3 listings, 17 events, 1 failure
+             last error 5m2s ago: connect to 127.0.0.1:2379: Connection refused
+             note: the server's clock is off
+             1 value rejected now, 4 since the start:
+             - /services/web/bad: no port in '10.0.0.3'
+
+connections: 12 now, 3456 in all, 9 reset; 10 in the map now
+  moved           in the kernel  in user space
+  directions now             19              5
+  to backends           1.2 GiB        3.4 MiB
+  to clients           12.5 GiB        120 KiB
+  100 promoted, 1 refused by the kernel; 190 directions handed over, 11 taken
+    back
+  last refusal: update peer_of: Argument list too long
+  2 kernel events went untold
+)");
+}
+
+TEST(StatusText, OfAnEmptyReportIsShortAndWhole) {
+  const auto text = to_text({});
+  expect_fit_for_a_terminal(text);
+  EXPECT_THAT(text, testing::StartsWith("ambbpf, pid 0, up 0ms, 0 threads\n"));
+  EXPECT_THAT(text, Not(HasSubstr("service")));
+  EXPECT_THAT(text, Not(HasSubstr("LOST")));
+}
+
+TEST(StatusText, OfAServiceWithNothingInIt) {
+  StatusReport report;
+  report.services.resize(1);
+  report.services[0].sources.resize(1);
+  expect_fit_for_a_terminal(to_text(report));
+  EXPECT_THAT(to_text(report), HasSubstr("  no endpoint\n"));
+  EXPECT_THAT(to_text(report), HasSubstr("nothing heard yet"));
+}
+
+TEST(StatusText, KeepsTo80ColumnsWhateverComes) {
+  constexpr auto kMost = std::numeric_limits<std::uint64_t>::max();
+  for (const std::size_t length : {1u, 21u, 22u, 66u, 67u, 68u, 78u, 81u, 600u})
+    for (const std::uint64_t number : {std::uint64_t{0}, std::uint64_t{9'999'999}, kMost}) {
+      expect_fit_for_a_terminal(to_text(filled_with(std::string(length, 'x'), number)));
+      std::string words;
+      while (words.size() < length) words += "word ";
+      expect_fit_for_a_terminal(to_text(filled_with(words, number)));
+    }
+}
+
+TEST(StatusText, LetsNoTextSteerTheTerminal) {
+  std::string all_bytes;
+  for (int byte = 0; byte < 256; ++byte) all_bytes += static_cast<char>(byte);
+  expect_fit_for_a_terminal(to_text(filled_with(all_bytes, 1)));
+  expect_fit_for_a_terminal(to_text(filled_with("\x1b[2J\u202e\r\n", 0)));
+}
+
+TEST(StatusText, LosesNothingOfALongError) {
+  auto report = sample_report();
+  std::string error;
+  for (int i = 0; i < 70; ++i) error += fmt::format("{:02} ", i);
+  report.services[0].sources[0].last_error = error;
+  const auto text = to_text(report);
+  for (int i = 0; i < 70; ++i) EXPECT_THAT(text, HasSubstr(fmt::format("{:02}", i)));
+}
+
+TEST(StatusText, KeepsTheEndOfALongKeyAndAllOfALongAddress) {
+  auto report = sample_report();
+  auto& endpoint = report.services[0].endpoints[0];
+  endpoint.address = "[2001:db8:1111:2222:3333:4444:5555:6666]:65535";
+  endpoint.found_as = "/a/very/long/" + std::string(100, 'x') + "/web-17";
+  const auto text = to_text(report);
+  EXPECT_THAT(text, HasSubstr("\n  [2001:db8:1111:2222:3333:4444:5555:6666]:65535\n"));
+  EXPECT_THAT(text, HasSubstr("xxx/web-17\n"));
+  EXPECT_THAT(text, HasSubstr(" …xxx"));
+}
+
+TEST(StatusText, ShowsTenRejectedValuesAndCountsTheRest) {
+  auto report = sample_report();
+  auto& rejected = report.services[0].sources[0].rejected;
+  for (int i = 1; i < 13; ++i) rejected.push_back({fmt::format("/key{}", i), "bad"});
+  const auto text = to_text(report);
+  EXPECT_THAT(text, HasSubstr("- /key9: bad"));
+  EXPECT_THAT(text, Not(HasSubstr("- /key10: bad")));
+  EXPECT_THAT(text, HasSubstr("- and 3 more"));
+}
+
+TEST(StatusText, NamesWhatIsWrongFirst) {
+  auto report = sample_report();
+  report.services[0].endpoints.clear();
+  report.services[0].sources[0].state = "failing";
+  report.connections.mismatches = 3;
+  const auto text = to_text(report);
+  EXPECT_THAT(text, HasSubstr("\n  degraded   service web has no endpoint\n"
+                              "             service web: etcd v3 "));
+  EXPECT_THAT(text, HasSubstr("BYTES LOST OR DOUBLED: 3 times"));
+}
+
+TEST(StatusText, SaysNothingOfReasonsThatThereAreNot) {
+  auto report = sample_report();
+  report.engine = "sockmap";
+  report.engine_reason.clear();
+  report.draining = false;
+  report.findings = {{"early bytes", true, ""}};
+  const auto text = to_text(report);
+  EXPECT_THAT(text, HasSubstr("  engine     sockmap\n"));
+  EXPECT_THAT(text, Not(HasSubstr("draining")));
+  EXPECT_THAT(text, HasSubstr("  self-test  early bytes ok\n"));
+}
+
+}  // namespace
+}  // namespace ambbpf

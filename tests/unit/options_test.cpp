@@ -128,7 +128,7 @@ TEST_P(WrongCommandLine, IsRefusedInOneLineThatNamesIt) {
 
 INSTANTIATE_TEST_SUITE_P(
     All, WrongCommandLine,
-    testing::Values(Wrong{{}, "subcommand"},
+    testing::Values(Wrong{{}, "proxy, forward, status or doctor"},
                     Wrong{{"dance"}, "dance"},
                     Wrong{{"proxy"}, "SERVICE"},
                     Wrong{{"proxy", "web"}, "SERVICE"},

@@ -110,14 +110,14 @@ TEST_F(StatusCommand, PassesOverLeftoversAmongOthers) {
 TEST_F(StatusCommand, NamesALeftoverThatItWasAskedFor) {
   const auto socket = directory_ / "left.sock";
   leave_socket(socket);
-  EXPECT_EQ(run_at(socket), kNoAnswer);
+  EXPECT_EQ(run_at(socket), kNothingRuns);
   EXPECT_EQ(err(), fmt::format("ambbpf: admin socket {}: nobody answers; its process is gone\n",
                                socket.native()));
 }
 
 TEST_F(StatusCommand, NamesASocketThatIsMissingOrNone) {
-  EXPECT_EQ(run_at(directory_ / "x"), kNoAnswer);
-  EXPECT_THAT(err(), HasSubstr("/x: no such file\n"));
+  EXPECT_EQ(run_at(directory_ / "x"), kNothingRuns);
+  EXPECT_THAT(err(), HasSubstr("/x: no such file; no ambassador is running there\n"));
   EXPECT_EQ(run_at(places_.system), kNoAnswer);
   EXPECT_THAT(err(), HasSubstr("/run: is no socket\n"));
   EXPECT_EQ(run_at(directory_ / std::string(120, 'x'), true), kNoAnswer);

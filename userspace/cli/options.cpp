@@ -189,9 +189,9 @@ Result<Command> forward_options(const Given& given) {
 }
 
 void describe_proxy(CLI::App& app, Given& given) {
-  app.add_option("services", given.services_and_ports,
+  app.add_option("SERVICE", given.services_and_ports,
                  "Each SERVICE of etcd is served on its local PORT")
-      ->type_name("SERVICE PORT")
+      ->type_name("PORT")
       ->expected(2, 2 * 512)
       ->required();
   app.add_option("--etcd", given.etcd,
@@ -237,20 +237,23 @@ std::string one_line(std::string text) {
 }  // namespace
 
 Result<Command> parse_command_line(int argc, const char* const* argv) {
-  Given given;
+  // One for each verb: the environment is read for all of them.
+  Given for_proxy;
+  Given for_forward;
+  Given for_status;
+  Given for_doctor;
   CLI::App app("A TCP ambassador: connections to a local port go, through the kernel, to where the "
                "service is now.",
                "ambbpf");
   app.set_version_flag("--version", "ambbpf " AMBBPF_VERSION);
-  app.require_subcommand(1);
   auto& proxy = *app.add_subcommand("proxy", "Serve services that etcd knows on local ports");
   auto& forward = *app.add_subcommand("forward", "Serve one fixed HOST:PORT on a local port");
   auto& status = *app.add_subcommand("status", "Show what the running ambassadors do");
   auto& doctor = *app.add_subcommand("doctor", "Try the engines, and say what one needs that fails");
-  describe_proxy(proxy, given);
-  describe_forward(forward, given);
-  describe_status(status, given);
-  add_log_level(doctor, given);
+  describe_proxy(proxy, for_proxy);
+  describe_forward(forward, for_forward);
+  describe_status(status, for_status);
+  add_log_level(doctor, for_doctor);
 
   try {
     app.parse(argc, argv);
@@ -261,11 +264,12 @@ Result<Command> parse_command_line(int argc, const char* const* argv) {
   } catch (const CLI::ParseError& error) {
     return fail(one_line(error.what()));
   }
-  if (proxy.parsed()) return proxy_options(given);
-  if (forward.parsed()) return forward_options(given);
-  if (doctor.parsed()) return Command(DoctorOptions{given.log_level});
-  StatusOptions options{.admin = std::nullopt, .json = given.json};
-  if (!given.admin.empty()) options.admin = given.admin;
+  if (proxy.parsed()) return proxy_options(for_proxy);
+  if (forward.parsed()) return forward_options(for_forward);
+  if (doctor.parsed()) return Command(DoctorOptions{for_doctor.log_level});
+  if (!status.parsed()) return fail("which one: proxy, forward, status or doctor? (--help explains)");
+  StatusOptions options{.admin = std::nullopt, .json = for_status.json};
+  if (!for_status.admin.empty()) options.admin = for_status.admin;
   return Command(std::move(options));
 }
 

@@ -86,8 +86,12 @@ class Round {
         told_.push_back(std::move(*told));
       else
         failed(fmt::format("admin socket {}: {}", socket.native(), told.error().message()));
+    } else if (*answer == Answer::kNoSocket && tell_if_gone) {
+      failed(fmt::format("admin socket {}: is no socket", socket.native()));
     } else if (tell_if_gone) {
-      failed(fmt::format("admin socket {}: {}", socket.native(), name_of(*answer)));
+      say(fmt::format("admin socket {}: {}", socket.native(),
+                      *answer == Answer::kNothing ? "no such file; no ambassador is running there"
+                                                  : "nobody answers; its process is gone"));
     }
   }
 
@@ -107,19 +111,10 @@ class Round {
   }
 
  private:
-  static std::string_view name_of(Answer answer) {
-    switch (answer) {
-      case Answer::kNothing:
-        return "no such file";
-      case Answer::kNoSocket:
-        return "is no socket";
-      default:
-        return "nobody answers; its process is gone";
-    }
-  }
+  void say(std::string_view what) { err_ << "ambbpf: " << plain(what) << '\n'; }
 
   void failed(std::string_view why) {
-    err_ << "ambbpf: " << plain(why) << '\n';
+    say(why);
     failed_ = true;
   }
 

@@ -20,7 +20,7 @@ struct StatusOptions {
 enum StatusExit : int {
   kAllWell = 0,
   kDegraded = 1,     // is_degraded() (admin/status_report.h) of a process
-  kNothingRuns = 3,  // no process was found
+  kNothingRuns = 3,  // no process was found, or none behind the socket that was named
   kNoAnswer = 4,     // a process did not answer in time or not sensibly, or we may not ask it
 };
 

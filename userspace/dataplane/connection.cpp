@@ -30,14 +30,14 @@ std::error_code pending_error(int socket) {
   return std::error_code(error, std::system_category());
 }
 
-std::string_view name_of(const End& end) { return end.index == kClient ? "client" : "backend"; }
-
 void close_with_reset(UniqueFd socket) {
   const linger reset{.l_onoff = 1, .l_linger = 0};
   ::setsockopt(socket.get(), SOL_SOCKET, SO_LINGER, &reset, sizeof reset);
 }
 
 }  // namespace
+
+std::string_view name_of(const End& end) { return end.index == kClient ? "client" : "backend"; }
 
 Plane::Plane(asio::io_context& its_io, const RelayOptions& given)
     : options(given), io(its_io), agenda(io, [](Direction& direction) {

@@ -27,6 +27,8 @@ struct End {
   bool read_to_the_end = false;  // no short cut in reading: a FIN or an urgent byte is in there
 };
 
+std::string_view name_of(const End& end);  // "client", "backend"
+
 // The bytes of one end on their way to the other.
 struct Direction {
   enum class State {
@@ -113,6 +115,7 @@ class Connection {
   void consider_kernel(Direction& direction);
   bool has_earned_promotion() const;
   void promote();
+  bool take_all_in_hand();
   void open_gate(Direction& direction);
   void take_back(Direction& direction);
 

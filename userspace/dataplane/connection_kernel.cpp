@@ -60,6 +60,9 @@ bool Connection::has_earned_promotion() const {
 }
 
 void Connection::promote() {
+  // Whole segments only from here on: the program gets a segment that was read in part whole, and
+  // its beginning would arrive twice.
+  if (!take_all_in_hand()) return;
   auto slots = plane_.kernel->enter(ends_[kClient].socket.get(), ends_[kBackend].socket.get());
   stays_in_user_ = !slots || !slots->whole;
   if (stays_in_user_) {
@@ -74,8 +77,22 @@ void Connection::promote() {
   plane_.at_slot[slots_->client] = &directions_[kClient];
   plane_.at_slot[slots_->backend] = &directions_[kBackend];
   for (auto& direction : directions_) direction.pump.stop_splicing();
-  // Bytes that came before the insertion are seen by the next read only.
+  // What came between is seen by the next segment's verdict or by the next read, and a read that
+  // left a part of it would do the same harm.
+  if (!take_all_in_hand()) return;
   for (auto& direction : directions_) advance(direction);
+}
+
+// Empties both sockets' receive queues. False: not now, or the connection is gone.
+bool Connection::take_all_in_hand() {
+  for (auto& direction : directions_) {
+    if (direction.state == Direction::State::kEnded) continue;
+    const auto outcome = direction.pump.take_all(source_of(direction).socket.get());
+    if (outcome == Pump::Outcome::kSourceFailed)
+      reset(name_of(source_of(direction)), direction.pump.error());
+    if (outcome != Pump::Outcome::kDrained) return false;
+  }
+  return true;
 }
 
 void Connection::open_gate(Direction& direction) {

@@ -2,6 +2,8 @@
 #include "userspace/dataplane/pump.h"
 
 #include <fcntl.h>
+#include <linux/sockios.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 
 #include <algorithm>
@@ -64,10 +66,7 @@ Pump::Outcome Pump::copy(int source, int target, PumpTools& tools, bool read_to_
     const auto taken = static_cast<std::size_t>(std::max<ssize_t>(put, 0));
     written_ += taken;
     if (taken < size) {
-      rest_at_ = 0;
-      rest_size_ = size - taken;
-      rest_ = std::make_unique<std::byte[]>(rest_size_);
-      std::copy_n(tools.buffer() + taken, rest_size_, rest_.get());
+      rest_.assign(tools.buffer() + taken, tools.buffer() + size);
     } else if (size < PumpTools::kBufferSize && !read_to_the_end) {
       return Outcome::kDrained;
     }
@@ -75,8 +74,8 @@ Pump::Outcome Pump::copy(int source, int target, PumpTools& tools, bool read_to_
 }
 
 Pump::Outcome Pump::flush_rest(int target) {
-  while (rest_) {
-    const auto put = ::send(target, rest_.get() + rest_at_, rest_size_ - rest_at_,
+  while (has_bytes_in_hand()) {
+    const auto put = ::send(target, rest_.data() + rest_at_, rest_.size() - rest_at_,
                             MSG_DONTWAIT | MSG_NOSIGNAL);
     if (put < 0) {
       if (errno == EINTR) continue;
@@ -85,9 +84,32 @@ Pump::Outcome Pump::flush_rest(int target) {
     }
     written_ += static_cast<std::uint64_t>(put);
     rest_at_ += static_cast<std::size_t>(put);
-    if (rest_at_ == rest_size_) rest_.reset();
+    if (rest_at_ < rest_.size()) continue;
+    rest_ = {};  // the memory as well
+    rest_at_ = 0;
   }
   return Outcome::kDrained;
+}
+
+Pump::Outcome Pump::take_all(int source) {
+  constexpr std::size_t kMoreOnItsWay = 256 * 1024;
+  constexpr int kAttempts = 4;
+  for (int attempt = 0; attempt < kAttempts; ++attempt) {
+    int waiting = 0;
+    if (::ioctl(source, SIOCINQ, &waiting) != 0 || waiting == 0) return Outcome::kDrained;
+    const auto had = rest_.size();
+    const auto room = static_cast<std::size_t>(waiting) + kMoreOnItsWay;
+    rest_.resize(had + room);
+    const auto got = ::recv(source, rest_.data() + had, room, MSG_DONTWAIT);
+    const int error = errno;
+    rest_.resize(had + static_cast<std::size_t>(std::max<ssize_t>(got, 0)));
+    if (got < 0 && error != EAGAIN && error != EINTR) return failed(Outcome::kSourceFailed, error);
+    if (got <= 0) return Outcome::kDrained;
+    read_ += static_cast<std::uint64_t>(got);
+    // Less than there was room for: it ended where the last segment ends.
+    if (static_cast<std::size_t>(got) < room) return Outcome::kDrained;
+  }
+  return Outcome::kUnfinished;
 }
 
 Pump::Outcome Pump::splice(int source, int target, PumpTools& tools) {
@@ -103,13 +125,14 @@ Pump::Outcome Pump::splice(int source, int target, PumpTools& tools) {
     // The pipe is empty here, so EAGAIN speaks of the source.
     const auto got = ::splice(source, nullptr, pipe_->write.get(), nullptr, PumpTools::kPipeSize,
                               SPLICE_F_MOVE | SPLICE_F_NONBLOCK);
-    if (got == 0) return Outcome::kSourceEnded;
     if (got > 0) {
       read_ += static_cast<std::uint64_t>(got);
-    } else if (errno == EAGAIN) {
-      return Outcome::kDrained;
-    } else if (errno == EINVAL) {
+    } else if (got == 0 || errno == EINVAL) {
+      // Refused, or the end; but before an urgent byte splice(2) also says 0 once the FIN is there,
+      // so recv(2) has the last word.
       method_ = Method::kCopy;
+      return Outcome::kDrained;
+    } else if (errno == EAGAIN) {
       return Outcome::kDrained;
     } else if (errno != EINTR) {
       return failed(Outcome::kSourceFailed, errno);

@@ -60,6 +60,11 @@ class Pump {
   // sockmap, and never gets past an urgent byte.
   void stop_splicing() { stop_splicing_ = true; }
 
+  // Takes everything that the source has into hand, however much (its receive buffer is the bound),
+  // and leaves the kernel with no segment that has been read in part. kDrained: done; kUnfinished:
+  // more is coming faster than it can be taken.
+  Outcome take_all(int source);
+
   bool has_bytes_in_hand() const { return read_ != written_; }
   std::uint64_t read() const { return read_; }
   std::uint64_t written() const { return written_; }
@@ -77,9 +82,8 @@ class Pump {
   std::uint64_t read_ = 0;
   std::uint64_t written_ = 0;
   std::optional<Pipe> pipe_;           // only while splicing
-  std::unique_ptr<std::byte[]> rest_;  // only while copying: what the target did not take
-  std::size_t rest_at_ = 0;
-  std::size_t rest_size_ = 0;
+  std::vector<std::byte> rest_;  // only while copying: what the target did not take,
+  std::size_t rest_at_ = 0;      // from here on
   std::error_code error_;
 };
 

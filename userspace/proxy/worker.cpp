@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "userspace/proxy/worker.h"
 
+#include <fmt/format.h>
 #include <sys/socket.h>
 
 #include "userspace/support/log.h"
@@ -15,7 +16,7 @@ constexpr int kAcceptsATurn = 64;
 
 awaitable<RelayCounts> counts_of(Relay& relay) { co_return relay.counts(); }
 
-void reset_client(const UniqueFd& client) {
+void close_with_reset(UniqueFd client) {
   const linger reset{.l_onoff = 1, .l_linger = 0};
   ::setsockopt(client.get(), SOL_SOCKET, SO_LINGER, &reset, sizeof reset);
 }
@@ -89,7 +90,10 @@ void Worker::accept_some(Listening& listening, bool& out_of_files) {
     UniqueFd client(::accept4(listening.socket.native_handle(), nullptr, nullptr,
                               SOCK_NONBLOCK | SOCK_CLOEXEC));
     if (client) {
-      spawn(io_, connect(*this, std::move(client), listening.service));
+      ++listening.service.connections_now;
+      ++listening.service.connections_total;
+      connecting_.push_back({std::move(client), listening.service});
+      spawn(io_, connect(*this, std::prev(connecting_.end())));
       continue;
     }
     if (errno == EAGAIN) return;
@@ -105,15 +109,18 @@ void Worker::accept_some(Listening& listening, bool& out_of_files) {
 }
 
 // From accepted to relayed; the relay then owns both sockets.
-awaitable<void> Worker::connect(Worker& worker, UniqueFd client, Service& service) {
-  ++service.connections_now;
-  ++service.connections_total;
+awaitable<void> Worker::connect(Worker& worker, std::list<Connecting>::iterator place) {
+  Service& service = place->service;
   auto dialled = co_await dial(service, worker.dial_);
+  UniqueFd client = std::move(place->client);
+  worker.connecting_.erase(place);
+  if (!client) co_return;  // it fell to reset_all()
   if (!dialled) {
-    reset_client(client);
+    close_with_reset(std::move(client));
     --service.connections_now;
     if (const auto unsaid = worker.failures_log_.pass(Clock::now()))
-      log::warn("{}; connection reset (and {} more before it)", dialled.error().message(), *unsaid);
+      log::warn("{}; connection reset{}", dialled.error().message(),
+                *unsaid > 0 ? fmt::format(" ({} more before it)", *unsaid) : "");
     co_return;
   }
   auto open = std::make_shared<OpenConnection>(service, std::move(dialled->backend));
@@ -133,7 +140,14 @@ void Worker::stop_accepting() {
 }
 
 void Worker::reset_all() {
-  asio::post(io_, [this] { relay_->reset_all("shutdown"); });
+  asio::post(io_, [this] {
+    relay_->reset_all("shutdown");
+    for (auto& [client, service] : connecting_) {
+      if (!client) continue;
+      close_with_reset(std::move(client));
+      --service.connections_now;
+    }
+  });
 }
 
 awaitable<RelayCounts> Worker::counts() {

@@ -3,6 +3,7 @@
 // changes thread.
 #pragma once
 
+#include <list>
 #include <memory>
 #include <thread>
 #include <vector>
@@ -39,9 +40,15 @@ class Worker {
     Service& service;
   };
 
+  // A client that has no backend yet. Its coroutine owns the place in connecting_.
+  struct Connecting {
+    UniqueFd client;  // none, and not counted, after reset_all()
+    Service& service;
+  };
+
   Worker() = default;
   static awaitable<void> accept_all(Worker& worker, Listening& listening);
-  static awaitable<void> connect(Worker& worker, UniqueFd client, Service& service);
+  static awaitable<void> connect(Worker& worker, std::list<Connecting>::iterator place);
   void accept_some(Listening& listening, bool& out_of_files);
 
   asio::io_context io_{1};
@@ -50,6 +57,7 @@ class Worker {
   LogLimit failures_log_;
   LogLimit accept_log_;
   std::vector<std::unique_ptr<Listening>> listening_;
+  std::list<Connecting> connecting_;
   std::unique_ptr<Relay> relay_;
   std::thread thread_;
 };

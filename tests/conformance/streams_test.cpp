@@ -132,6 +132,22 @@ TEST_P(RelayPromises, DeliversUrgentBytesOneByOne) {
   EXPECT_EQ(client.read(1), "!");
 }
 
+// A read stops at an urgent byte, in the middle of a segment: no moment to enter the kernel path.
+TEST_P(RelayPromises, DeliversUrgentBytesFromTheVeryBeginning) {
+  for (int round = 0; round < 60; ++round) {
+    client = connect();
+    std::string expected;
+    for (int word = 0; word < 10; ++word) {
+      client.send("calm");
+      client.send_urgent('!');
+      expected += "calm!";
+    }
+    client.finish();
+    backend = listener->accept();
+    ASSERT_EQ(backend.read_all(), expected) << "round " << round;
+  }
+}
+
 TEST_P(RelayPromises, DeliversAFloodThroughWhichItEntersTheKernelPath) {
   const auto flood = bytes_from_seed(8, 32 * kMiB);
   promote_at_age(30ms);

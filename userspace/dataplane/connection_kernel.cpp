@@ -42,11 +42,12 @@ bool Connection::backlog_is_empty(Direction& direction) {
 
 // The direction has just been found drained.
 void Connection::consider_kernel(Direction& direction) {
-  if (!plane_.kernel || stays_in_user_) return;
+  if (!plane_.kernel) return;
   if (!slots_) {
-    if (!has_earned_promotion() || other(direction).pump.has_bytes_in_hand()) return;
+    if (stays_in_user_ || !has_earned_promotion() || other(direction).pump.has_bytes_in_hand()) return;
     return promote();
   }
+  if (!slots_->whole) return;
   if (Clock::now() < direction.stay_until)
     return plane_.agenda.note(direction, direction.stay_until);
   open_gate(direction);
@@ -64,8 +65,8 @@ void Connection::promote() {
   // its beginning would arrive twice.
   if (!take_all_in_hand()) return;
   auto slots = plane_.kernel->enter(ends_[kClient].socket.get(), ends_[kBackend].socket.get());
-  stays_in_user_ = !slots || !slots->whole;
-  if (stays_in_user_) {
+  if (!slots || !slots->whole) {
+    stays_in_user_ = true;
     ++plane_.counts.refused_by_kernel;
     plane_.counts.last_refusal = slots ? "the backend's socket was refused" : slots.error().message();
     log::debug("a connection stays in user space: {}", plane_.counts.last_refusal);
@@ -77,9 +78,6 @@ void Connection::promote() {
   plane_.at_slot[slots_->client] = &directions_[kClient];
   plane_.at_slot[slots_->backend] = &directions_[kBackend];
   for (auto& direction : directions_) direction.pump.stop_splicing();
-  // What came between is seen by the next segment's verdict or by the next read, and a read that
-  // left a part of it would do the same harm.
-  if (!take_all_in_hand()) return;
   for (auto& direction : directions_) advance(direction);
 }
 

@@ -148,6 +148,11 @@ Result<void> KernelPath::put_under_verdict(int socket, Slot slot) {
   const auto value = static_cast<std::uint64_t>(socket);
   if (bpf_map_update_elem(bpf_map__fd(program_->maps.socket_of), &slot, &value, BPF_ANY) != 0)
     return fail_errno("enter socket_of");
+  // Segments that came before wait in the receive queue until the next one brings the program to
+  // them. Setting the mark makes the kernel look (tcp_set_rcvlowat), so none is read past it.
+  const int one = 1;
+  if (::setsockopt(socket, SOL_SOCKET, SO_RCVLOWAT, &one, sizeof one) != 0)
+    return fail_errno("set SO_RCVLOWAT");
   return {};
 }
 

@@ -46,7 +46,8 @@ class KernelPath {
   static Result<std::unique_ptr<KernelPath>> load(std::uint32_t slots, TakenBack taken_back);
   ~KernelPath();
 
-  // Puts an established connection's sockets under the program's verdict, gates shut. Refused by
+  // Puts an established connection's sockets under the program's verdict, gates shut. No segment may
+  // have been read in part: the program would pass the whole of it once more. Refused by
   // the kernel (EOPNOTSUPP) once a peer has sent its FIN, and when the slots are used up (ENOSPC).
   Result<SlotPair> enter(int client, int backend);
 

@@ -2,12 +2,12 @@
 #include "userspace/dataplane/pump.h"
 
 #include <fcntl.h>
-#include <linux/sockios.h>
-#include <sys/ioctl.h>
 #include <sys/socket.h>
 
 #include <algorithm>
 #include <cerrno>
+
+#include "userspace/dataplane/tcp_info.h"
 
 namespace ambbpf {
 namespace {
@@ -92,22 +92,19 @@ Pump::Outcome Pump::flush_rest(int target) {
 }
 
 Pump::Outcome Pump::take_all(int source) {
-  constexpr std::size_t kMoreOnItsWay = 256 * 1024;
-  constexpr int kAttempts = 4;
+  constexpr std::size_t kMoreOnItsWay = 256 * 1024;  // so that no read ends inside a segment
+  constexpr int kAttempts = 16;                      // each urgent byte ends a read
   for (int attempt = 0; attempt < kAttempts; ++attempt) {
-    int waiting = 0;
-    if (::ioctl(source, SIOCINQ, &waiting) != 0 || waiting == 0) return Outcome::kDrained;
+    const auto counts = tcp_counts(source);
+    if (!counts || counts->received == read_) return Outcome::kDrained;
     const auto had = rest_.size();
-    const auto room = static_cast<std::size_t>(waiting) + kMoreOnItsWay;
-    rest_.resize(had + room);
-    const auto got = ::recv(source, rest_.data() + had, room, MSG_DONTWAIT);
+    rest_.resize(had + counts->received - read_ + kMoreOnItsWay);
+    const auto got = ::recv(source, rest_.data() + had, rest_.size() - had, MSG_DONTWAIT);
     const int error = errno;
     rest_.resize(had + static_cast<std::size_t>(std::max<ssize_t>(got, 0)));
     if (got < 0 && error != EAGAIN && error != EINTR) return failed(Outcome::kSourceFailed, error);
-    if (got <= 0) return Outcome::kDrained;
+    if (got <= 0) return Outcome::kDrained;  // only the FIN is left, or bytes that are not here yet
     read_ += static_cast<std::uint64_t>(got);
-    // Less than there was room for: it ended where the last segment ends.
-    if (static_cast<std::size_t>(got) < room) return Outcome::kDrained;
   }
   return Outcome::kUnfinished;
 }

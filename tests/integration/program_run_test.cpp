@@ -60,11 +60,9 @@ std::string ask(const tcp::endpoint& address) {
 class ProgramRun : public testing::Test {
  protected:
   std::vector<std::string> proxy(const std::string& service, std::vector<std::string> more = {}) {
-    std::vector<std::string> words{"proxy",   service,
-                                   std::to_string(front.port()),
-                                   "--listen", "127.0.0.1",
-                                   "--etcd",  etcd.url(),
-                                   "--admin", admin()};
+    std::vector<std::string> words{"proxy",    service,     std::to_string(front.port()),
+                                   "--listen", "127.0.0.1", "--etcd",
+                                   etcd.url(), "--admin",   admin()};
     words.insert(words.end(), more.begin(), more.end());
     return words;
   }
@@ -115,9 +113,11 @@ TEST_F(ProgramRun, WithoutPrivilegesItServesOnSpliceAndSaysWhy) {
   ASSERT_TRUE(ambassador.says("engine splice,")) << ambassador.err();
   EXPECT_EQ(ask(front), "one");
   const auto said = ambassador.err();
-  const auto why = said.find("engine sockmap cannot be used: load the kernel program stream_relay: ");
+  const auto why =
+      said.find("engine sockmap cannot be used: load the kernel program stream_relay: ");
   ASSERT_NE(why, std::string::npos) << said;
-  EXPECT_NE(said.substr(why, said.find('\n', why) - why).find("CAP_BPF"), std::string::npos) << said;
+  EXPECT_NE(said.substr(why, said.find('\n', why) - why).find("CAP_BPF"), std::string::npos)
+      << said;
   EXPECT_NE(status().out.find("splice"), std::string::npos);
 }
 
@@ -131,7 +131,8 @@ TEST_F(ProgramRun, StatusShowsWhatItDoes) {
 
   const auto text = status();
   EXPECT_EQ(text.code, 0) << text.err;
-  for (const auto& expected : {"web", "/services/web/good", "/services/web/bad", "etcd v3", "sockmap"})
+  for (const auto& expected :
+       {"web", "/services/web/good", "/services/web/bad", "etcd v3", "sockmap"})
     EXPECT_NE(text.out.find(expected), std::string::npos) << expected << " in\n" << text.out;
 
   const auto json = status({"--json"});
@@ -224,8 +225,9 @@ TEST_F(ProgramRun, ManyServicesManyProcessesAndOneStatus) {
   words.insert(words.begin() + 3, {"team/db", std::to_string(second.port())});
   words.erase(words.end() - 2, words.end());  // the default admin socket
   Program ambassador(words, setting);
-  Program other({"forward", to_string(one.listener().address()), "--listen", to_string(free_address())},
-                setting);
+  Program other(
+      {"forward", to_string(one.listener().address()), "--listen", to_string(free_address())},
+      setting);
   ASSERT_TRUE(ambassador.says("admin socket")) << ambassador.err();
   ASSERT_TRUE(other.says("admin socket")) << other.err();
   EXPECT_EQ(ask(front), "one");

@@ -56,7 +56,8 @@ TEST_F(ProgramStart, APortOfAnotherAmbassadorIsTakenAsWell) {
   Program first(forward_to(nobody_cares.address(), admin(), port));
   ASSERT_TRUE(first.says("admin socket")) << first.err();
   const auto other = (place.path() / "other.sock").string();
-  expect_one_line(run(forward_to(nobody_cares.address(), other, port)), 1, "Address already in use");
+  expect_one_line(run(forward_to(nobody_cares.address(), other, port)), 1,
+                  "Address already in use");
 }
 
 TEST_F(ProgramStart, AnAddressOfAnotherMachineIsNamed) {
@@ -82,7 +83,8 @@ TEST_F(ProgramStart, AFileWhereTheAdminSocketShouldBeIsLeftAlone) {
 TEST_F(ProgramStart, AnAdminSocketThatCannotBeMadeIsNamed) {
   const auto deep = (place.path() / "file" / "admin.sock").string();
   std::ofstream(place.path() / "file") << "not a directory";
-  expect_one_line(run(forward_to(nobody_cares.address(), deep, to_string(free_address()))), 1, deep);
+  expect_one_line(run(forward_to(nobody_cares.address(), deep, to_string(free_address()))), 1,
+                  deep);
 }
 
 TEST_F(ProgramStart, AnAdminSocketOfAnotherUserIsNamed) {

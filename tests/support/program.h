@@ -26,7 +26,7 @@ class TemporaryDirectory {
 
 struct ProgramSetting {
   std::vector<std::string> environment;  // "NAME=value"; nothing else of ours but PATH is passed on
-  bool privileged = true;  // false: as nobody, without a single capability
+  bool privileged = true;                // false: as nobody, without a single capability
 };
 
 // One run. What it prints is kept in files; it is killed with the object, or with the test process.

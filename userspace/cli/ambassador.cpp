@@ -63,7 +63,8 @@ Result<void> Ambassador::choose_engine() {
 }
 
 Result<void> Ambassador::start_workers(const std::vector<Served>& served) {
-  const RelayOptions relay{.engine = engine_.engine, .promotion = {}, .slots = slots_for(raise_descriptor_limit())};
+  const RelayOptions relay{
+      .engine = engine_.engine, .promotion = {}, .slots = slots_for(raise_descriptor_limit())};
   for (unsigned i = 0; i < options_.threads; ++i) {
     auto worker = Worker::create(relay, options_.dial);
     if (!worker) return tl::unexpected(worker.error());

@@ -40,8 +40,8 @@ class Ambassador {
   // Lets `source` say where the service is; `service` counts in the order given to create().
   void follow(std::size_t service, std::unique_ptr<Source> source);
 
-  // Serves until SIGTERM or SIGINT, lets open connections finish until the deadline (a second signal
-  // ends the wait), and returns.
+  // Serves until SIGTERM or SIGINT, lets open connections finish until the deadline (a second
+  // signal ends the wait), and returns.
   void run();
 
  private:

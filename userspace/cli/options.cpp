@@ -51,7 +51,8 @@ void add_duration(CLI::App& app, const std::string& name, const char* env, std::
       ->envname(env)
       ->transform(CLI::AsNumberWithUnit(kUnits, CLI::AsNumberWithUnit::UNIT_REQUIRED, "TIME"))
       ->check(CLI::Range(std::uint64_t{0}, kLongest))
-      ->default_str(value % 1000 == 0 ? fmt::format("{}s", value / 1000) : fmt::format("{}ms", value));
+      ->default_str(value % 1000 == 0 ? fmt::format("{}s", value / 1000)
+                                      : fmt::format("{}ms", value));
 }
 
 void add_log_level(CLI::App& app, Given& given) {
@@ -141,8 +142,7 @@ Result<std::vector<ProxyOptions::Route>> routes(const Given& given) {
     if (!service) return tl::unexpected(service.error());
     const auto port = parse_port(words[i + 1]);
     if (!port) return fail(fmt::format("PORT of {}: {}", words[i], port.error().what));
-    if (!ports.insert(*port).second)
-      return fail(fmt::format("PORT {} is given twice", *port));
+    if (!ports.insert(*port).second) return fail(fmt::format("PORT {} is given twice", *port));
     found.push_back({*service, tcp::endpoint(*address, *port)});
   }
   return found;
@@ -174,7 +174,8 @@ Result<Command> forward_options(const Given& given) {
   auto forwarding = forwarding_options(given);
   if (!forwarding) return tl::unexpected(forwarding.error());
   options.forwarding = std::move(*forwarding);
-  if (given.target.empty()) return fail("HOST:PORT is missing (or FORWARD_ADDR in the environment)");
+  if (given.target.empty())
+    return fail("HOST:PORT is missing (or FORWARD_ADDR in the environment)");
   auto target = parse_host_and_port(given.target);
   if (!target) return fail("HOST:PORT: " + target.error().message());
   options.target = std::move(*target);
@@ -194,9 +195,10 @@ void describe_proxy(CLI::App& app, Given& given) {
       ->type_name("PORT")
       ->expected(2, 2 * 512)
       ->required();
-  app.add_option("--etcd", given.etcd,
-                 "Where etcd is, tried in turn (default: the Docker link ETCD_PORT_10000_TCP_*, else "
-                 "http://172.17.42.1:4001, then http://127.0.0.1:2379)")
+  app.add_option(
+         "--etcd", given.etcd,
+         "Where etcd is, tried in turn (default: the Docker link ETCD_PORT_10000_TCP_*, else "
+         "http://172.17.42.1:4001, then http://127.0.0.1:2379)")
       ->envname("AMBBPF_ETCD")
       ->type_name("URL[,URL...]");
   app.add_option("--etcd-api", given.etcd_api, "auto follows every API that the etcd serves")
@@ -242,14 +244,16 @@ Result<Command> parse_command_line(int argc, const char* const* argv) {
   Given for_forward;
   Given for_status;
   Given for_doctor;
-  CLI::App app("A TCP ambassador: connections to a local port go, through the kernel, to where the "
-               "service is now.",
-               "ambbpf");
+  CLI::App app(
+      "A TCP ambassador: connections to a local port go, through the kernel, to where the "
+      "service is now.",
+      "ambbpf");
   app.set_version_flag("--version", "ambbpf " AMBBPF_VERSION);
   auto& proxy = *app.add_subcommand("proxy", "Serve services that etcd knows on local ports");
   auto& forward = *app.add_subcommand("forward", "Serve one fixed HOST:PORT on a local port");
   auto& status = *app.add_subcommand("status", "Show what the running ambassadors do");
-  auto& doctor = *app.add_subcommand("doctor", "Try the engines, and say what one needs that fails");
+  auto& doctor =
+      *app.add_subcommand("doctor", "Try the engines, and say what one needs that fails");
   describe_proxy(proxy, for_proxy);
   describe_forward(forward, for_forward);
   describe_status(status, for_status);
@@ -267,7 +271,8 @@ Result<Command> parse_command_line(int argc, const char* const* argv) {
   if (proxy.parsed()) return proxy_options(for_proxy);
   if (forward.parsed()) return forward_options(for_forward);
   if (doctor.parsed()) return Command(DoctorOptions{for_doctor.log_level});
-  if (!status.parsed()) return fail("which one: proxy, forward, status or doctor? (--help explains)");
+  if (!status.parsed())
+    return fail("which one: proxy, forward, status or doctor? (--help explains)");
   StatusOptions options{.admin = std::nullopt, .json = for_status.json};
   if (!for_status.admin.empty()) options.admin = for_status.admin;
   return Command(std::move(options));

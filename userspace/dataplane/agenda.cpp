@@ -21,8 +21,8 @@ void Agenda::strike(Direction& direction) {
   direction.due.reset();
 }
 
-// The timer may fire for a date that has been struck meanwhile: that is cheaper than setting it anew
-// with every connection that ends.
+// The timer may fire for a date that has been struck meanwhile: that is cheaper than setting it
+// anew with every connection that ends.
 void Agenda::wait() {
   timer_set_for_ = dates_.begin()->first;
   timer_.expires_at(timer_set_for_);

@@ -40,9 +40,9 @@ void close_with_reset(UniqueFd socket) {
 std::string_view name_of(const End& end) { return end.index == kClient ? "client" : "backend"; }
 
 Plane::Plane(asio::io_context& its_io, const RelayOptions& given)
-    : options(given), io(its_io), agenda(io, [](Direction& direction) {
-        direction.connection->look_at(direction);
-      }) {}
+    : options(given),
+      io(its_io),
+      agenda(io, [](Direction& direction) { direction.connection->look_at(direction); }) {}
 
 void Plane::go_on_later(Direction& direction) {
   direction.unfinished = true;
@@ -146,7 +146,8 @@ void Connection::advance(Direction& direction) {
 }
 
 void Connection::look_again_soon(Direction& direction) {
-  direction.recheck = std::clamp<Clock::duration>(direction.recheck * 2, kFirstRecheck, kLongestRecheck);
+  direction.recheck =
+      std::clamp<Clock::duration>(direction.recheck * 2, kFirstRecheck, kLongestRecheck);
   plane_.agenda.note(direction, Clock::now() + direction.recheck);
 }
 
@@ -163,10 +164,11 @@ void Connection::end_of_stream(Direction& direction) {
       return look_again_soon(direction);
   }
   ++plane_.counts.mismatches;
-  log::error("{} at its end of stream: {} bytes read, {} redirected, {} written do not agree with the "
-             "sockets' own counts",
-             name_of(source_of(direction)), direction.pump.read(), redirected(direction),
-             direction.pump.written());
+  log::error(
+      "{} at its end of stream: {} bytes read, {} redirected, {} written do not agree with the "
+      "sockets' own counts",
+      name_of(source_of(direction)), direction.pump.read(), redirected(direction),
+      direction.pump.written());
   // Of a plain socket the read itself is the proof, and the counts were misread.
   if (slots_) return reset("byte counts do not agree", {});
   pass_on_the_end(direction);
@@ -245,7 +247,8 @@ void Connection::add_to(RelayCounts& counts) const {
   if (slots_) ++counts.in_map_now;
   for (const auto& direction : directions_) {
     if (direction.state == Direction::State::kKernel) ++counts.directions_in_kernel_now;
-    if (direction.state == Direction::State::kUser || direction.state == Direction::State::kSettling)
+    if (direction.state == Direction::State::kUser ||
+        direction.state == Direction::State::kSettling)
       ++counts.directions_in_user_now;
   }
   counts.to_backend.kernel_bytes += redirected(directions_[kClient]);

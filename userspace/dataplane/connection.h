@@ -42,12 +42,12 @@ struct Direction {
   std::size_t source;  // index of the end it comes from
   Pump pump;
   State state = State::kUser;
-  bool unfinished = false;                // stands in Plane::unfinished
-  std::optional<Clock::time_point> due{}; // its date in the agenda
-  Clock::duration recheck{};              // pause before the next look at an unsettled state
-  Clock::time_point doubted_since{};      // when its end of stream was first not believed
+  bool unfinished = false;                 // stands in Plane::unfinished
+  std::optional<Clock::time_point> due{};  // its date in the agenda
+  Clock::duration recheck{};               // pause before the next look at an unsettled state
+  Clock::time_point doubted_since{};       // when its end of stream was first not believed
   Clock::time_point handed_over_at{};
-  Clock::duration stay{};                 // pause in user space after being taken back
+  Clock::duration stay{};  // pause in user space after being taken back
   Clock::time_point stay_until{};
 };
 

@@ -44,7 +44,8 @@ bool Connection::backlog_is_empty(Direction& direction) {
 void Connection::consider_kernel(Direction& direction) {
   if (!plane_.kernel) return;
   if (!slots_) {
-    if (stays_in_user_ || !has_earned_promotion() || other(direction).pump.has_bytes_in_hand()) return;
+    if (stays_in_user_ || !has_earned_promotion() || other(direction).pump.has_bytes_in_hand())
+      return;
     return promote();
   }
   if (!slots_->whole) return;
@@ -68,7 +69,8 @@ void Connection::promote() {
   if (!slots || !slots->whole) {
     stays_in_user_ = true;
     ++plane_.counts.refused_by_kernel;
-    plane_.counts.last_refusal = slots ? "the backend's socket was refused" : slots.error().message();
+    plane_.counts.last_refusal =
+        slots ? "the backend's socket was refused" : slots.error().message();
     log::debug("a connection stays in user space: {}", plane_.counts.last_refusal);
   }
   if (!slots) return;
@@ -124,11 +126,13 @@ void Connection::open_gate(Direction& direction) {
 void Connection::taken_back_by_kernel(Direction& direction) {
   if (closed_ || direction.state != Direction::State::kKernel) return;
   const flow& flow = *flow_of(direction);
-  if (load_shared(flow.passed) == load_shared(flow.consumed)) return;  // an event of the slot's earlier owner
+  if (load_shared(flow.passed) == load_shared(flow.consumed))
+    return;  // an event of the slot's earlier owner
   take_back(direction);
   const bool bounced = Clock::now() - direction.handed_over_at < kLongService;
-  direction.stay =
-      bounced ? std::clamp<Clock::duration>(direction.stay * 2, kFirstStay, kLongestStay) : kFirstStay;
+  direction.stay = bounced
+                       ? std::clamp<Clock::duration>(direction.stay * 2, kFirstStay, kLongestStay)
+                       : kFirstStay;
   direction.stay_until = Clock::now() + direction.stay;
   advance(direction);
   rearm();

@@ -122,11 +122,12 @@ Result<SlotPair> KernelPath::enter(int client, int backend) {
   pair.backend_cookie = backend_cookie.value_or(0);
   const auto named = client_cookie ? backend_cookie : client_cookie;
   // The client first: it is the one that may have sent its FIN, and then nothing was done.
-  const auto entered = named ? put_under_verdict(client, pair.client)
-                             : Result<void>(tl::unexpected(named.error()));
+  const auto entered =
+      named ? put_under_verdict(client, pair.client) : Result<void>(tl::unexpected(named.error()));
   if (!entered) {
     leave(pair);
-    return fail(slot_pair_name(client, backend) + ": " + entered.error().what, entered.error().code);
+    return fail(slot_pair_name(client, backend) + ": " + entered.error().what,
+                entered.error().code);
   }
   pair.whole = put_under_verdict(backend, pair.backend).has_value();
   return pair;

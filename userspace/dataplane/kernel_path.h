@@ -46,9 +46,9 @@ class KernelPath {
   static Result<std::unique_ptr<KernelPath>> load(std::uint32_t slots, TakenBack taken_back);
   ~KernelPath();
 
-  // Puts an established connection's sockets under the program's verdict, gates shut. No segment may
-  // have been read in part: the program would pass the whole of it once more. Refused by
-  // the kernel (EOPNOTSUPP) once a peer has sent its FIN, and when the slots are used up (ENOSPC).
+  // Puts an established connection's sockets under the program's verdict, gates shut. No segment
+  // may have been read in part: the program would pass the whole of it once more. Refused by the
+  // kernel (EOPNOTSUPP) once a peer has sent its FIN, and when the slots are used up (ENOSPC).
   Result<SlotPair> enter(int client, int backend);
 
   // To be called after both sockets have been closed: a verdict still under way ends before close()

@@ -6,7 +6,10 @@
 
 #include <algorithm>
 #include <chrono>
+#include <fstream>
+#include <string>
 #include <thread>
+#include <vector>
 
 #include "userspace/dataplane/probe_line.h"
 
@@ -18,7 +21,8 @@ namespace {
 
 constexpr std::size_t kAFew = 1000;
 constexpr std::size_t kMany = 256 * 1024;
-constexpr std::size_t kStallBound = 32 * 1024 * 1024;  // what a connection may hold for a slow reader
+constexpr std::size_t kStallBound =
+    32 * 1024 * 1024;  // what a connection may hold for a slow reader
 
 void early_bytes(ProbeLine& line, TrialRelay& relay) {
   line.client.send(kAFew);
@@ -68,8 +72,8 @@ struct Behaviour {
   bool ipv6 = false;
 };
 constexpr Behaviour kBehaviours[] = {
-    {"early bytes", early_bytes},   {"to and fro", to_and_fro}, {"end after data", end_after_data},
-    {"half-close", half_close},     {"slow reader", slow_reader}, {"IPv6", half_close, true},
+    {"early bytes", early_bytes}, {"to and fro", to_and_fro},   {"end after data", end_after_data},
+    {"half-close", half_close},   {"slow reader", slow_reader}, {"IPv6", half_close, true},
 };
 
 Finding try_behaviour(const Behaviour& behaviour, TrialRelay& relay) {
@@ -94,11 +98,30 @@ bool exists(const char* path) {
   return ::stat(path, &status) == 0;
 }
 
-std::string advice_on(const Error& refusal) {
-  if (refusal.code == std::errc::operation_not_permitted ||
-      refusal.code == std::errc::permission_denied)
-    return "run it with CAP_BPF, CAP_PERFMON and CAP_NET_ADMIN (systemd: AmbientCapabilities=; "
-           "before Linux 5.8: CAP_SYS_ADMIN and CAP_NET_ADMIN)";
+// Of those that loading and attaching the program takes (capabilities(7)); before Linux 5.8 and with
+// old container engines CAP_SYS_ADMIN stands for the first two.
+std::vector<std::string> missing_capabilities() {
+  constexpr std::uint64_t kNetAdmin = 1ULL << 12;
+  constexpr std::uint64_t kSysAdmin = 1ULL << 21;
+  constexpr std::uint64_t kPerfmon = 1ULL << 38;
+  constexpr std::uint64_t kBpf = 1ULL << 39;
+  std::uint64_t effective = 0;
+  std::ifstream status("/proc/self/status");
+  for (std::string word; status >> word;)
+    if (word == "CapEff:") status >> std::hex >> effective;
+  std::vector<std::string> missing;
+  if (!(effective & (kBpf | kSysAdmin))) missing.emplace_back("CAP_BPF");
+  if (!(effective & (kPerfmon | kSysAdmin))) missing.emplace_back("CAP_PERFMON");
+  if (!(effective & kNetAdmin)) missing.emplace_back("CAP_NET_ADMIN");
+  return missing;
+}
+
+std::string advice() {
+  if (const auto missing = missing_capabilities(); !missing.empty())
+    return fmt::format(
+        "give it {} (it takes CAP_BPF, CAP_PERFMON and CAP_NET_ADMIN; where those are not known, "
+        "CAP_SYS_ADMIN and CAP_NET_ADMIN)",
+        fmt::join(missing, ", "));
   if (!exists("/sys/kernel/btf/vmlinux"))
     return "the kernel has no type information: it needs CONFIG_DEBUG_INFO_BTF=y";
   return "the kernel needs CONFIG_BPF_SYSCALL, CONFIG_BPF_STREAM_PARSER and CONFIG_INET, 5.10 or "
@@ -113,7 +136,7 @@ EngineTrial try_engine(Engine engine) {
   auto relay = TrialRelay::start(engine);
   if (!relay) {
     trial.refusal = relay.error().message();
-    trial.advice = advice_on(relay.error());
+    trial.advice = advice();
   } else {
     for (const auto& behaviour : kBehaviours)
       trial.findings.push_back(try_behaviour(behaviour, **relay));

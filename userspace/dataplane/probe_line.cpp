@@ -61,7 +61,9 @@ void ProbePeer::fail(const std::string& what, int error) {
   if (failed()) return;
   const bool late = error == EAGAIN;
   failure_ = fmt::format("{} {}{}{}", name_, what, error != 0 ? ": " : "",
-                         late ? "nothing happens" : error != 0 ? std::generic_category().message(error) : "");
+                         late         ? "nothing happens"
+                         : error != 0 ? std::generic_category().message(error)
+                                      : "");
 }
 
 void ProbePeer::send(std::size_t bytes) {
@@ -104,7 +106,8 @@ void ProbePeer::expect(std::size_t bytes) {
     if (size < 0) return fail(fmt::format("misses {} bytes", bytes), errno);
     if (size == 0) return fail(fmt::format("is told the end {} bytes too early", bytes));
     got.resize(static_cast<std::size_t>(size));
-    if (got != stream_bytes(received_, got.size())) return fail("receives other bytes than were sent");
+    if (got != stream_bytes(received_, got.size()))
+      return fail("receives other bytes than were sent");
     got.resize(kChunk);
     received_ += static_cast<std::uint64_t>(size);
     bytes -= static_cast<std::size_t>(size);
@@ -141,7 +144,8 @@ Result<ProbeLine::Pair> ProbeLine::connected_pair(const asio::ip::address& loopb
   const UniqueFd listener(::socket(family, SOCK_STREAM | SOCK_CLOEXEC, 0));
   Pair pair{.near = UniqueFd(::socket(family, SOCK_STREAM | SOCK_CLOEXEC, 0)), .far = UniqueFd()};
   if (!listener || !pair.near || ::bind(listener.get(), address.data(), size) != 0 ||
-      ::listen(listener.get(), 1) != 0 || ::getsockname(listener.get(), address.data(), &size) != 0 ||
+      ::listen(listener.get(), 1) != 0 ||
+      ::getsockname(listener.get(), address.data(), &size) != 0 ||
       ::connect(pair.near.get(), address.data(), size) != 0)
     return fail_errno(what);
   pair.far = UniqueFd(::accept4(listener.get(), nullptr, nullptr, SOCK_CLOEXEC));

@@ -81,7 +81,7 @@ class Pump {
   bool stop_splicing_ = false;
   std::uint64_t read_ = 0;
   std::uint64_t written_ = 0;
-  std::optional<Pipe> pipe_;           // only while splicing
+  std::optional<Pipe> pipe_;     // only while splicing
   std::vector<std::byte> rest_;  // only while copying: what the target did not take,
   std::size_t rest_at_ = 0;      // from here on
   std::error_code error_;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The data plane of one thread: moves the bytes of connected pairs of sockets until both have ended.
+// The data plane of one thread: moves the bytes of connected pairs of sockets until both have
+// ended.
 #pragma once
 
 #include <boost/asio/posix/stream_descriptor.hpp>
@@ -47,18 +48,18 @@ struct DirectionCounts {
 struct RelayCounts {
   std::uint64_t connections_now = 0;
   std::uint64_t connections_total = 0;
-  std::uint64_t in_map_now = 0;               // connections in the sockmap
+  std::uint64_t in_map_now = 0;  // connections in the sockmap
   std::uint64_t directions_in_kernel_now = 0;
   std::uint64_t directions_in_user_now = 0;
   DirectionCounts to_backend;
   DirectionCounts to_client;
-  std::uint64_t promoted = 0;                 // connections put into the sockmap
-  std::uint64_t handed_over = 0;              // directions given to the kernel program
-  std::uint64_t taken_back = 0;               // … and taken back
-  std::uint64_t refused_by_kernel = 0;        // connections that had to stay in user space
+  std::uint64_t promoted = 0;           // connections put into the sockmap
+  std::uint64_t handed_over = 0;        // directions given to the kernel program
+  std::uint64_t taken_back = 0;         // … and taken back
+  std::uint64_t refused_by_kernel = 0;  // connections that had to stay in user space
   std::string last_refusal;
   std::uint64_t resets = 0;
-  std::uint64_t mismatches = 0;               // bytes received and bytes sent on did not agree
+  std::uint64_t mismatches = 0;  // bytes received and bytes sent on did not agree
   std::uint64_t untold_events = 0;
 
   RelayCounts& operator+=(const RelayCounts& other);

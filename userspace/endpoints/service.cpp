@@ -94,8 +94,7 @@ std::uint64_t Service::version() const {
 }
 
 awaitable<void> Service::wait_for_change(std::uint64_t seen, Clock::time_point deadline) {
-  auto timer =
-      std::make_shared<asio::steady_timer>(co_await asio::this_coro::executor, deadline);
+  auto timer = std::make_shared<asio::steady_timer>(co_await asio::this_coro::executor, deadline);
   {
     const std::scoped_lock lock(mutex_);
     if (version_ != seen) co_return;

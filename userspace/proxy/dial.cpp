@@ -42,9 +42,8 @@ bool met_itself(int socket, const tcp::endpoint& address) {
 // Refusals that say nothing of the backend: our own limits.
 bool is_our_own(const std::error_code& code) {
   return code == std::errc::too_many_files_open ||
-         code == std::errc::too_many_files_open_in_system ||
-         code == std::errc::no_buffer_space || code == std::errc::not_enough_memory ||
-         code == std::errc::address_not_available;
+         code == std::errc::too_many_files_open_in_system || code == std::errc::no_buffer_space ||
+         code == std::errc::not_enough_memory || code == std::errc::address_not_available;
 }
 
 void note_failure(Service& service, Backend& backend, const Error& error) {

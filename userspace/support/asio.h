@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Our few words of Asio. Everything else includes this and not boost/asio itself.
 //
-// Two lifetime laws for coroutines (g++ 12 and Asio make the rest a use-after-free or a double free):
+// Two lifetime laws for coroutines (g++ 12 and Asio make the rest a use-after-free or a double
+// free):
 //   1. What a coroutine needs is a by-value parameter, or a reference to an object of main's.
 //   2. No braced aggregate temporary and no capturing lambda inside a co_await expression:
 //      name the object first, then std::move it.

@@ -45,11 +45,11 @@ unsigned usable_cpus() {
 
 void add_duration(CLI::App& app, const std::string& name, const char* env, std::uint64_t& value,
                   const std::string& meaning) {
-  static const std::map<std::string, std::uint64_t> kUnits{{"ms", 1}, {"s", 1000}, {"m", 60'000}};
+  static const std::map<std::string, std::uint64_t> units{{"ms", 1}, {"s", 1000}, {"m", 60'000}};
   constexpr std::uint64_t kLongest = 24 * 3600 * 1000;
   app.add_option(name, value, meaning)
       ->envname(env)
-      ->transform(CLI::AsNumberWithUnit(kUnits, CLI::AsNumberWithUnit::UNIT_REQUIRED, "TIME"))
+      ->transform(CLI::AsNumberWithUnit(units, CLI::AsNumberWithUnit::UNIT_REQUIRED, "TIME"))
       ->check(CLI::Range(std::uint64_t{0}, kLongest))
       ->default_str(value % 1000 == 0 ? fmt::format("{}s", value / 1000)
                                       : fmt::format("{}ms", value));

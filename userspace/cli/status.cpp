@@ -119,14 +119,14 @@ class Round {
   }
 
   void print_json() const {
-    std::string_view between = "";
+    std::string_view between;
     out_ << "{\"processes\":[";
     for (const auto& told : told_) out_ << std::exchange(between, ",") << told.json;
     out_ << "]}\n";
   }
 
   void print_text() const {
-    std::string_view between = "";
+    std::string_view between;
     for (const auto& told : told_) out_ << std::exchange(between, "\n") << to_text(told.report);
   }
 

@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "userspace/dataplane/tcp_info.h"
+#include "userspace/support/close_with_reset.h"
 #include "userspace/support/log.h"
 
 namespace ambbpf {
@@ -28,11 +29,6 @@ std::error_code pending_error(int socket) {
   socklen_t size = sizeof error;
   ::getsockopt(socket, SOL_SOCKET, SO_ERROR, &error, &size);
   return std::error_code(error, std::system_category());
-}
-
-void close_with_reset(UniqueFd socket) {
-  const linger reset{.l_onoff = 1, .l_linger = 0};
-  ::setsockopt(socket.get(), SOL_SOCKET, SO_LINGER, &reset, sizeof reset);
 }
 
 }  // namespace

@@ -98,8 +98,8 @@ bool exists(const char* path) {
   return ::stat(path, &status) == 0;
 }
 
-// Of those that loading and attaching the program takes (capabilities(7)); before Linux 5.8 and with
-// old container engines CAP_SYS_ADMIN stands for the first two.
+// Of those that loading and attaching the program takes (capabilities(7)); before Linux 5.8 and
+// with old container engines CAP_SYS_ADMIN stands for the first two.
 std::vector<std::string> missing_capabilities() {
   constexpr std::uint64_t kNetAdmin = 1ULL << 12;
   constexpr std::uint64_t kSysAdmin = 1ULL << 21;

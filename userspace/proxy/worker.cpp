@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 #include <sys/socket.h>
 
+#include "userspace/support/close_with_reset.h"
 #include "userspace/support/log.h"
 
 namespace ambbpf {
@@ -15,11 +16,6 @@ namespace {
 constexpr int kAcceptsATurn = 64;
 
 awaitable<RelayCounts> counts_of(Relay& relay) { co_return relay.counts(); }
-
-void close_with_reset(UniqueFd client) {
-  const linger reset{.l_onoff = 1, .l_linger = 0};
-  ::setsockopt(client.get(), SOL_SOCKET, SO_LINGER, &reset, sizeof reset);
-}
 
 // Counts a connection with its service and backend for as long as it is open.
 class OpenConnection {

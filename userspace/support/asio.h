@@ -29,15 +29,17 @@ using asio::ip::tcp;
 using Clock = std::chrono::steady_clock;
 
 // `auto [error, value] = co_await socket.async_x(…, as_tuple);` : errors are values.
+// NOLINTNEXTLINE(readability-identifier-naming): stands where Asio's own tokens stand
 inline constexpr auto as_tuple = asio::as_tuple(asio::use_awaitable);
 
 // Starts a coroutine that owns itself. An exception that escapes it is a bug and terminates,
 // where asio::detached would hide it.
 template <class Executor>
 void spawn(Executor&& executor, awaitable<void> work) {
-  asio::co_spawn(std::forward<Executor>(executor), std::move(work), [](std::exception_ptr bug) {
-    if (bug) std::terminate();
-  });
+  asio::co_spawn(std::forward<Executor>(executor), std::move(work),
+                 [](const std::exception_ptr& bug) {
+                   if (bug) std::terminate();
+                 });
 }
 
 // Sleeps on the caller's executor; returns early only when the coroutine is cancelled.

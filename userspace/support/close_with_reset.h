@@ -1,0 +1,17 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <sys/socket.h>
+
+#include "userspace/support/unique_fd.h"
+
+namespace ambbpf {
+
+// Ends a TCP connection at once: what was not sent yet is thrown away and the peer gets a reset
+// (socket(7), SO_LINGER with 0 seconds).
+inline void close_with_reset(UniqueFd socket) {
+  const linger reset{.l_onoff = 1, .l_linger = 0};
+  ::setsockopt(socket.get(), SOL_SOCKET, SO_LINGER, &reset, sizeof reset);
+}
+
+}  // namespace ambbpf

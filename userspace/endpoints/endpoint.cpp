@@ -19,6 +19,7 @@ Result<unsigned short> parse_port(std::string_view text) {
 Result<tcp::endpoint> parse_address(std::string_view text) {
   const auto colon = text.rfind(':');
   if (colon == std::string_view::npos) return fail(fmt::format("'{}' has no port", text));
+  if (text.find('\0') != std::string_view::npos) return fail("a NUL byte in an address");
   auto host = text.substr(0, colon);
   const auto port = parse_port(text.substr(colon + 1));
   if (!port) return tl::unexpected(port.error());

@@ -3,10 +3,27 @@
 
 #include <algorithm>
 #include <map>
+#include <string>
+
+#include "userspace/support/log.h"
 
 namespace ambbpf {
 
 using namespace std::chrono_literals;
+
+namespace {
+
+// "127.0.0.1:80, 127.0.0.1:81", for a log line.
+std::string addresses(const EndpointSet& set) {
+  constexpr std::size_t kMost = 10;
+  std::string list;
+  for (std::size_t i = 0; i < std::min(set.size(), kMost); ++i)
+    list += (i == 0 ? "" : ", ") + to_string(set[i].backend->address());
+  if (set.size() > kMost) list += ", …";
+  return list;
+}
+
+}  // namespace
 
 bool Backend::connect_failed(Clock::time_point now) {
   constexpr auto kFirstRest = 1s;
@@ -42,8 +59,11 @@ void Service::publish(std::size_t source, std::vector<Endpoint> endpoints) {
     const std::scoped_lock lock(mutex_);
     if (sources_[source] == endpoints) return;
     sources_[source] = std::move(endpoints);
+    const auto before = addresses(*in_force_);
     unite();
     ++version_;
+    if (const auto now = addresses(*in_force_); now != before)
+      log::info("service {}: {}", name_, now.empty() ? "no endpoint" : "now at " + now);
     woken.swap(waiting_);
   }
   for (const auto& waiter : woken) {

@@ -75,13 +75,13 @@ awaitable<void> Worker::accept_all(Worker& worker, Listening& listening) {
   for (;;) {
     const auto [error] = co_await listening.socket.async_wait(Descriptor::wait_read, as_tuple);
     if (error) co_return;  // closed by stop_accepting()
-    bool out_of_files = false;
-    worker.accept_some(listening, out_of_files);
-    if (out_of_files) co_await sleep_for(100ms);  // the listener stays readable: do not spin on it
+    // Without descriptors the listener stays readable: not to spin on it.
+    if (worker.accept_some(listening) == Accepted::kOutOfFiles) co_await sleep_for(100ms);
   }
 }
 
-void Worker::accept_some(Listening& listening, bool& out_of_files) {
+// A turn's worth; kSome: there may be more.
+Worker::Accepted Worker::accept_some(Listening& listening) {
   for (int i = 0; i < kAcceptsATurn; ++i) {
     UniqueFd client(::accept4(listening.socket.native_handle(), nullptr, nullptr,
                               SOCK_NONBLOCK | SOCK_CLOEXEC));
@@ -92,16 +92,16 @@ void Worker::accept_some(Listening& listening, bool& out_of_files) {
       spawn(io_, connect(*this, std::prev(connecting_.end())));
       continue;
     }
-    if (errno == EAGAIN) return;
+    if (errno == EAGAIN) return Accepted::kAll;
     if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
       if (const auto unsaid = accept_log_.pass(Clock::now()))
         log::error("service {}: accept: {}; waiting for a free descriptor",
                    listening.service.name(), std::generic_category().message(errno));
-      out_of_files = true;
-      return;
+      return Accepted::kOutOfFiles;
     }
     // Anything else is the fault of that one connection (accept(2), ERRORS): on to the next.
   }
+  return Accepted::kSome;
 }
 
 // From accepted to relayed; the relay then owns both sockets.
@@ -128,8 +128,7 @@ void Worker::stop_accepting() {
   asio::post(io_, [this] {
     for (const auto& listening : listening_) {
       // Who has been let in by the kernel already is served, not reset by the close.
-      bool out_of_files = false;
-      accept_some(*listening, out_of_files);
+      while (accept_some(*listening) == Accepted::kSome) continue;
       listening->socket.close();
     }
   });

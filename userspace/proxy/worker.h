@@ -49,7 +49,8 @@ class Worker {
   Worker() = default;
   static awaitable<void> accept_all(Worker& worker, Listening& listening);
   static awaitable<void> connect(Worker& worker, std::list<Connecting>::iterator place);
-  void accept_some(Listening& listening, bool& out_of_files);
+  enum class Accepted { kAll, kSome, kOutOfFiles };
+  Accepted accept_some(Listening& listening);
 
   asio::io_context io_{1};
   asio::executor_work_guard<asio::io_context::executor_type> busy_{io_.get_executor()};

@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "userspace/endpoints/service.h"
+
+#include <gtest/gtest.h>
+
+#include <set>
+
+namespace ambbpf::test {
+namespace {
+
+using namespace std::chrono_literals;
+
+Endpoint endpoint(const std::string& address, const std::string& found_as = "key") {
+  return {parse_address(address).value(), found_as};
+}
+
+std::vector<std::string> in_force(const Service& service) {
+  std::vector<std::string> addresses;
+  for (const auto& listed : *service.in_force())
+    addresses.push_back(to_string(listed.backend->address()));
+  return addresses;
+}
+
+using Addresses = std::vector<std::string>;
+
+TEST(Service, HasNothingToPickBeforeASourceHasSpoken) {
+  Service service("web");
+  EXPECT_EQ(service.pick(), nullptr);
+  service.add_source()({});
+  EXPECT_EQ(service.pick(), nullptr);
+}
+
+TEST(Service, TakesASetInPlaceOfTheOneBefore) {
+  Service service("web");
+  const auto publish = service.add_source();
+  publish({endpoint("127.0.0.1:1"), endpoint("127.0.0.1:2")});
+  publish({endpoint("127.0.0.1:2"), endpoint("[::1]:3")});
+  EXPECT_EQ(in_force(service), (Addresses{"127.0.0.1:2", "[::1]:3"}));
+}
+
+TEST(Service, UnitesItsSourcesAndCountsAnAddressOnce) {
+  Service service("web");
+  const auto v2 = service.add_source();
+  const auto v3 = service.add_source();
+  v3({endpoint("127.0.0.1:1", "v3"), endpoint("127.0.0.1:2", "v3")});
+  v2({endpoint("127.0.0.1:2", "v2"), endpoint("127.0.0.1:2", "v2 again")});
+  EXPECT_EQ(in_force(service), (Addresses{"127.0.0.1:2", "127.0.0.1:1"}));
+  EXPECT_EQ(service.in_force()->front().found_as, "v2");
+  v3({});
+  EXPECT_EQ(in_force(service), Addresses{"127.0.0.1:2"});
+}
+
+TEST(Service, PicksRoundRobin) {
+  Service service("web");
+  service.add_source()({endpoint("127.0.0.1:1"), endpoint("127.0.0.1:2"), endpoint("127.0.0.1:3")});
+  std::multiset<unsigned short> picked;
+  for (int i = 0; i < 30; ++i) picked.insert(service.pick()->address().port());
+  for (const unsigned short port : {1, 2, 3}) EXPECT_EQ(picked.count(port), 10U);
+}
+
+TEST(Service, PicksARestingBackendOnlyWhenAllRest) {
+  Service service("web");
+  service.add_source()({endpoint("127.0.0.1:1"), endpoint("127.0.0.1:2")});
+  const auto first = service.in_force()->at(0).backend;
+  const auto second = service.in_force()->at(1).backend;
+  EXPECT_TRUE(first->connect_failed(Clock::now()));
+  EXPECT_FALSE(first->connect_failed(Clock::now())) << "no news";
+  for (int i = 0; i < 10; ++i) EXPECT_EQ(service.pick(), second);
+  second->connect_failed(Clock::now());
+  EXPECT_NE(service.pick(), nullptr);
+  EXPECT_TRUE(second->connect_succeeded());
+  for (int i = 0; i < 10; ++i) EXPECT_EQ(service.pick(), second);
+}
+
+TEST(Service, RestsLongerWithEachFailureUpToHalfAMinute) {
+  Backend backend(parse_address("127.0.0.1:1").value());
+  const auto now = Clock::now();
+  for (const auto rest : {1s, 2s, 4s, 8s, 16s, 30s, 30s}) {
+    backend.connect_failed(now);
+    EXPECT_EQ(backend.resting_until() - now, rest);
+  }
+}
+
+TEST(Service, KeepsWhatItKnowsOfABackendThatIsPublishedAgain) {
+  Service service("web");
+  const auto publish = service.add_source();
+  publish({endpoint("127.0.0.1:1")});
+  const auto before = service.pick();
+  before->connect_failed(Clock::now());
+  publish({endpoint("127.0.0.1:1"), endpoint("127.0.0.1:2")});
+  EXPECT_EQ(service.in_force()->front().backend, before);
+}
+
+TEST(Service, WakesThoseWhoWaitForAChange) {
+  asio::io_context io;
+  Service service("web");
+  const auto publish = service.add_source();
+  bool woken = false;
+  spawn(io, [](Service& waited_for, bool& done) -> awaitable<void> {
+    co_await waited_for.wait_for_change(waited_for.version(), Clock::now() + 1h);
+    done = true;
+  }(service, woken));
+  io.poll();
+  EXPECT_FALSE(woken);
+  publish({endpoint("127.0.0.1:1")});
+  io.run();
+  EXPECT_TRUE(woken);
+}
+
+TEST(Service, DoesNotWakeForTheSameSet) {
+  Service service("web");
+  const auto publish = service.add_source();
+  publish({endpoint("127.0.0.1:1")});
+  const auto version = service.version();
+  publish({endpoint("127.0.0.1:1")});
+  EXPECT_EQ(service.version(), version);
+}
+
+TEST(Address, IsReadAsItIsWritten) {
+  for (const auto* text : {"127.0.0.1:1", "[::1]:65535", "[fe80::1]:80"})
+    EXPECT_EQ(to_string(parse_address(text).value()), text);
+  for (const auto* text :
+       {"", ":80", "127.0.0.1", "127.0.0.1:", "127.0.0.1:0", "127.0.0.1:65536", "::1:80", "[::1]",
+        "[127.0.0.1]:80", "localhost:80", "127.0.0.1:+80", "127.0.0.1: 80", "127.0.0.1:80 "})
+    EXPECT_FALSE(parse_address(text)) << text;
+  EXPECT_FALSE(parse_address(std::string("127.0.0.1\0.example:80", 20)));
+}
+
+}  // namespace
+}  // namespace ambbpf::test

@@ -93,10 +93,12 @@ Pump::Outcome Pump::flush_rest(int target) {
 
 Pump::Outcome Pump::take_all(int source) {
   constexpr std::size_t kMoreOnItsWay = 256 * 1024;  // so that no read ends inside a segment
-  constexpr int kAttempts = 16;                      // each urgent byte ends a read
+  constexpr std::uint64_t kMostInHand = 1024 * 1024;
+  constexpr int kAttempts = 16;  // each urgent byte ends a read
   for (int attempt = 0; attempt < kAttempts; ++attempt) {
     const auto counts = tcp_counts(source);
     if (!counts || counts->received == read_) return Outcome::kDrained;
+    if (counts->received - written_ > kMostInHand) return Outcome::kUnfinished;
     const auto had = rest_.size();
     rest_.resize(had + counts->received - read_ + kMoreOnItsWay);
     const auto got = ::recv(source, rest_.data() + had, rest_.size() - had, MSG_DONTWAIT);

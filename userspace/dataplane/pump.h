@@ -60,9 +60,9 @@ class Pump {
   // sockmap, and never gets past an urgent byte.
   void stop_splicing() { stop_splicing_ = true; }
 
-  // Takes everything that the source has into hand, however much (its receive buffer is the bound),
-  // and leaves the kernel with no segment that has been read in part. kDrained: done; kUnfinished:
-  // more is coming faster than it can be taken.
+  // Takes everything that the source has into hand, and leaves the kernel with no segment that has
+  // been read in part. kDrained: done; kUnfinished: there is too much of it to be held, or more is
+  // coming faster than it can be taken.
   Outcome take_all(int source);
 
   bool has_bytes_in_hand() const { return read_ != written_; }

@@ -74,7 +74,8 @@ void Connection::start(std::list<Connection>::iterator self) {
   for (auto& end : ends_) watch(EPOLL_CTL_ADD, end, EPOLLIN | EPOLLPRI | EPOLLRDHUP | EPOLLET);
   if (plane_.kernel && !closed_)
     plane_.agenda.note(directions_[kClient], adopted_at_ + plane_.options.promotion.age);
-  for (auto& direction : directions_) advance(direction);
+  // The client has mostly spoken by now. What the backend says first, epoll tells.
+  advance(directions_[kClient]);
   rearm();
 }
 
@@ -147,27 +148,19 @@ void Connection::look_again_soon(Direction& direction) {
   plane_.agenda.note(direction, Clock::now() + direction.recheck);
 }
 
-// A read of 0 is believed when it agrees with the socket's own count. In the sockmap it may come
-// early, while segments passed by the program still wait in the kernel's queue.
+// In the sockmap a read of 0 may come early, while segments passed by the program still wait in the
+// kernel's queue: it is believed when it agrees with the socket's own count. Of a plain socket it
+// is the proof itself, and the books are compared at the connection's end.
 void Connection::end_of_stream(Direction& direction) {
-  const bool accounted = all_is_read(direction) && backlog_is_empty(direction);
-  if (accounted) return pass_on_the_end(direction);
-  if (slots_) {
-    const auto now = Clock::now();
-    if (direction.doubted_since == Clock::time_point{}) direction.doubted_since = now;
-    // A full target may keep the backlog waiting for as long as it likes; reading may not.
-    if (now - direction.doubted_since < kLongestDoubt || all_is_read(direction))
-      return look_again_soon(direction);
-  }
-  ++plane_.counts.mismatches;
-  log::error(
-      "{} at its end of stream: {} bytes read, {} redirected, {} written do not agree with the "
-      "sockets' own counts",
-      name_of(source_of(direction)), direction.pump.read(), redirected(direction),
-      direction.pump.written());
-  // Of a plain socket the read itself is the proof, and the counts were misread.
-  if (slots_) return reset("byte counts do not agree", {});
-  pass_on_the_end(direction);
+  if (!slots_) return pass_on_the_end(direction);
+  if (all_is_read(direction) && backlog_is_empty(direction)) return pass_on_the_end(direction);
+  const auto now = Clock::now();
+  if (direction.doubted_since == Clock::time_point{}) direction.doubted_since = now;
+  // A full target may keep the backlog waiting for as long as it likes; reading may not.
+  if (now - direction.doubted_since < kLongestDoubt || all_is_read(direction))
+    return look_again_soon(direction);
+  report_mismatch(direction);
+  reset("byte counts do not agree", {});
 }
 
 bool Connection::all_is_read(const Direction& direction) {
@@ -177,12 +170,39 @@ bool Connection::all_is_read(const Direction& direction) {
 }
 
 void Connection::pass_on_the_end(Direction& direction) {
-  End& target = target_of(direction);
-  if (::shutdown(target.socket.get(), SHUT_WR) != 0)  // ENOTCONN: it has been reset
-    return reset(name_of(target), pending_error(target.socket.get()));
   direction.state = Direction::State::kEnded;
   plane_.agenda.strike(direction);
-  if (other(direction).state == Direction::State::kEnded) close(ConnectionEnd{});
+  if (other(direction).state == Direction::State::kEnded) {
+    compare_books();
+    return close(ConnectionEnd{});  // which sends the FIN
+  }
+  End& target = target_of(direction);
+  if (::shutdown(target.socket.get(), SHUT_WR) != 0)  // ENOTCONN: it has been reset
+    reset(name_of(target), pending_error(target.socket.get()));
+}
+
+// Byte conservation: what each side sent is what entered the other one. Both directions have ended.
+void Connection::compare_books() {
+  const std::array counts{tcp_counts(ends_[kClient].socket.get()),
+                          tcp_counts(ends_[kBackend].socket.get())};
+  for (const auto& direction : directions_) {
+    const auto& source = counts[direction.source];
+    const auto& target = counts[1 - direction.source];
+    const auto by_kernel = redirected(direction);
+    const bool all_read = !source || source->received == direction.pump.read() + by_kernel + 1;
+    const bool all_written =
+        !target || target->closed || target->entered == direction.pump.written() + by_kernel;
+    if (!all_read || !all_written) report_mismatch(direction);
+  }
+}
+
+void Connection::report_mismatch(const Direction& direction) {
+  ++plane_.counts.mismatches;
+  log::error(
+      "{} at its end of stream: {} bytes read, {} redirected, {} written do not agree with the "
+      "sockets' own counts",
+      name_of(ends_[direction.source]), direction.pump.read(), redirected(direction),
+      direction.pump.written());
 }
 
 void Connection::reset(std::string_view reason, std::error_code error) {

@@ -111,6 +111,8 @@ class Connection {
   bool all_is_read(const Direction& direction);
   void pass_on_the_end(Direction& direction);
   bool backlog_is_empty(Direction& direction);
+  void compare_books();
+  void report_mismatch(const Direction& direction);
 
   void consider_kernel(Direction& direction);
   bool has_earned_promotion() const;

@@ -12,8 +12,7 @@ namespace ambbpf {
 struct TcpCounts {
   // Arrived in order. A FIN counts as one byte.
   std::uint64_t received = 0;
-  // Put into the send queue: sent for the first time, or waiting to be. A FIN does not count once
-  // sent, and counts as one while it waits.
+  // Put into the send queue: sent for the first time, or waiting to be. A FIN does not count.
   std::uint64_t entered = 0;
   bool closed = false;  // reset, timed out, or both FINs exchanged and acknowledged
 };

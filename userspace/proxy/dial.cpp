@@ -18,15 +18,6 @@ using namespace asio::experimental::awaitable_operators;  // a || b: the first o
 
 namespace {
 
-// The socket's own result of a non-blocking connect.
-Result<void> connect_result(int socket, const std::string& what) {
-  int error = 0;
-  socklen_t size = sizeof error;
-  if (::getsockopt(socket, SOL_SOCKET, SO_ERROR, &error, &size) != 0) error = errno;
-  if (error != 0) return fail_errno(what, error);
-  return {};
-}
-
 // A connect to a local port where nobody listens can meet itself, when the kernel happens to give
 // that very port to the connecting socket (RFC 9293, 3.5: simultaneous open).
 bool met_itself(int socket, const tcp::endpoint& address) {
@@ -59,29 +50,34 @@ void note_failure(Service& service, Backend& backend, const Error& error) {
 }  // namespace
 
 awaitable<Result<UniqueFd>> connect_to(tcp::endpoint address, std::chrono::milliseconds timeout) {
-  const std::string what = "connect to " + to_string(address);
+  const auto what = [&] { return "connect to " + to_string(address); };
   UniqueFd fd(::socket(address.protocol().family(), SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
-  if (!fd) co_return fail_errno(what);
+  if (!fd) co_return fail_errno(what());
   if (const auto set = set_connection_options(fd.get()); !set)
-    co_return fail(what + ": " + set.error().what, set.error().code);
+    co_return fail(what() + ": " + set.error().what, set.error().code);
 
-  if (::connect(fd.get(), address.data(), static_cast<socklen_t>(address.size())) == 0) {
-    if (met_itself(fd.get(), address)) co_return fail_errno(what, ECONNREFUSED);
-    co_return fd;
+  const auto connect = [&] {
+    const auto size = static_cast<socklen_t>(address.size());
+    return ::connect(fd.get(), address.data(), size) == 0 ? 0 : errno;
+  };
+  int error = connect();
+  // A backend on this machine has answered by now, and asking again says so; EALREADY: not yet.
+  // Waiting for it would take several system calls.
+  if (error == EINPROGRESS) error = connect();
+  if (error == EALREADY) {
+    const auto executor = co_await asio::this_coro::executor;
+    tcp::socket socket(executor, address.protocol(), fd.release());
+    asio::steady_timer deadline(executor, timeout);
+    const auto first = co_await (socket.async_wait(tcp::socket::wait_write, as_tuple) ||
+                                 deadline.async_wait(as_tuple));
+    if (first.index() == 1) co_return fail_errno(what(), ETIMEDOUT);
+    boost::system::error_code refused;
+    fd = UniqueFd(socket.release(refused));
+    if (refused) co_return fail(what(), refused);
+    error = connect();
   }
-  if (errno != EINPROGRESS) co_return fail_errno(what);
-
-  const auto executor = co_await asio::this_coro::executor;
-  tcp::socket socket(executor, address.protocol(), fd.release());
-  asio::steady_timer deadline(executor, timeout);
-  const auto first = co_await (socket.async_wait(tcp::socket::wait_write, as_tuple) ||
-                               deadline.async_wait(as_tuple));
-  if (first.index() == 1) co_return fail_errno(what, ETIMEDOUT);
-  boost::system::error_code error;
-  fd = UniqueFd(socket.release(error));
-  if (error) co_return fail(what, error);
-  if (const auto connected = connect_result(fd.get(), what); !connected)
-    co_return tl::unexpected(connected.error());
+  if (error == 0 && met_itself(fd.get(), address)) error = ECONNREFUSED;
+  if (error != 0) co_return fail_errno(what(), error);
   co_return fd;
 }
 

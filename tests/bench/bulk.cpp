@@ -1,14 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <sys/socket.h>
 
-#include <algorithm>
-#include <memory>
 #include <stdexcept>
+#include <thread>
 #include <vector>
 
 #include "tests/bench/pace.h"
 #include "tests/bench/protocol.h"
-#include "tests/bench/spinners.h"
 #include "tests/bench/work.h"
 
 namespace ambbpf::bench {
@@ -132,12 +130,11 @@ Report upload(const sockaddr_in& to, const BulkWork& work, Span span) {
   SinkCounter counter(work.server);
   const SinkCount at_start = counter.ask();
   Streams streams(to, work);
-  const auto spinners = work.rate ? std::make_unique<Spinners>() : nullptr;
   streams.run_until(after(span.warm_up));
-  if (spinners) spinners->rate();
+  if (work.spins) work.spins->since_last();
   const SinkCount begin = counter.ask();
   streams.run_until(after(span.measured));
-  const double spins = spinners ? spinners->rate() : 0;
+  const double spins = work.spins ? work.spins->since_last() : 0;
   const SinkCount end = counter.ask();
   check_arrival(streams, counter, at_start);
   if (end.bytes == begin.bytes) throw std::runtime_error("nothing arrived in the time given");
@@ -145,7 +142,7 @@ Report upload(const sockaddr_in& to, const BulkWork& work, Span span) {
   Report report;
   report.add("bytes_per_second", 1e9 * static_cast<double>(end.bytes - begin.bytes) /
                                      static_cast<double>(end.taken_at_ns - begin.taken_at_ns));
-  if (spinners) report.add("spins_per_second", spins);
+  if (work.spins) report.add("spins_per_second", spins);
   return report;
 }
 

@@ -1,11 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <memory>
 #include <stdexcept>
 #include <vector>
 
 #include "tests/bench/pace.h"
 #include "tests/bench/protocol.h"
-#include "tests/bench/spinners.h"
 #include "tests/bench/work.h"
 
 namespace ambbpf::bench {
@@ -82,17 +80,16 @@ class HttpClients {
 
 Report http(const sockaddr_in& to, HttpWork work, Span span) {
   HttpClients clients(to, work);
-  const auto spinners = work.rate ? std::make_unique<Spinners>() : nullptr;
   const auto span_begin = Clock::now() + std::chrono::duration_cast<Clock::duration>(span.warm_up);
   clients.run_until(span_begin);
-  if (spinners) spinners->rate();
+  if (work.spins) work.spins->since_last();
   const auto begin = Clock::now();
   const auto answered =
       clients.run_until(begin + std::chrono::duration_cast<Clock::duration>(span.measured));
   Report report;
   report.add("requests_per_second",
              static_cast<double>(answered) / Seconds(Clock::now() - begin).count());
-  if (spinners) report.add("spins_per_second", spinners->rate());
+  if (work.spins) report.add("spins_per_second", work.spins->since_last());
   return report;
 }
 

@@ -6,7 +6,6 @@
 #include <vector>
 
 #include "tests/bench/protocol.h"
-#include "tests/bench/spinners.h"
 #include "tests/bench/work.h"
 
 namespace ambbpf::bench {
@@ -26,16 +25,6 @@ void hold_idle(const sockaddr_in& to, int connections) {
   char ignored = 0;
   while (::read(STDIN_FILENO, &ignored, 1) > 0) {
   }
-}
-
-Report soak(Seconds measured) {
-  Spinners spinners;
-  std::this_thread::sleep_for(std::chrono::milliseconds(100));
-  spinners.rate();
-  std::this_thread::sleep_for(measured);
-  Report report;
-  report.add("spins_per_second", spinners.rate());
-  return report;
 }
 
 }  // namespace ambbpf::bench

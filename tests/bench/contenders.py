@@ -56,6 +56,9 @@ backend back
   server one {server}
 """
 
+# Always: with `option splice-auto` HAProxy 2.6 was seen to copy all of a bulk stream on loopback.
+SPLICE = "  option splice-request\n  option splice-response"
+
 NGINX = """\
 load_module /usr/lib/nginx/modules/ngx_stream_module.so;
 daemon off;
@@ -85,7 +88,7 @@ def command_of(name: str, programs: Programs, listen: str, server: str) -> list[
         config.write_text(HAPROXY.format(
             threads=programs.threads, listen=listen, server=server,
             extra_global="  tune.pipesize 524288" if splice else "",
-            extra_defaults="  option splice-auto" if splice else ""))
+            extra_defaults=SPLICE if splice else ""))
         return ["haproxy", "-db", "-f", str(config)]
     if name == "nginx":
         config.write_text(NGINX.format(threads=programs.threads, listen=listen, server=server,

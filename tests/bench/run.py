@@ -160,6 +160,8 @@ class Run:
             figures = self._measure([*work.command, "--spinners", counters], contender, place)
         finally:
             end(spinners)
+        if idle == 0:
+            raise Failure("others on this machine leave no CPU over that could be measured")
         figures["idle_spins_per_second"] = idle
         cores = (os.cpu_count() or 1) * (1 - figures["spins_per_second"] / idle)
         if "bytes_per_second" in figures:

@@ -11,14 +11,16 @@ LEFT, WIDTH, RIGHT, TOP, BOTTOM = 290, 460, 60, 76, 40
 MOST = 4.0  # longer bars are cut
 
 STYLE = """
+  .paper { fill: #ffffff }
   text { font: 12px system-ui, sans-serif; fill: #1f2328 }
   .title { font-size: 15px; font-weight: 600 }
-  .quiet { fill: #59636e }
+  .quiet { fill: #59636e; stroke: #ffffff; stroke-width: 3; paint-order: stroke }
   .line { stroke: #59636e; stroke-width: 1 }
   .target { stroke: #bc4c00; stroke-width: 2 }
   .sockmap { fill: #0969da } .splice { fill: #1a7f37 } .copy { fill: #818b98 }
   @media (prefers-color-scheme: dark) {
-    text { fill: #f0f6fc } .quiet { fill: #9198a1 } .line { stroke: #9198a1 }
+    .paper { fill: #0d1117 }
+    text { fill: #f0f6fc } .quiet { fill: #9198a1; stroke: #0d1117 } .line { stroke: #9198a1 }
     .target { stroke: #f0883e }
     .sockmap { fill: #4493f8 } .splice { fill: #3fb950 } .copy { fill: #656c76 }
   }
@@ -69,20 +71,26 @@ def legend() -> list[str]:
     return parts
 
 
-def svg(results: Results, topology: str) -> str:
-    parts, y = legend(), TOP
-    for comparison in COMPARISONS:
-        drawn, y = group(results, topology, comparison, y)
-        parts += drawn
+def scale(bottom: int) -> list[str]:
+    parts = []
     for times in range(int(MOST) + 1):
         x = x_of(times)
         dash = "" if times == 1 else ' stroke-dasharray="1 5"'
-        parts.append(f'<line class="line" x1="{x:.1f}" y1="{TOP - 8}" x2="{x:.1f}" y2="{y}"{dash}/>'
-                     f'<text class="quiet" x="{x:.1f}" y="{y + 16}" text-anchor="middle">{times}</text>')
+        parts.append(f'<line class="line" x1="{x:.1f}" y1="{TOP - 8}" x2="{x:.1f}" y2="{bottom}"{dash}/>'
+                     f'<text class="quiet" x="{x:.1f}" y="{bottom + 16}" text-anchor="middle">{times}</text>')
+    return parts
+
+
+def svg(results: Results, topology: str) -> str:
+    bars, y = [], TOP
+    for comparison in COMPARISONS:
+        drawn, y = group(results, topology, comparison, y)
+        bars += drawn
     title = f"ambbpf, times better than the best of HAProxy and nginx ({topology}; longer is better)"
     width, height = LEFT + WIDTH + RIGHT, y + BOTTOM
     return (f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" '
             f'width="{width}" height="{height}" role="img">\n<title>{escape(title)}</title>\n'
             f"<style>{STYLE}</style>\n"
+            f'<rect class="paper" width="{width}" height="{height}"/>\n'
             f'<text class="title" x="16" y="26">{escape(title)}</text>\n'
-            + "\n".join(parts) + "\n</svg>\n")
+            + "\n".join([*legend(), *scale(y), *bars]) + "\n</svg>\n")

@@ -16,7 +16,8 @@ Report summary(std::vector<std::uint32_t>& round_trips) {
   if (round_trips.empty()) throw std::runtime_error("no round trip in the time given");
   std::sort(round_trips.begin(), round_trips.end());
   const auto quantile = [&](double q) {
-    return microseconds(round_trips[static_cast<std::size_t>(q * (round_trips.size() - 1))]);
+    return microseconds(
+        round_trips[static_cast<std::size_t>(q * static_cast<double>(round_trips.size() - 1))]);
   };
   const double sum = std::accumulate(round_trips.begin(), round_trips.end(), 0.0);
   Report report;

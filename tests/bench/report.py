@@ -188,8 +188,8 @@ def machine_noise(results: Results) -> str:
             if "idle_spins_per_second" in s.get("figures", {})]
     if len(idle) < 2:
         return ""
-    return (f"The idle machine's spinners did between {min(idle) / max(idle):.0%} and 100 % of their best: "
-            "what is missing there was spent by others, and the CPU figures are off by as much.\n")
+    return (f"Around the measurements of CPU that count, the idle machine did between "
+            f"{min(idle) / max(idle):.0%} and 100% of its best: the rest was spent by others.\n")
 
 
 def document(results: Results, machine: dict[str, Any]) -> str:

@@ -55,7 +55,7 @@ def group(results: Results, topology: str, comparison: Comparison, y: int) -> tu
                  f'{escape(comparison.title)}</text>')
     if comparison.limit is not None:
         x = x_of(times_better(comparison, comparison.limit))
-        parts.append(f'<line class="target" x1="{x:.1f}" y1="{top - 3}" x2="{x:.1f}" y2="{y}"/>')
+        parts.insert(0, f'<line class="target" x1="{x:.1f}" y1="{top - 3}" x2="{x:.1f}" y2="{y}"/>')
     return parts, y + GROUP_GAP
 
 

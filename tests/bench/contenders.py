@@ -115,12 +115,13 @@ class Contender:
                 command_of(name, programs, self.address, place.server),
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         try:
-            self._wait_until_it_forwards(programs, place)
+            self._wait_until_it_forwards(self.process, programs, place)
         except Failure as failure:
             self.stop()
             raise Failure(f"{name}: {failure}; {log_path.read_text().strip()[-400:]}") from None
 
-    def _wait_until_it_forwards(self, programs: Programs, place: Place) -> None:
+    def _wait_until_it_forwards(self, process: subprocess.Popen[bytes], programs: Programs,
+                                place: Place) -> None:
         deadline = time.monotonic() + PATIENCE
         while True:
             try:
@@ -129,7 +130,7 @@ class Contender:
                      "--warm-up", "0"], PATIENCE)
                 return
             except Failure:
-                if self.process.poll() is not None or time.monotonic() > deadline:
+                if process.poll() is not None or time.monotonic() > deadline:
                     raise
                 time.sleep(0.05)
 

@@ -20,10 +20,10 @@ class Failure(Exception):
 
 
 class Network:
-    """A network namespace: this process's own, or that of a process that holds one."""
+    """A network namespace: this process's own, or that of another process."""
 
-    def __init__(self, holder: subprocess.Popen[bytes] | None = None) -> None:
-        self._enter = ["nsenter", f"--net=/proc/{holder.pid}/ns/net"] if holder else []
+    def __init__(self, holder: int | None = None) -> None:
+        self._enter = ["nsenter", f"--net=/proc/{holder}/ns/net"] if holder else []
         self.holder = holder
 
     def start(self, command: list[str], **options: Any) -> subprocess.Popen[bytes]:
@@ -40,12 +40,12 @@ class Network:
         except subprocess.TimeoutExpired:
             raise Failure(f"took longer than {patience:.0f} s") from None
         try:
-            figures = json.loads(done.stdout)
+            answer: dict[str, Any] = json.loads(done.stdout)
         except ValueError:
             raise Failure(f"exit code {done.returncode}: {done.stderr.strip()[-200:]}") from None
         if done.returncode != 0:
-            raise Failure(figures["error"])
-        return figures
+            raise Failure(answer["error"])
+        return answer
 
     def set_up(self) -> None:
         self.run("ip", "link", "set", "lo", "up")
@@ -90,9 +90,8 @@ def run_time(pid: int) -> float:
 
 def kernel_memory() -> dict[str, int]:
     """Bytes of the whole machine; others move these figures too."""
-    text = Path("/proc/meminfo").read_text()
-    return {name: int(re.search(rf"^{name}: +(\d+) kB", text, re.M)[1]) * 1024
-            for name in ("MemAvailable", "Slab")}
+    kib = dict(re.findall(r"^(\w+): +(\d+) kB", Path("/proc/meminfo").read_text(), re.M))
+    return {name: int(kib[name]) * 1024 for name in ("MemAvailable", "Slab")}
 
 
 class IdleCgroup:

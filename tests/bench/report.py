@@ -130,8 +130,8 @@ def figures_table(results: Results, topology: str) -> str:
     return table(["median (min–max)", *names], rows)
 
 
-def keeps(comparison: Comparison, ratio: float) -> bool:
-    return ratio >= comparison.limit if comparison.more_is_better else ratio <= comparison.limit
+def keeps(comparison: Comparison, ratio: float, limit: float) -> bool:
+    return ratio >= limit if comparison.more_is_better else ratio <= limit
 
 
 def verdict(results: Results, topology: str, comparison: Comparison) -> str:
@@ -141,7 +141,7 @@ def verdict(results: Results, topology: str, comparison: Comparison) -> str:
               if (ratio := results.ratio(topology, comparison, name)) is not None}
     if not ratios:
         return "not measured"
-    kept = [keeps(comparison, ratio) for ratio in ratios.values()]
+    kept = [keeps(comparison, ratio, comparison.limit) for ratio in ratios.values()]
     if not comparison.bound:
         return "met" if any(kept) else "not met"
     if all(kept) and len(kept) == len(comparison.bound):
@@ -150,7 +150,7 @@ def verdict(results: Results, topology: str, comparison: Comparison) -> str:
         return "not met"
     return ", ".join(f"{short(name)}: "
                      + ("not measured" if name not in ratios else
-                        "met" if keeps(comparison, ratios[name]) else "not met")
+                        "met" if keeps(comparison, ratios[name], comparison.limit) else "not met")
                      for name in comparison.bound)
 
 

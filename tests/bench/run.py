@@ -34,7 +34,7 @@ class Run:
         self.random = random.Random(seed)
         self.samples: list[dict[str, Any]] = []
         self.idle_cost: dict[str, float] = {}
-        self.best_idle_rate = 0.0  # spins per second
+        self.best_idle_rate = 1.0  # spins per second
         self.holders: list[subprocess.Popen[bytes]] = []
 
     # Topologies
@@ -48,6 +48,9 @@ class Run:
 
     def veth(self, rounds: int, groups: list[str]) -> None:
         """client - proxy - server, each in its own namespace; direct is routed by the middle one."""
+        wanted = [work for work in works.WORKS if work.group in groups]
+        if not wanted:
+            return
         client, proxy, server = (self._new_network() for _ in range(3))
         self._connect("c", client, "10.77.1.1", proxy, "10.77.1.2")
         self._connect("s", server, "10.77.2.1", proxy, "10.77.2.2")
@@ -55,8 +58,7 @@ class Run:
         server.run("ip", "route", "add", "default", "via", "10.77.2.2")
         proxy.run("sysctl", "-qw", "net.ipv4.ip_forward=1")
         place = Place(proxy, client, "10.77.1.2", f"10.77.2.1:{SERVER_PORT}")
-        self._topology("veth", place, server, rounds,
-                       [w for w in works.WORKS if w.group in groups], 0)
+        self._topology("veth", place, server, rounds, wanted, 0)
         for holder in self.holders:
             end(holder)
 
@@ -64,8 +66,9 @@ class Run:
         holder = subprocess.Popen(["unshare", "--net", "sh", "-c", "echo; exec sleep infinity"],
                                   stdout=subprocess.PIPE)
         self.holders.append(holder)
+        assert holder.stdout
         holder.stdout.readline()  # it is in its namespace
-        network = Network(holder)
+        network = Network(holder.pid)
         network.set_up()
         return network
 
@@ -73,7 +76,7 @@ class Run:
     def _connect(link: str, one: Network, one_address: str, other: Network,
                  other_address: str) -> None:
         one.run("ip", "link", "add", f"{link}0", "type", "veth", "peer", "name", f"{link}1", "netns",
-                str(other.holder.pid))
+                str(other.holder))
         for network, name, address in ((one, f"{link}0", one_address),
                                        (other, f"{link}1", other_address)):
             network.run("ip", "address", "add", f"{address}/24", "dev", name)
@@ -185,18 +188,19 @@ class Run:
     def _memory(self, name: str, place: Place) -> dict[str, float]:
         """Of a proxy just started: one that has had as many connections before keeps their memory."""
         contender = Contender(name, self.programs, place, FRESH_PORT)
+        pid = contender.process.pid if contender.process else None
+        kernel_before = kernel_memory()
+        user_before = user_memory(pid) if pid else 0
+        clients = place.client_network.start(
+            [str(self.programs.load), "idle", "--to", contender.address, "--connections",
+             str(self.idle_connections)], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         try:
-            pid = contender.process.pid if contender.process else None
-            kernel_before = kernel_memory()
-            user_before = user_memory(pid) if pid else 0
-            with self._idle_connections(contender.address, place) as idle:
-                self._wait_for_line(idle)
-                time.sleep(SETTLE)
-                user_after = user_memory(pid) if pid else 0
-                kernel_after = kernel_memory()
-                idle.stdin.close()
-                idle.wait(PATIENCE)
+            self._wait_for_line(clients)
+            time.sleep(SETTLE)
+            user_after = user_memory(pid) if pid else 0
+            kernel_after = kernel_memory()
         finally:
+            end(clients)
             contender.stop()
         count = self.idle_connections
         figures = {
@@ -208,17 +212,12 @@ class Run:
             figures["user_bytes"] = (user_after - user_before) / count
         return figures
 
-    def _idle_connections(self, address: str, place: Place) -> subprocess.Popen[bytes]:
-        return place.client_network.start(
-            [str(self.programs.load), "idle", "--to", address, "--connections",
-             str(self.idle_connections)], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-
     @staticmethod
     def _wait_for_line(process: subprocess.Popen[bytes]) -> None:
+        assert process.stdout
         ready, _, _ = select.select([process.stdout], [], [], 3 * PATIENCE)
         line = process.stdout.readline() if ready else b"too slow"
         if b"connections" not in line:
-            process.kill()
             raise Failure(line.decode().strip() or "the client has ended")
 
 

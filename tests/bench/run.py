@@ -155,8 +155,11 @@ class Run:
 
     def _cpu(self, work: works.Work, contender: Contender, place: Place) -> dict[str, float]:
         counters = str(self.programs.work / "spinners")
-        spinners = subprocess.Popen([str(self.programs.load), "spin", "--spinners", counters])
+        spinners = subprocess.Popen([str(self.programs.load), "spin", "--spinners", counters],
+                                    stdout=subprocess.PIPE)
         try:
+            assert spinners.stdout
+            spinners.stdout.readline()  # before that, the lowest class might never get to it
             self.idle_cgroup.take(spinners)
             time.sleep(WARM_UP)
             before = self._idle_rate(counters)

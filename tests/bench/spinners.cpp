@@ -56,6 +56,8 @@ void spin(const std::string& file) {
     throw std::system_error(errno, std::system_category(), file);
   }
   std::uint64_t* counters = map_counters(opened.get(), size, PROT_READ | PROT_WRITE);
+  std::puts("{}");
+  std::fflush(stdout);
   std::vector<std::thread> threads;
   for (unsigned cpu = 0; cpu < cpus; ++cpu) {
     threads.emplace_back(spin_on, cpu, std::ref(counters[cpu * kStride]));

@@ -13,7 +13,8 @@
 
 namespace ambbpf::bench {
 
-// Counts in `file`, which it makes, until the process is killed.
+// Counts in `file`, which it makes, until the process is killed. Prints a line when the file is
+// there.
 void spin(const std::string& file);
 
 // Reads what spinners count.

@@ -1,0 +1,139 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Who is measured: nobody at all (direct), HAProxy, nginx, and ambbpf's engines.
+
+Each proxy is one process family that forwards one address to the load generator's server, with the same
+number of threads, and without a log of connections.
+"""
+
+import subprocess
+import time
+from pathlib import Path
+from typing import NamedTuple
+
+from machine import Failure, Network, end
+
+DIRECT = "direct"
+PEERS = ["haproxy", "haproxy-splice", "nginx"]
+ENGINES = ["ambbpf-sockmap", "ambbpf-splice", "ambbpf-copy"]
+ALL = [DIRECT, *PEERS, *ENGINES]
+
+PATIENCE = 10.0  # seconds for a proxy to come up
+
+
+class Place(NamedTuple):
+    """Where a contender runs: who listens where, and in which namespace."""
+    proxy_network: Network
+    client_network: Network
+    address: str  # of the proxy
+    server: str   # ADDR:PORT
+
+
+class Programs(NamedTuple):
+    ambbpf: Path
+    load: Path
+    work: Path  # a folder for configurations and logs
+    threads: int
+
+
+# Descriptors: two for each connection, and some for pipes, within a limit of 20,000.
+HAPROXY = """\
+global
+  nbthread {threads}
+  maxconn 9000
+  maxpipes 400
+{extra_global}
+defaults
+  mode tcp
+  timeout connect 5s
+  timeout client 10m
+  timeout server 10m
+  retries 0
+{extra_defaults}
+frontend front
+  bind {listen} backlog 4096
+  default_backend back
+backend back
+  server one {server}
+"""
+
+# Always: with `option splice-auto` HAProxy 2.6 was seen to copy all of a bulk stream on loopback.
+SPLICE = "  option splice-request\n  option splice-response"
+
+NGINX = """\
+load_module /usr/lib/nginx/modules/ngx_stream_module.so;
+daemon off;
+user root;
+pid {folder}/nginx.pid;
+error_log stderr error;
+worker_processes {threads};
+worker_rlimit_nofile 20000;
+events {{ worker_connections 20000; }}
+stream {{
+  access_log off;
+  tcp_nodelay on;
+  proxy_buffer_size 16k;
+  proxy_connect_timeout 5s;
+  proxy_timeout 10m;
+  server {{ listen {listen} reuseport backlog=4096; proxy_pass {server}; }}
+}}
+"""
+
+
+def command_of(name: str, programs: Programs, listen: str, server: str) -> list[str]:
+    folder = programs.work / f"{name}-{listen.replace(':', '-')}"
+    folder.mkdir(exist_ok=True)
+    config = folder / "config"
+    if name.startswith("haproxy"):
+        splice = name == "haproxy-splice"
+        config.write_text(HAPROXY.format(
+            threads=programs.threads, listen=listen, server=server,
+            extra_global="  tune.pipesize 524288" if splice else "",
+            extra_defaults=SPLICE if splice else ""))
+        return ["haproxy", "-db", "-f", str(config)]
+    if name == "nginx":
+        config.write_text(NGINX.format(threads=programs.threads, listen=listen, server=server,
+                                       folder=folder))
+        return ["nginx", "-c", str(config), "-p", str(folder), "-e", "stderr"]
+    engine = name.removeprefix("ambbpf-")
+    return [str(programs.ambbpf), "forward", "--listen", listen, "--engine", engine, "--threads",
+            str(programs.threads), "--admin", str(folder / "admin.sock"), server]
+
+
+class Contender:
+    """A proxy that runs, or nothing between client and server."""
+
+    def __init__(self, name: str, programs: Programs, place: Place, port: int) -> None:
+        self.name = name
+        self.process: subprocess.Popen[bytes] | None = None
+        if name == DIRECT:
+            self.address = place.server
+            return
+        self.address = f"{place.address}:{port}"
+        log_path = programs.work / f"{name}-{place.address}-{port}.log"
+        with open(log_path, "wb") as log:
+            self.process = place.proxy_network.start(
+                command_of(name, programs, self.address, place.server),
+                stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+        try:
+            self._wait_until_it_forwards(self.process, programs, place)
+        except Failure as failure:
+            self.stop()
+            raise Failure(f"{name}: {failure}; {log_path.read_text().strip()[-400:]}") from None
+
+    def _wait_until_it_forwards(self, process: subprocess.Popen[bytes], programs: Programs,
+                                place: Place) -> None:
+        deadline = time.monotonic() + PATIENCE
+        while True:
+            try:
+                place.client_network.measure(
+                    [str(programs.load), "pingpong", "--to", self.address, "--seconds", "0.01",
+                     "--warm-up", "0"], PATIENCE)
+                return
+            except Failure:
+                if process.poll() is not None or time.monotonic() > deadline:
+                    raise
+                time.sleep(0.05)
+
+    def stop(self) -> None:
+        if self.process:
+            end(self.process)

@@ -1,0 +1,148 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Processes and network namespaces of a run.
+
+All of it lives below one `unshare --net --pid --kill-child` (see tools/bench): when the run ends, however
+it ends, the kernel kills every process and takes the namespaces away.
+"""
+
+import json
+import os
+import platform
+import re
+import subprocess
+import time
+from pathlib import Path
+from typing import Any
+
+
+class Failure(Exception):
+    """A measurement that could not be made, and why."""
+
+
+class Network:
+    """A network namespace: this process's own, or that of another process."""
+
+    def __init__(self, holder: int | None = None) -> None:
+        self._enter = ["nsenter", f"--net=/proc/{holder}/ns/net"] if holder else []
+        self.holder = holder
+
+    def start(self, command: list[str], **options: Any) -> subprocess.Popen[bytes]:
+        return subprocess.Popen(self._enter + command, **options)
+
+    def run(self, *command: str) -> None:
+        subprocess.run(self._enter + list(command), check=True, stdout=subprocess.DEVNULL)
+
+    def measure(self, command: list[str], patience: float) -> dict[str, float]:
+        """Runs a client of the load generator and returns its figures."""
+        try:
+            done = subprocess.run(self._enter + command, stdout=subprocess.PIPE,
+                                  stderr=subprocess.PIPE, timeout=patience, text=True)
+        except subprocess.TimeoutExpired:
+            raise Failure(f"took longer than {patience:.0f} s") from None
+        try:
+            answer: dict[str, Any] = json.loads(done.stdout)
+        except ValueError:
+            raise Failure(f"exit code {done.returncode}: {done.stderr.strip()[-200:]}") from None
+        if done.returncode != 0:
+            raise Failure(answer["error"])
+        return answer
+
+    def set_up(self) -> None:
+        self.run("ip", "link", "set", "lo", "up")
+        # What connects from here must not run out of ports, nor wait for old ones.
+        self.run("sysctl", "-qw", "net.ipv4.ip_local_port_range=10000 65000",
+                 "net.ipv4.tcp_tw_reuse=1", "net.core.somaxconn=4096",
+                 "net.ipv4.tcp_max_syn_backlog=4096")
+
+
+def end(process: subprocess.Popen[bytes]) -> None:
+    """Ends a process that we started."""
+    process.terminate()
+    try:
+        process.wait(3)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
+def family(pid: int) -> list[int]:
+    """A process and its descendants."""
+    children = [int(path.parent.name) for path in Path("/proc").glob("[0-9]*/status")
+                if f"\nPPid:\t{pid}\n" in path.read_text()]
+    return [pid] + [each for child in children for each in family(child)]
+
+
+def user_memory(pid: int) -> int:
+    """Bytes of user-space memory of a process and its children (proportional set size)."""
+    total = 0
+    for each in family(pid):
+        rollup = Path(f"/proc/{each}/smaps_rollup").read_text()
+        total += sum(int(kib) for kib in re.findall(r"^Pss: +(\d+) kB", rollup, re.M)) * 1024
+    return total
+
+
+def run_time(pid: int) -> float:
+    """Seconds that a process and its children have run, as the scheduler counts them, exactly."""
+    return sum(int(stat.read_text().split()[0])
+               for each in family(pid)
+               for stat in Path(f"/proc/{each}/task").glob("*/schedstat")) / 1e9
+
+
+def kernel_memory() -> dict[str, int]:
+    """Bytes of the whole machine; others move these figures too."""
+    kib = dict(re.findall(r"^(\w+): +(\d+) kB", Path("/proc/meminfo").read_text(), re.M))
+    return {name: int(kib[name]) * 1024 for name in ("MemAvailable", "Slab")}
+
+
+class IdleCgroup:
+    """A cgroup that gets only what nobody else wants, the kernel's threads included.
+
+    SCHED_IDLE alone counts within a session only, where the scheduler groups processes by session.
+    """
+
+    def __init__(self, path: str | None = None) -> None:
+        """Makes one, or takes the one at `path`; empty where the machine allows none."""
+        self.path = self._make() if path is None else path
+
+    @staticmethod
+    def _make() -> str:
+        for parent in (Path("/sys/fs/cgroup/cpu"), Path("/sys/fs/cgroup")):
+            path = parent / f"ambbpf-bench-{os.getpid()}"
+            try:
+                path.mkdir()
+            except OSError:
+                continue
+            try:
+                (path / "cpu.idle").write_text("1")
+                return str(path)
+            except OSError:
+                path.rmdir()
+        return ""
+
+    def take(self, process: subprocess.Popen[bytes]) -> None:
+        if self.path:
+            Path(self.path, "cgroup.procs").write_text(str(process.pid))
+
+    def remove(self) -> None:
+        """After the processes in it have ended."""
+        if self.path:
+            Path(self.path).rmdir()
+
+
+def describe(root: Path, ambbpf: Path) -> dict[str, Any]:
+    def first_line(*command: str) -> str:
+        done = subprocess.run(command, cwd=root, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                              text=True, check=False)
+        return done.stdout.partition("\n")[0].strip()
+
+    model = re.search(r"^model name\s*: (.*)$", Path("/proc/cpuinfo").read_text(), re.M)
+    return {
+        "cpu": model[1] if model else platform.machine(),
+        "cpus": os.cpu_count(),
+        "kernel": platform.release(),
+        "ambbpf": first_line(str(ambbpf), "--version"),
+        "commit": first_line("git", "describe", "--always", "--dirty"),
+        "haproxy": first_line("haproxy", "-v"),
+        "nginx": first_line("nginx", "-v"),
+        "date": time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime()),
+    }

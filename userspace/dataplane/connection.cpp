@@ -85,8 +85,11 @@ void Connection::on_ready(End& end, std::uint32_t events) {
   Direction& to_here = directions_[1 - end.index];
 
   if (events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) end.hung_up = true;
-  if (events & EPOLLPRI) from_here.pump.stop_splicing();
-  if (events & (EPOLLPRI | EPOLLRDHUP)) end.read_to_the_end = true;
+  end.has_fin = events & EPOLLRDHUP && !(events & EPOLLERR);
+  if (events & EPOLLPRI) {
+    end.has_urgent = true;
+    from_here.pump.stop_splicing();
+  }
 
   if (end.hung_up) take_back(from_here);
   if (events & ~EPOLLOUT) advance(from_here);
@@ -118,14 +121,15 @@ void Connection::advance(Direction& direction) {
   Pump& pump = direction.pump;
   const auto read_before = pump.read();
   const auto written_before = pump.written();
-  const auto outcome = pump.run(source.socket.get(), target.socket.get(), plane_.tools,
-                                source.read_to_the_end || slots_.has_value());
+  const auto outcome =
+      pump.run(source.socket.get(), target.socket.get(), plane_.tools, how_far_to_read(source));
   if (pump.read() != read_before) ++turns_;
   auto& counted = direction.source == kClient ? plane_.counts.to_backend : plane_.counts.to_client;
   counted.user_bytes += pump.written() - written_before;
 
   switch (outcome) {
     case Pump::Outcome::kBlocked:
+      direction.target_full_at = Clock::now();
       return;  // the target's EPOLLOUT goes on
     case Pump::Outcome::kUnfinished:
       return plane_.go_on_later(direction);
@@ -140,6 +144,12 @@ void Connection::advance(Direction& direction) {
       if (source.hung_up) return look_again_soon(direction);
       return consider_kernel(direction);
   }
+}
+
+Pump::Until Connection::how_far_to_read(const End& source) const {
+  // In the sockmap a read is short at the end of each message that the program passed.
+  if (slots_ || source.has_urgent) return Pump::Until::kEmpty;
+  return source.has_fin ? Pump::Until::kFin : Pump::Until::kShortRead;
 }
 
 void Connection::look_again_soon(Direction& direction) {

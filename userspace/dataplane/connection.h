@@ -22,9 +22,10 @@ struct End {
   Connection* connection = nullptr;
   std::size_t index = 0;  // kClient or kBackend
   UniqueFd socket;
-  std::uint32_t armed = 0;       // the events epoll watches it for
-  bool hung_up = false;          // its FIN (or reset) has been announced
-  bool read_to_the_end = false;  // no short cut in reading: a FIN or an urgent byte is in there
+  std::uint32_t armed = 0;  // the events epoll watches it for
+  bool hung_up = false;     // its FIN or a reset has been announced
+  bool has_fin = false;     // its FIN, and no error
+  bool has_urgent = false;  // an urgent byte, at which a read ends
 };
 
 std::string_view name_of(const End& end);  // "client", "backend"
@@ -46,6 +47,7 @@ struct Direction {
   std::optional<Clock::time_point> due{};  // its date in the agenda
   Clock::duration recheck{};               // pause before the next look at an unsettled state
   Clock::time_point doubted_since{};       // when its end of stream was first not believed
+  Clock::time_point target_full_at{};      // when the target last did not take all
   Clock::time_point handed_over_at{};
   Clock::duration stay{};  // pause in user space after being taken back
   Clock::time_point stay_until{};
@@ -60,10 +62,9 @@ struct Plane {
 
   void go_on_later(Direction& direction);  // once the others had their turn
 
-  // Sockets that may enter a sockmap later can be spliced until then, but copying small exchanges
-  // is as good, and large ones do not stay in user space.
+  // Sockets outside the sockmap can be spliced in any engine but the one that is to copy.
   Pump::Method pump_method() const {
-    return options.engine == Engine::kSplice ? Pump::Method::kSplice : Pump::Method::kCopy;
+    return options.engine == Engine::kCopy ? Pump::Method::kCopy : Pump::Method::kSplice;
   }
 
   const RelayOptions options;
@@ -106,6 +107,7 @@ class Connection {
   std::uint64_t redirected(const Direction& direction) const;
 
   void advance(Direction& direction);
+  Pump::Until how_far_to_read(const End& source) const;
   void look_again_soon(Direction& direction);
   void end_of_stream(Direction& direction);
   bool all_is_read(const Direction& direction);
@@ -116,6 +118,7 @@ class Connection {
 
   void consider_kernel(Direction& direction);
   bool has_earned_promotion() const;
+  Clock::time_point last_full_at() const;
   void promote();
   bool take_all_in_hand();
   void open_gate(Direction& direction);

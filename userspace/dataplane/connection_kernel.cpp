@@ -19,6 +19,10 @@ constexpr auto kFirstStay = 2ms;
 constexpr auto kLongestStay = 1s;
 constexpr auto kLongService = 250ms;  // after so long in the kernel the count starts anew
 
+// Where the reader is the slower one the program finds no room, and everything comes back to us. As
+// long as that has happened within this time the connection is better spliced, and stays outside.
+constexpr auto kReaderKeepsUp = 1s;
+
 }  // namespace
 
 flow* Connection::flow_of(const Direction& direction) const {
@@ -46,12 +50,19 @@ void Connection::consider_kernel(Direction& direction) {
   if (!slots_) {
     if (stays_in_user_ || !has_earned_promotion() || other(direction).pump.has_bytes_in_hand())
       return;
+    if (const auto quiet = last_full_at() + kReaderKeepsUp; Clock::now() < quiet)
+      return plane_.agenda.note(direction, quiet);
     return promote();
   }
   if (!slots_->whole) return;
   if (Clock::now() < direction.stay_until)
     return plane_.agenda.note(direction, direction.stay_until);
   open_gate(direction);
+}
+
+// When either target last did not take all it was given.
+Clock::time_point Connection::last_full_at() const {
+  return std::max(directions_[0].target_full_at, directions_[1].target_full_at);
 }
 
 bool Connection::has_earned_promotion() const {

@@ -16,6 +16,10 @@ namespace {
 constexpr std::uint64_t kTurn = 1024 * 1024;
 constexpr std::size_t kSparePipes = 64;
 
+// After a read of this size the next one is spliced: below, the pipe's two system calls and its
+// page references cost more than the copy (README.md, "Measured").
+constexpr std::size_t kWorthSplicing = 32 * 1024;
+
 }  // namespace
 
 std::optional<Pipe> PumpTools::take_pipe() {
@@ -35,42 +39,49 @@ void PumpTools::give_back(Pipe empty) {
   if (pipes_.size() < kSparePipes) pipes_.push_back(std::move(empty));
 }
 
-Pump::Outcome Pump::run(int source, int target, PumpTools& tools, bool read_to_the_end) {
-  if (method_ == Method::kCopy) return copy(source, target, tools, read_to_the_end);
-  const auto outcome = splice(source, target, tools);
+Pump::Outcome Pump::run(int source, int target, PumpTools& tools, Until until) {
+  const auto outcome = move_all(source, target, tools, until);
   if (pipe_ && !has_bytes_in_hand()) {
     tools.give_back(std::move(*pipe_));
     pipe_.reset();
   }
-  if (method_ == Method::kCopy) return copy(source, target, tools, read_to_the_end);  // refused
   return outcome;
 }
 
-Pump::Outcome Pump::copy(int source, int target, PumpTools& tools, bool read_to_the_end) {
+Pump::Outcome Pump::move_all(int source, int target, PumpTools& tools, Until until) {
   for (const auto start = read_;;) {
-    if (const auto flushed = flush_rest(target); flushed != Outcome::kDrained) return flushed;
+    const auto flushed = rest_.empty() ? flush_pipe(target) : flush_rest(target);
+    if (flushed != Outcome::kDrained) return flushed;
     if (read_ - start >= kTurn) return Outcome::kUnfinished;
-
-    const auto got = ::recv(source, tools.buffer(), PumpTools::kBufferSize, MSG_DONTWAIT);
-    if (got == 0) return Outcome::kSourceEnded;
-    if (got < 0) {
-      if (errno == EINTR) continue;
-      if (errno == EAGAIN) return Outcome::kDrained;
-      return failed(Outcome::kSourceFailed, errno);
-    }
-    const auto size = static_cast<std::size_t>(got);
-    read_ += size;
-
-    const auto put = ::send(target, tools.buffer(), size, MSG_DONTWAIT | MSG_NOSIGNAL);
-    if (put < 0 && errno != EAGAIN && errno != EINTR) return failed(Outcome::kTargetFailed, errno);
-    const auto taken = static_cast<std::size_t>(std::max<ssize_t>(put, 0));
-    written_ += taken;
-    if (taken < size) {
-      rest_.assign(tools.buffer() + taken, tools.buffer() + size);
-    } else if (size < PumpTools::kBufferSize && !read_to_the_end) {
-      return Outcome::kDrained;
-    }
+    const auto moved = splices_ && last_read_ >= kWorthSplicing
+                           ? fill_pipe(source, tools)
+                           : copy_once(source, target, tools, until);
+    if (moved != Outcome::kUnfinished) return moved;
   }
+}
+
+// kUnfinished: there may be more.
+Pump::Outcome Pump::copy_once(int source, int target, PumpTools& tools, Until until) {
+  const auto got = ::recv(source, tools.buffer(), PumpTools::kBufferSize, MSG_DONTWAIT);
+  if (got == 0) return Outcome::kSourceEnded;
+  if (got < 0) {
+    if (errno == EINTR) return Outcome::kUnfinished;
+    if (errno == EAGAIN) return Outcome::kDrained;
+    return failed(Outcome::kSourceFailed, errno);
+  }
+  const auto size = static_cast<std::size_t>(got);
+  read_ += size;
+  last_read_ = size;
+
+  const int flags = MSG_DONTWAIT | MSG_NOSIGNAL | (until == Until::kFin ? MSG_MORE : 0);
+  const auto put = ::send(target, tools.buffer(), size, flags);
+  if (put < 0 && errno != EAGAIN && errno != EINTR) return failed(Outcome::kTargetFailed, errno);
+  const auto taken = static_cast<std::size_t>(std::max<ssize_t>(put, 0));
+  written_ += taken;
+  if (taken < size) rest_.assign(tools.buffer() + taken, tools.buffer() + size);
+  const bool may_have_more =
+      taken < size || size == PumpTools::kBufferSize || until != Until::kShortRead;
+  return may_have_more ? Outcome::kUnfinished : Outcome::kDrained;
 }
 
 Pump::Outcome Pump::flush_rest(int target) {
@@ -111,32 +122,29 @@ Pump::Outcome Pump::take_all(int source) {
   return Outcome::kUnfinished;
 }
 
-Pump::Outcome Pump::splice(int source, int target, PumpTools& tools) {
-  for (const auto start = read_;;) {
-    if (const auto flushed = flush_pipe(target); flushed != Outcome::kDrained) return flushed;
-    if (read_ - start >= kTurn) return Outcome::kUnfinished;
-
-    if (!pipe_ && !stop_splicing_) pipe_ = tools.take_pipe();
-    if (!pipe_ || stop_splicing_) {
-      method_ = Method::kCopy;
-      return Outcome::kDrained;
-    }
-    // The pipe is empty here, so EAGAIN speaks of the source.
-    const auto got = ::splice(source, nullptr, pipe_->write.get(), nullptr, PumpTools::kPipeSize,
-                              SPLICE_F_MOVE | SPLICE_F_NONBLOCK);
-    if (got > 0) {
-      read_ += static_cast<std::uint64_t>(got);
-    } else if (got == 0 || errno == EINVAL) {
-      // Refused, or the end; but before an urgent byte splice(2) also says 0 once the FIN is there,
-      // so recv(2) has the last word.
-      method_ = Method::kCopy;
-      return Outcome::kDrained;
-    } else if (errno == EAGAIN) {
-      return Outcome::kDrained;
-    } else if (errno != EINTR) {
-      return failed(Outcome::kSourceFailed, errno);
-    }
+// kUnfinished: look at what is in hand, and go on.
+Pump::Outcome Pump::fill_pipe(int source, PumpTools& tools) {
+  if (!pipe_) pipe_ = tools.take_pipe();
+  if (!pipe_) {
+    last_read_ = 0;  // out of descriptors: copy, and try again with the next large read
+    return Outcome::kUnfinished;
   }
+  // The pipe is empty here, so EAGAIN speaks of the source.
+  const auto got = ::splice(source, nullptr, pipe_->write.get(), nullptr, PumpTools::kPipeSize,
+                            SPLICE_F_MOVE | SPLICE_F_NONBLOCK);
+  if (got > 0) {
+    last_read_ = static_cast<std::size_t>(got);
+    read_ += last_read_;
+  } else if (got == 0 || errno == EINVAL) {
+    // Refused, or the end; but before an urgent byte splice(2) also says 0 once the FIN is there,
+    // so recv(2) has the last word.
+    splices_ = false;
+  } else if (errno == EAGAIN) {
+    return Outcome::kDrained;
+  } else if (errno != EINTR) {
+    return failed(Outcome::kSourceFailed, errno);
+  }
+  return Outcome::kUnfinished;
 }
 
 Pump::Outcome Pump::flush_pipe(int target) {

@@ -41,7 +41,10 @@ class PumpTools {
 // the target does not take at once is kept here, and nothing more is read meanwhile.
 class Pump {
  public:
-  enum class Method { kSplice, kCopy };
+  enum class Method {
+    kSplice,  // where the last read was large
+    kCopy,
+  };
   enum class Outcome {
     kDrained,     // the source has nothing now, nothing is in hand
     kBlocked,     // the target is full, something is in hand
@@ -51,14 +54,19 @@ class Pump {
     kTargetFailed,
   };
 
-  explicit Pump(Method method) : method_(method) {}
+  explicit Pump(Method method) : splices_(method == Method::kSplice) {}
 
-  // With `read_to_the_end` a read that brings less than asked for is not taken for the last one.
-  Outcome run(int source, int target, PumpTools& tools, bool read_to_the_end);
+  // How far a run reads.
+  enum class Until {
+    kShortRead,  // that it brought less than asked for says that nothing is left
+    kEmpty,      // until the source says so (EAGAIN)
+    kFin,        // it has arrived: the last bytes are held back to travel in one segment with ours
+  };
+  Outcome run(int source, int target, PumpTools& tools, Until until);
 
-  // Copies as soon as nothing is in hand. splice(2) shows only a part of the bytes of a socket in a
-  // sockmap, and never gets past an urgent byte.
-  void stop_splicing() { stop_splicing_ = true; }
+  // From the next read on. splice(2) shows only a part of the bytes of a socket in a sockmap, and
+  // never gets past an urgent byte.
+  void stop_splicing() { splices_ = false; }
 
   // Takes everything that the source has into hand, and leaves the kernel with no segment that has
   // been read in part. kDrained: done; kUnfinished: there is too much of it to be held, or more is
@@ -71,18 +79,19 @@ class Pump {
   std::error_code error() const { return error_; }  // after kSourceFailed or kTargetFailed
 
  private:
-  Outcome copy(int source, int target, PumpTools& tools, bool read_to_the_end);
-  Outcome splice(int source, int target, PumpTools& tools);
+  Outcome move_all(int source, int target, PumpTools& tools, Until until);
+  Outcome copy_once(int source, int target, PumpTools& tools, Until until);
+  Outcome fill_pipe(int source, PumpTools& tools);
   Outcome flush_rest(int target);  // kDrained when nothing is left
   Outcome flush_pipe(int target);
   Outcome failed(Outcome which, int error);
 
-  Method method_;
-  bool stop_splicing_ = false;
+  bool splices_;
+  std::size_t last_read_ = 0;  // bytes
   std::uint64_t read_ = 0;
   std::uint64_t written_ = 0;
-  std::optional<Pipe> pipe_;     // only while splicing
-  std::vector<std::byte> rest_;  // only while copying: what the target did not take,
+  std::optional<Pipe> pipe_;     // what was spliced and the target did not take yet
+  std::vector<std::byte> rest_;  // what was copied and the target did not take,
   std::size_t rest_at_ = 0;      // from here on
   std::error_code error_;
 };

@@ -107,7 +107,7 @@ void Connection::advance(Direction& direction) {
   if (closed_ || direction.unfinished) return;
   if (direction.state == State::kKernel || direction.state == State::kEnded) return;
   if (direction.state == State::kSettling) {
-    if (!backlog_is_empty(direction)) return look_again_soon(direction);
+    if (backlog(direction) > 0) return look_again_soon(direction);
     direction.state = State::kUser;
     direction.recheck = {};
   }
@@ -150,13 +150,14 @@ void Connection::look_again_soon(Direction& direction) {
 // A read of 0 is believed when it agrees with the socket's own count. In the sockmap it may come
 // early, while segments passed by the program still wait in the kernel's queue.
 void Connection::end_of_stream(Direction& direction) {
-  const bool accounted = all_is_read(direction) && backlog_is_empty(direction);
-  if (accounted) return pass_on_the_end(direction);
-  if (slots_) {
+  const bool read = all_is_read(direction);
+  const auto waiting = backlog(direction);
+  if (read && waiting == 0) return pass_on_the_end(direction);
+  if (slots_ && waiting >= 0) {
     const auto now = Clock::now();
     if (direction.doubted_since == Clock::time_point{}) direction.doubted_since = now;
     // A full target may keep the backlog waiting for as long as it likes; reading may not.
-    if (now - direction.doubted_since < kLongestDoubt || all_is_read(direction))
+    if (now - direction.doubted_since < kLongestDoubt || (read && waiting > 0))
       return look_again_soon(direction);
   }
   ++plane_.counts.mismatches;

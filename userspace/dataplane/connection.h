@@ -110,7 +110,7 @@ class Connection {
   void end_of_stream(Direction& direction);
   bool all_is_read(const Direction& direction);
   void pass_on_the_end(Direction& direction);
-  bool backlog_is_empty(Direction& direction);
+  std::int64_t backlog(const Direction& direction);
 
   void consider_kernel(Direction& direction);
   bool has_earned_promotion() const;

@@ -1,8 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tests/conformance/relay_promises.h"
 
+#include <unistd.h>
+
 #include <filesystem>
 #include <iterator>
+
+#include "tests/support/borrowed_socket.h"
 
 namespace ambbpf::test {
 namespace {
@@ -45,7 +49,7 @@ void RelayPromises::TearDown() {
     const auto counts = proxy->counts();
     EXPECT_EQ(counts.connections_now, 0U);
     EXPECT_EQ(counts.in_map_now, 0U);
-    EXPECT_EQ(counts.mismatches, 0U);
+    EXPECT_EQ(counts.mismatches, expected_mismatches);
     EXPECT_EQ(counts.untold_events, 0U);
   }
   proxy.reset();
@@ -107,6 +111,10 @@ void RelayPromises::expect_bytes_moved_by_the_kernel() {
   const auto counts = proxy->counts();
   EXPECT_GT(counts.to_backend.kernel_bytes, 0U);
   EXPECT_GT(counts.to_client.kernel_bytes, 0U);
+}
+
+UniqueFd RelayPromises::proxys_socket_to(const Peer& peer) const {
+  return borrow_socket(::getpid(), remote_address(peer.socket()), local_address(peer.socket()));
 }
 
 }  // namespace ambbpf::test

@@ -49,10 +49,14 @@ class RelayPromises : public ::testing::TestWithParam<EngineUnderTest> {
   // A test of the kernel path is none when all bytes went through user space.
   void expect_bytes_moved_by_the_kernel();
 
+  // The proxy's own end of the connection to a peer of ours; it stays open while this is held.
+  UniqueFd proxys_socket_to(const Peer& peer) const;
+
   std::unique_ptr<ProxyUnderTest> proxy;
   std::unique_ptr<Listener> listener;
   Peer client;
   Peer backend;
+  std::uint64_t expected_mismatches = 0;  // of bytes received and sent on, when TearDown() looks
 
  private:
   void start_proxy(const ProxySettings& settings);

@@ -111,7 +111,7 @@ void Connection::advance(Direction& direction) {
   if (closed_ || direction.unfinished) return;
   if (direction.state == State::kKernel || direction.state == State::kEnded) return;
   if (direction.state == State::kSettling) {
-    if (!backlog_is_empty(direction)) return look_again_soon(direction);
+    if (backlog(direction) > 0) return look_again_soon(direction);
     direction.state = State::kUser;
     direction.recheck = {};
   }
@@ -163,12 +163,14 @@ void Connection::look_again_soon(Direction& direction) {
 // is the proof itself, and the books are compared at the connection's end.
 void Connection::end_of_stream(Direction& direction) {
   if (!slots_) return pass_on_the_end(direction);
-  if (all_is_read(direction) && backlog_is_empty(direction)) return pass_on_the_end(direction);
+  const bool read = all_is_read(direction);
+  const auto waiting = backlog(direction);
+  if (read && waiting == 0) return pass_on_the_end(direction);
   const auto now = Clock::now();
   if (direction.doubted_since == Clock::time_point{}) direction.doubted_since = now;
   // A full target may keep the backlog waiting for as long as it likes; reading may not.
-  if (now - direction.doubted_since < kLongestDoubt || all_is_read(direction))
-    return look_again_soon(direction);
+  const bool may_come = now - direction.doubted_since < kLongestDoubt || (read && waiting > 0);
+  if (waiting >= 0 && may_come) return look_again_soon(direction);
   report_mismatch(direction);
   reset("byte counts do not agree", {});
 }

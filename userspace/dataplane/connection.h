@@ -112,7 +112,7 @@ class Connection {
   void end_of_stream(Direction& direction);
   bool all_is_read(const Direction& direction);
   void pass_on_the_end(Direction& direction);
-  bool backlog_is_empty(Direction& direction);
+  std::int64_t backlog(const Direction& direction);
   void compare_books();
   void report_mismatch(const Direction& direction);
 

@@ -35,13 +35,14 @@ std::uint64_t Connection::redirected(const Direction& direction) const {
   return flow ? load_shared(flow->redirected) : 0;
 }
 
-// Whether everything given to the target, by us or by the program, has entered its send queue. The
-// program hands segments to a worker of the kernel's, and what we write before that worker has
-// finished would overtake them.
-bool Connection::backlog_is_empty(Direction& direction) {
+// How much of what the target was given, by us or by the program, has not entered its send queue
+// yet. The program hands segments to a worker of the kernel's, and what we write before that worker
+// has finished would overtake them. Negative: somebody else has written to the target.
+std::int64_t Connection::backlog(const Direction& direction) {
   const auto target = tcp_counts(target_of(direction).socket.get());
-  return !target || target->closed ||
-         target->entered == direction.pump.written() + redirected(direction);
+  if (!target || target->closed) return 0;
+  const auto given = direction.pump.written() + redirected(direction);
+  return static_cast<std::int64_t>(given - target->entered);
 }
 
 // The direction has just been found drained.

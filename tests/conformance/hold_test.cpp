@@ -62,7 +62,7 @@ TEST_P(RelayPromises, ResetsWhatIsOpenAndWhatIsHeldWhenToldTo) {
   proxy->publish({});
   Peer held = connect();
   ASSERT_TRUE(eventually([&] { return proxy->service().held == 1; }));
-  proxy->worker().reset_all();
+  proxy->reset_all();
   EXPECT_EQ(client.read_until_end().error, std::errc::connection_reset);
   EXPECT_EQ(backend.read_until_end().error, std::errc::connection_reset);
   EXPECT_EQ(held.read_until_end().error, std::errc::connection_reset);

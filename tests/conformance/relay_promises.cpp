@@ -3,8 +3,10 @@
 
 #include <unistd.h>
 
+#include <cstdlib>
 #include <filesystem>
 #include <iterator>
+#include <string>
 
 #include "tests/support/borrowed_socket.h"
 
@@ -18,6 +20,11 @@ EngineUnderTest sockmap_at_once() {
 
 EngineUnderTest with_defaults(Engine engine) {
   return {name_of(engine), {.engine = engine, .promotion = {}, .slots = kSlots}};
+}
+
+std::size_t threads_asked_for() {
+  const char* asked = std::getenv("AMBBPF_TEST_THREADS");
+  return asked ? std::stoul(asked) : 1;
 }
 
 std::size_t open_descriptors() {
@@ -35,7 +42,7 @@ INSTANTIATE_TEST_SUITE_P(EveryEngine, RelayPromises,
 
 void RelayPromises::SetUp() {
   descriptors_before_ = open_descriptors();
-  start_proxy({.relay = GetParam().relay, .dial = {}});
+  start_proxy(settings());
   if (!proxy) return;  // skipped
   listener = std::make_unique<Listener>(loopback_v4());
   proxy->publish({listener->address()});
@@ -57,9 +64,13 @@ void RelayPromises::TearDown() {
   EXPECT_EQ(open_descriptors(), descriptors_before_);
 }
 
-void RelayPromises::start_proxy(const ProxySettings& settings) {
+ProxySettings RelayPromises::settings() const {
+  return {.relay = GetParam().relay, .dial = {}, .threads = threads_asked_for()};
+}
+
+void RelayPromises::start_proxy(const ProxySettings& wanted) {
   proxy.reset();  // first, so that the two never share an address
-  auto started = ProxyUnderTest::start(settings);
+  auto started = ProxyUnderTest::start(wanted);
   if (!started) GTEST_SKIP() << started.error().message();
   proxy = std::move(*started);
 }
@@ -70,20 +81,31 @@ bool RelayPromises::serve_on(const tcp::endpoint& for_clients, const tcp::endpoi
   } catch (const std::system_error&) {
     return false;
   }
-  start_proxy({.relay = GetParam().relay, .dial = {}, .listens_on = for_clients});
+  auto on_address = settings();
+  on_address.listens_on = for_clients;
+  start_proxy(on_address);
   if (!proxy) return false;
   proxy->publish({listener->address()});
   return true;
 }
 
 void RelayPromises::serve_nobody_yet(std::chrono::milliseconds hold) {
-  start_proxy({.relay = GetParam().relay, .dial = {.hold = hold}});
+  auto holding = settings();
+  holding.dial.hold = hold;
+  start_proxy(holding);
 }
 
 void RelayPromises::promote_at_age(std::chrono::milliseconds age) {
-  RelayOptions relay = GetParam().relay;
-  relay.promotion = {.bytes = UINT64_MAX, .turns = UINT32_MAX, .age = age};
-  start_proxy({.relay = relay, .dial = {}});
+  auto ageing = settings();
+  ageing.relay.promotion = {.bytes = UINT64_MAX, .turns = UINT32_MAX, .age = age};
+  start_proxy(ageing);
+  proxy->publish({listener->address()});
+}
+
+void RelayPromises::serve_with_one_thread() {
+  auto alone = settings();
+  alone.threads = 1;
+  start_proxy(alone);
   proxy->publish({listener->address()});
 }
 

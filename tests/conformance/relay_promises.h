@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What a proxied connection promises to its two peers, whichever engine moves its bytes. Each test
-// runs with every engine, from the proxy's accept to its close, over real loopback sockets.
+// runs with every engine, from the proxy's accept to its close, over real loopback sockets. The
+// proxy has as many threads as AMBBPF_TEST_THREADS says, by default one.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -36,6 +37,8 @@ class RelayPromises : public ::testing::TestWithParam<EngineUnderTest> {
   bool serve_on(const tcp::endpoint& for_clients, const tcp::endpoint& for_backends);
   // In place of the proxy that SetUp() made.
   void promote_at_age(std::chrono::milliseconds age);
+  // The same, for a promise about one thread, however many AMBBPF_TEST_THREADS asks for.
+  void serve_with_one_thread();
   // The same, and with no endpoint.
   void serve_nobody_yet(std::chrono::milliseconds hold);
 
@@ -59,7 +62,8 @@ class RelayPromises : public ::testing::TestWithParam<EngineUnderTest> {
   std::uint64_t expected_mismatches = 0;  // of bytes received and sent on, when TearDown() looks
 
  private:
-  void start_proxy(const ProxySettings& settings);
+  ProxySettings settings() const;
+  void start_proxy(const ProxySettings& wanted);
 
   std::size_t descriptors_before_ = 0;
 };

@@ -50,6 +50,7 @@ TEST(EtcdUrl, SaysWhatIsWrong) {
   EXPECT_EQ(refusal("http://a:"), "etcd URL: '' is not a port");
   EXPECT_EQ(refusal("http://a:70000"), "etcd URL: '70000' is not a port");
   EXPECT_EQ(refusal("http://a\n:1"), "etcd URL: 'a\\n' is not a host");
+  EXPECT_EQ(refusal("http://[fe80::1%\n]:1"), "etcd URL: '[fe80::1%\\n]' is not a host");
 }
 
 TEST(EtcdUrl, PasswordsAreRefusedAndNotRepeated) {

@@ -123,6 +123,12 @@ TEST(EtcdV3Decode, ConcatenatedAnswersAreAnError) {
   EXPECT_FALSE(decode_v3_listing(kListing + kListing));
 }
 
+TEST(EtcdV3Decode, WhatFollowsANulIsAnError) {
+  const std::string answer = R"({"header":{"revision":"2"}})";
+  EXPECT_TRUE(decode_v3_listing(answer));
+  EXPECT_FALSE(decode_v3_listing(answer + '\0' + "more"));
+}
+
 TEST(EtcdV3Decode, WrongTypesAreErrors) {
   for (const auto* body : {"null", "[]", "{}", R"({"header":7})", R"({"header":{},"kvs":[7]})",
                            R"({"header":{},"kvs":[{}]})", R"({"header":{},"kvs":[{"key":7}]})",

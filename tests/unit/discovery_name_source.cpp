@@ -71,8 +71,9 @@ TEST(NameSource, AsksAgainInDoubtButNotMoreOftenThanAgreed) {
 TEST(HostAndPort, IsReadAsItIsWritten) {
   EXPECT_EQ(parse_host_and_port("db-1.example:80")->host, "db-1.example");
   EXPECT_EQ(parse_host_and_port("[fd00::1]:80")->host, "fd00::1");
+  EXPECT_EQ(parse_host_and_port("[fe80::1%eth0]:80")->host, "fe80::1%eth0");
   for (const auto* text : {"", "host", ":80", "host:", "host:0", "ho st:80", "fd00::1:80", "[x]:80",
-                           "host\n:80", "host/:80"})
+                           "host\n:80", "host/:80", "[fe80::1%\n]:80"})
     EXPECT_FALSE(parse_host_and_port(text)) << text;
 }
 

@@ -165,6 +165,7 @@ INSTANTIATE_TEST_SUITE_P(
         Wrong{{"proxy", "web", "80", "--etcd", "http://h:99999"}, "99999"},
         Wrong{{"proxy", "web", "80", "--etcd-api", "v4"}, "v4"},
         Wrong{{"proxy", "web", "80", "--prefix", "services"}, "services"},
+        Wrong{{"proxy", "web", "80", "--prefix", "a\nb"}, "--prefix"},
         Wrong{{"proxy", "web", "80", "--engine", "warp"}, "warp"},
         Wrong{{"proxy", "web", "80", "--threads", "0"}, "--threads"},
         Wrong{{"proxy", "web", "80", "--threads", "9999"}, "9999"},

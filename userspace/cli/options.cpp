@@ -9,6 +9,7 @@
 #include <cstdlib>
 #include <set>
 
+#include "userspace/admin/plain_text.h"
 #include "userspace/discovery/etcd_url.h"
 #include "userspace/proxy/listen.h"
 
@@ -236,9 +237,7 @@ std::string one_line(std::string text) {
   return text;
 }
 
-}  // namespace
-
-Result<Command> parse_command_line(int argc, const char* const* argv) {
+Result<Command> command_of(int argc, const char* const* argv) {
   // One for each verb: the environment is read for all of them.
   Given for_proxy;
   Given for_forward;
@@ -266,7 +265,7 @@ Result<Command> parse_command_line(int argc, const char* const* argv) {
     app.exit(wanted, out, out);
     return Command(Printed{out.str()});
   } catch (const CLI::ParseError& error) {
-    return fail(one_line(error.what()));
+    return fail(error.what());
   }
   if (proxy.parsed()) return proxy_options(for_proxy);
   if (forward.parsed()) return forward_options(for_forward);
@@ -276,6 +275,14 @@ Result<Command> parse_command_line(int argc, const char* const* argv) {
   StatusOptions options{.admin = std::nullopt, .json = for_status.json};
   if (!for_status.admin.empty()) options.admin = for_status.admin;
   return Command(std::move(options));
+}
+
+}  // namespace
+
+Result<Command> parse_command_line(int argc, const char* const* argv) {
+  auto command = command_of(argc, argv);
+  if (!command) return fail(plain(one_line(command.error().message())));
+  return command;
 }
 
 }  // namespace ambbpf

@@ -20,7 +20,10 @@ bool is_host_name(std::string_view host) {
 
 bool is_host(std::string_view host) {
   if (!host.starts_with('[')) return is_host_name(host);
-  if (!host.ends_with(']') || host.find('\0') != std::string_view::npos) return false;
+  if (!host.ends_with(']')) return false;
+  // Asio reads up to the first NUL, and takes anything for a zone.
+  const auto is_graphic = [](unsigned char c) { return c > 0x20 && c < 0x7f; };
+  if (!std::all_of(host.begin(), host.end(), is_graphic)) return false;
   boost::system::error_code error;
   asio::ip::make_address_v6(host.substr(1, host.size() - 2), error);
   return !error;

@@ -73,9 +73,12 @@ Result<HostAndPort> parse_host_and_port(std::string_view text) {
   auto host = text.substr(0, colon);
   if (host.starts_with('[') && host.ends_with(']')) {
     host = host.substr(1, host.size() - 2);
+    // Asio reads up to the first NUL, and takes anything for a zone.
+    const bool odd = std::any_of(host.begin(), host.end(),
+                                 [](char c) { return c != ':' && !may_stand_in_host(c); });
     boost::system::error_code error;
     asio::ip::make_address_v6(host, error);
-    if (error) return fail(fmt::format("'{}' is not an IPv6 address", host));
+    if (error || odd) return fail(fmt::format("'{}' is not an IPv6 address", host));
   } else if (host.empty() || !std::all_of(host.begin(), host.end(), may_stand_in_host)) {
     return fail(fmt::format("'{}' is not a host name or address", host));
   }

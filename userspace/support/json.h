@@ -17,6 +17,7 @@ using JsonDocument = rapidjson::Document;
 
 // The text must be one whole JSON value. The parser does not recurse, so depth costs no stack.
 inline std::optional<JsonDocument> parse_json(std::string_view text) {
+  if (text.find('\0') != std::string_view::npos) return std::nullopt;  // RapidJSON stops at it
   JsonDocument document;
   document.Parse<rapidjson::kParseIterativeFlag>(text.data(), text.size());
   if (document.HasParseError()) return std::nullopt;

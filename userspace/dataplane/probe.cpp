@@ -66,6 +66,16 @@ void slow_reader(ProbeLine& line, TrialRelay& relay) {
   line.backend.expect_end();
 }
 
+// Before Linux 6.0 an urgent byte hides from the kernel program, and what follows it may be lost.
+void urgent_bytes(ProbeLine& line, TrialRelay& relay) {
+  to_and_fro(line, relay);
+  for (int turn = 0; turn < 3; ++turn) {
+    line.client.send(kAFew);
+    line.client.send_urgent_byte();
+    line.backend.expect(kAFew + 1);
+  }
+}
+
 struct Behaviour {
   const char* what;
   void (*story)(ProbeLine&, TrialRelay&);
@@ -73,7 +83,8 @@ struct Behaviour {
 };
 constexpr Behaviour kBehaviours[] = {
     {"early bytes", early_bytes}, {"to and fro", to_and_fro},   {"end after data", end_after_data},
-    {"half-close", half_close},   {"slow reader", slow_reader}, {"IPv6", half_close, true},
+    {"half-close", half_close},   {"slow reader", slow_reader}, {"urgent bytes", urgent_bytes},
+    {"IPv6", half_close, true},
 };
 
 Finding try_behaviour(const Behaviour& behaviour, TrialRelay& relay) {

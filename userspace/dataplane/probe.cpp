@@ -135,7 +135,7 @@ std::string advice() {
         fmt::join(missing, ", "));
   if (!exists("/sys/kernel/btf/vmlinux"))
     return "the kernel has no type information: it needs CONFIG_DEBUG_INFO_BTF=y";
-  return "the kernel needs CONFIG_BPF_SYSCALL, CONFIG_BPF_STREAM_PARSER and CONFIG_INET, 5.10 or "
+  return "the kernel needs CONFIG_BPF_SYSCALL, CONFIG_BPF_STREAM_PARSER and CONFIG_INET, 6.0 or "
          "later; --log-level debug shows what libbpf said";
 }
 

@@ -66,6 +66,16 @@ void slow_reader(ProbeLine& line, TrialRelay& relay) {
   line.backend.expect_end();
 }
 
+// Before Linux 6.0 an urgent byte hides from the kernel program, and what follows it may be lost.
+void urgent_bytes(ProbeLine& line, TrialRelay& relay) {
+  to_and_fro(line, relay);
+  for (int turn = 0; turn < 3; ++turn) {
+    line.client.send(kAFew);
+    line.client.send_urgent_byte();
+    line.backend.expect(kAFew + 1);
+  }
+}
+
 struct Behaviour {
   const char* what;
   void (*story)(ProbeLine&, TrialRelay&);
@@ -73,7 +83,8 @@ struct Behaviour {
 };
 constexpr Behaviour kBehaviours[] = {
     {"early bytes", early_bytes}, {"to and fro", to_and_fro},   {"end after data", end_after_data},
-    {"half-close", half_close},   {"slow reader", slow_reader}, {"IPv6", half_close, true},
+    {"half-close", half_close},   {"slow reader", slow_reader}, {"urgent bytes", urgent_bytes},
+    {"IPv6", half_close, true},
 };
 
 Finding try_behaviour(const Behaviour& behaviour, TrialRelay& relay) {
@@ -124,7 +135,7 @@ std::string advice() {
         fmt::join(missing, ", "));
   if (!exists("/sys/kernel/btf/vmlinux"))
     return "the kernel has no type information: it needs CONFIG_DEBUG_INFO_BTF=y";
-  return "the kernel needs CONFIG_BPF_SYSCALL, CONFIG_BPF_STREAM_PARSER and CONFIG_INET, 5.10 or "
+  return "the kernel needs CONFIG_BPF_SYSCALL, CONFIG_BPF_STREAM_PARSER and CONFIG_INET, 6.0 or "
          "later; --log-level debug shows what libbpf said";
 }
 

@@ -76,6 +76,14 @@ void ProbePeer::send(std::size_t bytes) {
   }
 }
 
+void ProbePeer::send_urgent_byte() {
+  if (failed()) return;
+  const auto byte = stream_bytes(sent_, 1);
+  if (::send(socket_.get(), byte.data(), 1, MSG_OOB | MSG_NOSIGNAL) != 1)
+    return fail("cannot send an urgent byte", errno);
+  ++sent_;
+}
+
 std::size_t ProbePeer::send_until_stalled(std::size_t most) {
   constexpr auto kStalled = 20ms;
   const auto before = sent_;
@@ -155,6 +163,7 @@ Result<ProbeLine::Pair> ProbeLine::connected_pair(const asio::ip::address& loopb
     ::setsockopt(socket, SOL_SOCKET, SO_RCVTIMEO, &kDeadline, sizeof kDeadline);
     ::setsockopt(socket, SOL_SOCKET, SO_SNDTIMEO, &kDeadline, sizeof kDeadline);
     ::setsockopt(socket, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    ::setsockopt(socket, SOL_SOCKET, SO_OOBINLINE, &on, sizeof on);
   }
   return pair;
 }

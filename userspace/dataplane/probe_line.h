@@ -41,6 +41,7 @@ class ProbePeer {
       : socket_(std::move(socket)), name_(std::move(name)), failure_(failure) {}
 
   void send(std::size_t bytes);
+  void send_urgent_byte();
   std::size_t send_until_stalled(std::size_t most);  // how much was taken
   void finish();                                     // FIN
   void expect(std::size_t bytes);                    // exactly these, in order

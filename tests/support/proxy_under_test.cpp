@@ -10,14 +10,16 @@ namespace ambbpf::test {
 
 Result<std::unique_ptr<ProxyUnderTest>> ProxyUnderTest::start(const ProxySettings& settings) {
   std::unique_ptr<ProxyUnderTest> proxy(new ProxyUnderTest());
-  auto worker = Worker::create(settings.relay, settings.dial);
-  if (!worker) return tl::unexpected(worker.error());
-  auto listeners = listen_on(settings.listens_on, 1);
+  auto listeners = listen_on(settings.listens_on, settings.threads);
   if (!listeners) return tl::unexpected(listeners.error());
   proxy->address_ = listeners->address;
-  proxy->worker_ = std::move(*worker);
-  proxy->worker_->serve(std::move(listeners->sockets.front()), proxy->service_);
-  proxy->worker_->start();
+  for (auto& socket : listeners->sockets) {
+    auto worker = Worker::create(settings.relay, settings.dial);
+    if (!worker) return tl::unexpected(worker.error());
+    (*worker)->serve(std::move(socket), proxy->service_);
+    proxy->workers_.push_back(std::move(*worker));
+  }
+  for (const auto& worker : proxy->workers_) worker->start();
   return proxy;
 }
 
@@ -29,12 +31,16 @@ void ProxyUnderTest::publish(const std::vector<tcp::endpoint>& backends) {
 }
 
 RelayCounts ProxyUnderTest::counts() {
-  asio::io_context io;
-  auto counts = asio::co_spawn(io, worker_->counts(), asio::use_future);
-  io.run_for(kPatience);
-  if (counts.wait_for(std::chrono::seconds(0)) != std::future_status::ready)
-    throw std::runtime_error("the worker does not answer");
-  return counts.get();
+  RelayCounts all;
+  for (const auto& worker : workers_) {
+    asio::io_context io;
+    auto counts = asio::co_spawn(io, worker->counts(), asio::use_future);
+    io.run_for(kPatience);
+    if (counts.wait_for(std::chrono::seconds(0)) != std::future_status::ready)
+      throw std::runtime_error("the worker does not answer");
+    all += counts.get();
+  }
+  return all;
 }
 
 bool ProxyUnderTest::becomes_idle() {

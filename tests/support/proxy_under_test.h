@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// A whole proxy in this process: one worker on a thread of its own, one service, one source.
+// A whole proxy in this process: workers on threads of their own, one service, one source.
 #pragma once
 
 #include <memory>
@@ -14,6 +14,7 @@ struct ProxySettings {
   RelayOptions relay;
   DialOptions dial;
   tcp::endpoint listens_on = loopback_v4();
+  std::size_t threads = 1;
 };
 
 class ProxyUnderTest {
@@ -22,13 +23,13 @@ class ProxyUnderTest {
   static Result<std::unique_ptr<ProxyUnderTest>> start(const ProxySettings& settings);
 
   const tcp::endpoint& address() const { return address_; }
-  Worker& worker() { return *worker_; }
+  Worker& worker() { return *workers_.front(); }
   Service& service() { return service_; }
 
   // The addresses replace those published before.
   void publish(const std::vector<tcp::endpoint>& backends);
 
-  RelayCounts counts();
+  RelayCounts counts();  // of all workers
 
   // Whether the proxy comes to have no connection, neither relayed nor waiting for an endpoint.
   bool becomes_idle();
@@ -36,10 +37,10 @@ class ProxyUnderTest {
  private:
   ProxyUnderTest() = default;
 
-  Service service_{"under-test"};  // outlives the worker
+  Service service_{"under-test"};  // outlives the workers
   Publish publish_ = service_.add_source();
   tcp::endpoint address_;
-  std::unique_ptr<Worker> worker_;
+  std::vector<std::unique_ptr<Worker>> workers_;
 };
 
 }  // namespace ambbpf::test

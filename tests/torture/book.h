@@ -5,6 +5,7 @@
 
 #include <array>
 #include <atomic>
+#include <chrono>
 #include <cstdint>
 #include <mutex>
 #include <string>
@@ -13,6 +14,8 @@
 #include "tests/torture/script.h"
 
 namespace ambbpf::torture {
+
+using Clock = std::chrono::steady_clock;
 
 struct Account {
   static constexpr std::uint64_t kNotYet = UINT64_MAX;
@@ -24,6 +27,7 @@ struct Account {
   std::array<std::atomic<bool>, 2> aborted{};
   std::array<std::atomic<bool>, 2> begun{};  // the backend's with the hello
   std::array<std::atomic<bool>, 2> over{};
+  std::atomic<Clock::time_point> moved{};  // when a byte or an end last moved, on either side
   std::atomic<bool> failed{};
 };
 

@@ -42,6 +42,7 @@ void Peer::take_part(Account& account, Side side, const Script& script) {
   incoming_size_ = script.parts[other(side)].size();
   random_ = Random(part_.seed);
   const auto now = Clock::now();
+  account.moved = now;
   read_after_ = now + part_.reading.first_after;
   write_after_ = now + part_.writing.first_after;
   if (side == kBackend) {  // a client's are set before it connects
@@ -104,7 +105,7 @@ void Peer::read(Clock::time_point now, Bytes scratch) {
       return;
     }
     if (got < 0) return broken("recv", errno, scratch);
-    last_progress_ = now;
+    account_->moved = now;
     if (got == 0) return end_of_stream();
     received(scratch.first(static_cast<std::size_t>(got)));
     if (is_over()) return;
@@ -130,7 +131,7 @@ void Peer::write(Clock::time_point now, Bytes scratch) {
       return;
     }
     if (put < 0) return broken("send", errno, scratch);
-    last_progress_ = now;
+    account_->moved = now;
     sent_ += static_cast<std::uint64_t>(put);
     abort_when_reached(now);
     if (sent_ < part_.size()) pause(part_.writing, write_pauses_, now, write_after_);
@@ -234,7 +235,7 @@ void Peer::abort() {
 }
 
 void Peer::check_patience(Clock::time_point now) {
-  if (now - last_progress_ < kPatience) return;
+  if (now - (account_ ? account_->moved.load() : begun_) < kPatience) return;
   if (account_) return fail("nothing moves any more");
   book_.fail("a backend waits in vain for a hello");
   end();

@@ -12,8 +12,6 @@
 
 namespace ambbpf::torture {
 
-using Clock = std::chrono::steady_clock;
-
 class Peer {
  public:
   // A client, its socket connecting.
@@ -31,7 +29,7 @@ class Peer {
   bool is_over() const { return !socket_; }
   // When to go again without an edge; time_point::max() for never. The past: at once.
   Clock::time_point wake() const;
-  // A peer that waits for longer than anything may take has failed.
+  // A connection that stands still for longer than anything may take has failed.
   void check_patience(Clock::time_point now);
 
  private:
@@ -76,7 +74,7 @@ class Peer {
   Clock::duration read_pauses_{};
   Clock::duration write_pauses_{};
   std::optional<Clock::time_point> aborts_at_;
-  Clock::time_point last_progress_ = Clock::now();
+  Clock::time_point begun_ = Clock::now();
 };
 
 }  // namespace ambbpf::torture

@@ -25,7 +25,8 @@ struct inet_connection_sock {
 
 struct tcp_sock {
 	struct inet_connection_sock inet_conn;
-	__u32 write_seq; /* sequence number after the last byte entered into the send queue */
+	__u32 write_seq;  /* sequence number after the last byte entered into the send queue */
+	__u32 copied_seq; /* … after the last byte read by user space */
 };
 
 #pragma clang attribute pop

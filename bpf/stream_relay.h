@@ -18,8 +18,8 @@ struct flow {
 	__u32 opened;	  /* user: how often the gate was opened */
 	__u32 based_on;	  /* bpf: the opening that `base` was taken in */
 	__u32 base;	  /* bpf: target's write_seq minus `redirected` with an empty backlog */
-	__u32 pad;
-	__u64 no_room; /* bpf: segments passed for want of room in the target */
+	__u32 next;	  /* bpf: sequence number after the last byte redirected or passed */
+	__u64 no_room;	  /* bpf: segments passed for want of room in the target */
 	__u64 unused;
 };
 

@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "tests/torture/isolate.h"
+
+#include <fcntl.h>
+#include <net/if.h>
+#include <sched.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+
+#include <cerrno>
+#include <cstring>
+#include <string>
+#include <string_view>
+#include <system_error>
+
+#include "userspace/support/unique_fd.h"
+
+namespace ambbpf::torture {
+namespace {
+
+void must(bool done, const std::string& what) {
+  if (!done) throw std::system_error(errno, std::generic_category(), what);
+}
+
+void set(const std::string& name, std::string_view value) {
+  const auto path = "/proc/sys/net/ipv4/" + name;
+  const UniqueFd file(::open(path.c_str(), O_WRONLY | O_CLOEXEC));
+  must(
+      file && ::write(file.get(), value.data(), value.size()) == static_cast<ssize_t>(value.size()),
+      "write " + path);
+}
+
+void bring_up_loopback() {
+  const UniqueFd socket(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+  ifreq request{};
+  std::strcpy(request.ifr_name, "lo");
+  request.ifr_flags = IFF_UP;
+  must(::ioctl(socket.get(), SIOCSIFFLAGS, &request) == 0, "bring up loopback");
+}
+
+}  // namespace
+
+void enter_own_network(Buffers buffers) {
+  must(::unshare(CLONE_NEWNET) == 0, "unshare the network");
+  bring_up_loopback();
+  set("ip_local_port_range", "1024 65535");
+  // Least, at the start, at most.
+  if (buffers == Buffers::kTiny) {
+    set("tcp_wmem", "4096 8192 8192");
+    set("tcp_rmem", "4096 8192 8192");
+  } else if (buffers == Buffers::kMixed) {
+    set("tcp_wmem", "4096 4096 4194304");
+    set("tcp_rmem", "4096 8192 6291456");
+  }
+}
+
+}  // namespace ambbpf::torture

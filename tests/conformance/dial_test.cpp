@@ -85,7 +85,7 @@ class Dialling : public ::testing::Test {
  private:
   static awaitable<void> dial_into(std::optional<Result<Dialled>>& dialled, Service& service,
                                    DialOptions options) {
-    dialled.emplace(co_await dial(service, options));
+    dialled.emplace(co_await dial(service, options, std::nullopt));
   }
 
   Publish publish_ = service.add_source();

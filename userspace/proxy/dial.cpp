@@ -2,33 +2,17 @@
 #include "userspace/proxy/dial.h"
 
 #include <fmt/format.h>
-#include <sys/socket.h>
 
 #include <algorithm>
-#include <boost/asio/experimental/awaitable_operators.hpp>
 #include <vector>
 
-#include "userspace/proxy/socket_options.h"
 #include "userspace/support/log.h"
 
 namespace ambbpf {
 
 using namespace std::chrono_literals;
-using namespace asio::experimental::awaitable_operators;  // a || b: the first one ends the other
 
 namespace {
-
-// A connect to a local port where nobody listens can meet itself, when the kernel happens to give
-// that very port to the connecting socket (RFC 9293, 3.5: simultaneous open).
-bool met_itself(int socket, const tcp::endpoint& address) {
-  constexpr unsigned short kFirstEphemeralPort = 32768;  // net.ipv4.ip_local_port_range
-  if (address.port() < kFirstEphemeralPort) return false;
-  tcp::endpoint own;
-  auto size = static_cast<socklen_t>(own.capacity());
-  if (::getsockname(socket, own.data(), &size) != 0) return false;
-  own.resize(size);
-  return own == address;
-}
 
 // Refusals that say nothing of the backend: our own limits.
 bool is_our_own(const std::error_code& code) {
@@ -49,39 +33,22 @@ void note_failure(Service& service, Backend& backend, const Error& error) {
 
 }  // namespace
 
-awaitable<Result<UniqueFd>> connect_to(tcp::endpoint address, std::chrono::milliseconds timeout) {
-  const auto what = [&] { return "connect to " + to_string(address); };
-  UniqueFd fd(::socket(address.protocol().family(), SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
-  if (!fd) co_return fail_errno(what());
-  if (const auto set = set_connection_options(fd.get()); !set)
-    co_return fail(what() + ": " + set.error().what, set.error().code);
-
-  const auto connect = [&] {
-    const auto size = static_cast<socklen_t>(address.size());
-    return ::connect(fd.get(), address.data(), size) == 0 ? 0 : errno;
-  };
-  int error = connect();
-  // A backend on this machine has answered by now, and asking again says so; EALREADY: not yet.
-  // Waiting for it would take several system calls.
-  if (error == EINPROGRESS) error = connect();
-  if (error == EALREADY) {
-    const auto executor = co_await asio::this_coro::executor;
-    tcp::socket socket(executor, address.protocol(), fd.release());
-    asio::steady_timer deadline(executor, timeout);
-    const auto first = co_await (socket.async_wait(tcp::socket::wait_write, as_tuple) ||
-                                 deadline.async_wait(as_tuple));
-    if (first.index() == 1) co_return fail_errno(what(), ETIMEDOUT);
-    boost::system::error_code refused;
-    fd = UniqueFd(socket.release(refused));
-    if (refused) co_return fail(what(), refused);
-    error = connect();
-  }
-  if (error == 0 && met_itself(fd.get(), address)) error = ECONNREFUSED;
-  if (error != 0) co_return fail_errno(what(), error);
-  co_return fd;
+std::optional<Attempt> begin_dial(Service& service, FirstBytes first_bytes) {
+  auto backend = service.pick();
+  if (!backend) return std::nullopt;
+  auto connecting = begin_connect(backend->address(), first_bytes);
+  return Attempt{std::move(backend), std::move(connecting)};
 }
 
-awaitable<Result<Dialled>> dial(Service& service, DialOptions options) {
+Dialled answered(Service& service, Attempt attempt) {
+  if (attempt.backend->connect_succeeded())
+    log::info("service {}: endpoint {} answers again", service.name(),
+              to_string(attempt.backend->address()));
+  return Dialled{std::move(attempt.connecting.socket), std::move(attempt.backend)};
+}
+
+awaitable<Result<Dialled>> dial(Service& service, DialOptions options,
+                                std::optional<Attempt> begun) {
   constexpr auto kFirstPause = 100ms;
   const auto held_until = Clock::now() + options.hold;
   auto pause = Clock::duration(kFirstPause);
@@ -89,9 +56,10 @@ awaitable<Result<Dialled>> dial(Service& service, DialOptions options) {
   Error last_error;
   bool held = false;
 
-  for (unsigned attempt = 0; attempt <= options.retries;) {
+  for (unsigned attempts = 0; attempts <= options.retries;) {
     const auto version = service.version();
-    const auto backend = service.pick();
+    auto attempt = std::exchange(begun, std::nullopt);
+    const auto backend = attempt ? attempt->backend : service.pick();
     if (!backend) {
       if (Clock::now() >= held_until) {
         service.failed.fetch_add(1, std::memory_order_relaxed);
@@ -110,15 +78,14 @@ awaitable<Result<Dialled>> dial(Service& service, DialOptions options) {
       continue;
     }
 
-    if (attempt > 0) service.connect_retries.fetch_add(1, std::memory_order_relaxed);
-    auto socket = co_await connect_to(backend->address(), options.connect_timeout);
+    if (attempts++ > 0) service.connect_retries.fetch_add(1, std::memory_order_relaxed);
+    if (!attempt)
+      attempt = Attempt{backend, begin_connect(backend->address(), FirstBytes::kUnknown)};
+    auto socket = co_await finish_connect(std::move(attempt->connecting), options.connect_timeout);
     if (socket) {
-      if (backend->connect_succeeded())
-        log::info("service {}: endpoint {} answers again", service.name(),
-                  to_string(backend->address()));
-      co_return Dialled{std::move(*socket), backend};
+      attempt->connecting.socket = std::move(*socket);
+      co_return answered(service, std::move(*attempt));
     }
-    ++attempt;
     failed.push_back(backend->address());
     last_error = socket.error();
     note_failure(service, *backend, last_error);

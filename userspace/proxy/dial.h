@@ -3,8 +3,10 @@
 
 #include <chrono>
 #include <memory>
+#include <optional>
 
 #include "userspace/endpoints/service.h"
+#include "userspace/proxy/connect.h"
 #include "userspace/support/unique_fd.h"
 
 namespace ambbpf {
@@ -20,12 +22,21 @@ struct Dialled {
   std::shared_ptr<Backend> backend;
 };
 
-// Finds a backend that takes the connection: round robin, the next one after a failure. Waits up to
-// `hold` for a service that has no endpoint, and shortly before trying again one that has failed; a
-// change of the service's endpoints ends either wait.
-awaitable<Result<Dialled>> dial(Service& service, DialOptions options);
+// A connect to the backend whose turn it is.
+struct Attempt {
+  std::shared_ptr<Backend> backend;
+  Connecting connecting;
+};
 
-// One attempt. The error says which address and why.
-awaitable<Result<UniqueFd>> connect_to(tcp::endpoint address, std::chrono::milliseconds timeout);
+// Begins without waiting; empty when the service has no endpoint. What has connected already goes
+// to answered(), everything else to dial().
+std::optional<Attempt> begin_dial(Service& service, FirstBytes first_bytes);
+Dialled answered(Service& service, Attempt attempt);
+
+// Finds a backend that takes the connection: goes on with `begun`, then round robin, the next one
+// after a failure. Waits up to `hold` for a service that has no endpoint, and shortly before trying
+// again one that has failed; a change of the service's endpoints ends either wait.
+awaitable<Result<Dialled>> dial(Service& service, DialOptions options,
+                                std::optional<Attempt> begun);
 
 }  // namespace ambbpf

@@ -2,6 +2,8 @@
 #include "userspace/proxy/worker.h"
 
 #include <fmt/format.h>
+#include <linux/sockios.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 
 #include "userspace/support/close_with_reset.h"
@@ -16,6 +18,13 @@ namespace {
 constexpr int kAcceptsATurn = 64;
 
 awaitable<RelayCounts> counts_of(Relay& relay) { co_return relay.counts(); }
+
+// Not by recv(2), which would take the news of a reset from those who must know.
+FirstBytes has_spoken(int client) {
+  int bytes = 0;
+  const bool told = ::ioctl(client, SIOCINQ, &bytes) == 0;  // tcp(7)
+  return told && bytes > 0 ? FirstBytes::kAreHere : FirstBytes::kUnknown;
+}
 
 // Counts a connection with its service and backend for as long as it is open.
 class OpenConnection {
@@ -33,6 +42,7 @@ class OpenConnection {
   OpenConnection& operator=(const OpenConnection&) = delete;
 
   void ended(const ConnectionEnd& end) const {
+    if (!log::says_debug()) return;  // the address is costly to print
     log::debug("service {}: connection to {} ended: {} bytes there, {} back{}{}{}{}",
                service_.name(), to_string(backend_->address()), end.bytes_to_backend,
                end.bytes_to_client, end.reason.empty() ? "" : ", reset: ", end.reason,
@@ -86,10 +96,7 @@ Worker::Accepted Worker::accept_some(Listening& listening) {
     UniqueFd client(::accept4(listening.socket.native_handle(), nullptr, nullptr,
                               SOCK_NONBLOCK | SOCK_CLOEXEC));
     if (client) {
-      ++listening.service.connections_now;
-      ++listening.service.connections_total;
-      connecting_.push_back({std::move(client), listening.service});
-      spawn(io_, connect(*this, std::prev(connecting_.end())));
+      take_in(std::move(client), listening.service);
       continue;
     }
     if (errno == EAGAIN) return Accepted::kAll;
@@ -104,24 +111,39 @@ Worker::Accepted Worker::accept_some(Listening& listening) {
   return Accepted::kSome;
 }
 
-// From accepted to relayed; the relay then owns both sockets.
-awaitable<void> Worker::connect(Worker& worker, std::list<Connecting>::iterator place) {
+void Worker::take_in(UniqueFd client, Service& service) {
+  ++service.connections_now;
+  ++service.connections_total;
+  auto begun = begin_dial(service, has_spoken(client.get()));
+  if (begun && begun->connecting.error == 0)
+    return relay(std::move(client), service, answered(service, std::move(*begun)));
+  waiting_.push_back({std::move(client), service});
+  spawn(io_, dial_for(*this, std::prev(waiting_.end()), std::move(begun)));
+}
+
+awaitable<void> Worker::dial_for(Worker& worker, std::list<Waiting>::iterator place,
+                                 std::optional<Attempt> begun) {
   Service& service = place->service;
-  auto dialled = co_await dial(service, worker.dial_);
+  auto dialled = co_await dial(service, worker.dial_, std::move(begun));
   UniqueFd client = std::move(place->client);
-  worker.connecting_.erase(place);
+  worker.waiting_.erase(place);
   if (!client) co_return;  // it fell to reset_all()
-  if (!dialled) {
-    close_with_reset(std::move(client));
-    --service.connections_now;
-    if (const auto unsaid = worker.failures_log_.pass(Clock::now()))
-      log::warn("{}; connection reset{}", dialled.error().message(),
-                *unsaid > 0 ? fmt::format(" ({} more before it)", *unsaid) : "");
+  if (dialled) {
+    worker.relay(std::move(client), service, std::move(*dialled));
     co_return;
   }
-  auto open = std::make_shared<OpenConnection>(service, std::move(dialled->backend));
-  worker.relay_->adopt(std::move(client), std::move(dialled->socket),
-                       [open](const ConnectionEnd& end) { open->ended(end); });
+  close_with_reset(std::move(client));
+  --service.connections_now;
+  if (const auto unsaid = worker.failures_log_.pass(Clock::now()))
+    log::warn("{}; connection reset{}", dialled.error().message(),
+              *unsaid > 0 ? fmt::format(" ({} more before it)", *unsaid) : "");
+}
+
+// From here on the relay owns both sockets.
+void Worker::relay(UniqueFd client, Service& service, Dialled dialled) {
+  auto open = std::make_shared<OpenConnection>(service, std::move(dialled.backend));
+  relay_->adopt(std::move(client), std::move(dialled.socket),
+                [open](const ConnectionEnd& end) { open->ended(end); });
 }
 
 void Worker::stop_accepting() {
@@ -137,7 +159,7 @@ void Worker::stop_accepting() {
 void Worker::reset_all() {
   asio::post(io_, [this] {
     relay_->reset_all("shutdown");
-    for (auto& [client, service] : connecting_) {
+    for (auto& [client, service] : waiting_) {
       if (!client) continue;
       close_with_reset(std::move(client));
       --service.connections_now;

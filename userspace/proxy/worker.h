@@ -40,17 +40,20 @@ class Worker {
     Service& service;
   };
 
-  // A client that has no backend yet. Its coroutine owns the place in connecting_.
-  struct Connecting {
+  // A client that has no backend yet. Its coroutine owns the place in waiting_.
+  struct Waiting {
     UniqueFd client;  // none, and not counted, after reset_all()
     Service& service;
   };
 
   Worker() = default;
   static awaitable<void> accept_all(Worker& worker, Listening& listening);
-  static awaitable<void> connect(Worker& worker, std::list<Connecting>::iterator place);
+  static awaitable<void> dial_for(Worker& worker, std::list<Waiting>::iterator place,
+                                  std::optional<Attempt> begun);
   enum class Accepted { kAll, kSome, kOutOfFiles };
   Accepted accept_some(Listening& listening);
+  void take_in(UniqueFd client, Service& service);
+  void relay(UniqueFd client, Service& service, Dialled dialled);
 
   asio::io_context io_{1};
   asio::executor_work_guard<asio::io_context::executor_type> busy_{io_.get_executor()};
@@ -58,7 +61,7 @@ class Worker {
   LogLimit failures_log_;
   LogLimit accept_log_;
   std::vector<std::unique_ptr<Listening>> listening_;
-  std::list<Connecting> connecting_;
+  std::list<Waiting> waiting_;
   std::unique_ptr<Relay> relay_;
   std::thread thread_;
 };

@@ -13,6 +13,8 @@ using spdlog::error;
 using spdlog::info;
 using spdlog::warn;
 
+inline bool says_debug() { return spdlog::should_log(spdlog::level::debug); }
+
 // `level`: error, warn, info or debug. Under journald (JOURNAL_STREAM is set) lines carry the
 // syslog priority that systemd reads (sd-daemon(3): "<4>…") in place of a time stamp.
 // Returns false for an unknown level.

@@ -86,8 +86,7 @@ TEST_P(RelayPromises, FollowsAReaderThatStallsAndHurriesInTurns) {
     backend.send("got it");
     EXPECT_EQ(client.read(6), "got it");
   }
-  // By default such a connection stays outside the sockmap, where it can be spliced.
-  if (!promotes_at_once()) return;
+  if (!promotes_at_once()) return;  // it is spliced
   expect_bytes_moved_by_the_kernel();
   const auto counts = proxy->counts();
   EXPECT_GE(counts.taken_back, kRounds);

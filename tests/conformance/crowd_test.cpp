@@ -99,7 +99,7 @@ TEST_P(RelayPromises, CarriesManyLongConversationsBesideEachOther) {
   });
   join(clients);
   join(backends);
-  expect_bytes_moved_by_the_kernel();
+  if (promotes_at_once()) expect_bytes_moved_by_the_kernel();
 }
 
 TEST_P(RelayPromises, ServesMoreConnectionsThanTheKernelPathHasRoomFor) {

@@ -14,7 +14,8 @@ namespace ambbpf::test {
 namespace {
 
 EngineUnderTest sockmap_at_once() {
-  const Promotion at_once{.bytes = 0, .turns = 0, .age = std::chrono::milliseconds(0)};
+  const Promotion at_once{
+      .turns = 0, .age = std::chrono::milliseconds(0), .only_where_faster = false};
   return {"sockmap_at_once", {.engine = Engine::kSockmap, .promotion = at_once, .slots = kSlots}};
 }
 
@@ -97,7 +98,7 @@ void RelayPromises::serve_nobody_yet(std::chrono::milliseconds hold) {
 
 void RelayPromises::promote_at_age(std::chrono::milliseconds age) {
   auto ageing = settings();
-  ageing.relay.promotion = {.bytes = UINT64_MAX, .turns = UINT32_MAX, .age = age};
+  ageing.relay.promotion = {.turns = UINT32_MAX, .age = age, .only_where_faster = false};
   start_proxy(ageing);
   proxy->publish({listener->address()});
 }

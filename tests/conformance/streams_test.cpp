@@ -87,7 +87,7 @@ TEST_P(RelayPromises, CarriesMessagesOfAllSizesToAndFro) {
   start();
   let_the_kernel_take_over();
   play_ping_pong(client, backend, 500, 60 * kKiB);
-  expect_bytes_moved_by_the_kernel();
+  if (promotes_at_once()) expect_bytes_moved_by_the_kernel();
 }
 
 TEST_P(RelayPromises, CarriesBytesAfterALongSilence) {
@@ -184,7 +184,7 @@ TEST_P(RelayPromises, ConnectsAnyAddressFamilyWithAnyOther) {
     start();
     let_the_kernel_take_over();
     play_ping_pong(client, backend, 50, 60 * kKiB);
-    expect_bytes_moved_by_the_kernel();
+    if (promotes_at_once()) expect_bytes_moved_by_the_kernel();
     client.close();
     backend.close();
     EXPECT_TRUE(proxy->becomes_idle());

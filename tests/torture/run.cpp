@@ -44,7 +44,8 @@ Result<std::unique_ptr<ProxyUnderTest>> start_proxy(const Settings& settings,
   proxy_settings.relay.engine = settings.engine;
   proxy_settings.threads = settings.threads;
   if (settings.at_once)
-    proxy_settings.relay.promotion = {.bytes = 0, .turns = 0, .age = std::chrono::milliseconds(0)};
+    proxy_settings.relay.promotion = {
+        .turns = 0, .age = std::chrono::milliseconds(0), .only_where_faster = false};
   auto proxy = ProxyUnderTest::start(proxy_settings);
   if (!proxy) return proxy;
   std::vector<tcp::endpoint> addresses;

@@ -47,10 +47,18 @@ struct Direction {
   std::optional<Clock::time_point> due{};  // its date in the agenda
   Clock::duration recheck{};               // pause before the next look at an unsettled state
   Clock::time_point doubted_since{};       // when its end of stream was first not believed
-  Clock::time_point target_full_at{};      // when the target last did not take all
+  std::int64_t waited_for = 0;             // the backlog's bytes
+  Clock::time_point waits_since{};         // … since when they and an idle target stand still
   Clock::time_point handed_over_at{};
   Clock::duration stay{};  // pause in user space after being taken back
   Clock::time_point stay_until{};
+};
+
+// What a direction's target was given, by us or by the program, and has not entered its send queue
+// yet: the program hands segments to a worker of the kernel's.
+struct Backlog {
+  std::int64_t bytes = 0;       // negative: somebody else has written to the target
+  bool target_is_idle = false;  // its send queue is empty
 };
 
 inline constexpr std::size_t kClient = 0;
@@ -61,6 +69,9 @@ struct Plane {
   Plane(asio::io_context& io, const RelayOptions& given);
 
   void go_on_later(Direction& direction);  // once the others had their turn
+  void count_turn(int events);
+  bool is_busy() const;
+  bool has_few_connections() const;
 
   // Sockets outside the sockmap can be spliced in any engine but the one that is to copy.
   Pump::Method pump_method() const {
@@ -75,6 +86,7 @@ struct Plane {
   std::vector<Direction*> at_slot;     // whose direction starts at a slot
   Agenda agenda;
   std::vector<Direction*> unfinished;  // to go on with
+  double events_a_turn = 0;            // of late
   RelayCounts counts;                  // the totals; what is "now" is counted when asked for
   std::list<Connection> retired;       // closed in this turn: events may still name them
   std::list<Connection> connections;
@@ -112,13 +124,15 @@ class Connection {
   void end_of_stream(Direction& direction);
   bool all_is_read(const Direction& direction);
   void pass_on_the_end(Direction& direction);
-  std::int64_t backlog(const Direction& direction);
+  Backlog backlog(const Direction& direction);
+  void wait_for(const Backlog& waiting, Direction& direction);
+  void give_up(const Direction& direction);
   void compare_books();
   void report_mismatch(const Direction& direction);
 
   void consider_kernel(Direction& direction);
   bool has_earned_promotion() const;
-  Clock::time_point last_full_at() const;
+  bool is_faster_in_kernel() const;
   void promote();
   bool take_all_in_hand();
   void open_gate(Direction& direction);

@@ -19,10 +19,6 @@ constexpr auto kFirstStay = 2ms;
 constexpr auto kLongestStay = 1s;
 constexpr auto kLongService = 250ms;  // after so long in the kernel the count starts anew
 
-// Where the reader is the slower one the program finds no room, and everything comes back to us. As
-// long as that has happened within this time the connection is better spliced, and stays outside.
-constexpr auto kReaderKeepsUp = 1s;
-
 }  // namespace
 
 flow* Connection::flow_of(const Direction& direction) const {
@@ -35,14 +31,13 @@ std::uint64_t Connection::redirected(const Direction& direction) const {
   return flow ? load_shared(flow->redirected) : 0;
 }
 
-// How much of what the target was given, by us or by the program, has not entered its send queue
-// yet. The program hands segments to a worker of the kernel's, and what we write before that worker
-// has finished would overtake them. Negative: somebody else has written to the target.
-std::int64_t Connection::backlog(const Direction& direction) {
+// What we write before the kernel's worker has finished would overtake its bytes.
+Backlog Connection::backlog(const Direction& direction) {
   const auto target = tcp_counts(target_of(direction).socket.get());
-  if (!target || target->closed) return 0;
+  if (!target || target->closed) return {};
   const auto given = direction.pump.written() + redirected(direction);
-  return static_cast<std::int64_t>(given - target->entered);
+  return {.bytes = static_cast<std::int64_t>(given - target->entered),
+          .target_is_idle = target->queue_empty};
 }
 
 // The direction has just been found drained.
@@ -51,8 +46,6 @@ void Connection::consider_kernel(Direction& direction) {
   if (!slots_) {
     if (stays_in_user_ || !has_earned_promotion() || other(direction).pump.has_bytes_in_hand())
       return;
-    if (const auto quiet = last_full_at() + kReaderKeepsUp; Clock::now() < quiet)
-      return plane_.agenda.note(direction, quiet);
     return promote();
   }
   if (!slots_->whole) return;
@@ -61,16 +54,17 @@ void Connection::consider_kernel(Direction& direction) {
   open_gate(direction);
 }
 
-// When either target last did not take all it was given.
-Clock::time_point Connection::last_full_at() const {
-  return std::max(directions_[0].target_full_at, directions_[1].target_full_at);
-}
-
 bool Connection::has_earned_promotion() const {
   const auto& wanted = plane_.options.promotion;
-  return turns_ >= wanted.turns ||
-         directions_[0].pump.read() + directions_[1].pump.read() >= wanted.bytes ||
-         Clock::now() - adopted_at_ >= wanted.age;
+  if (wanted.only_where_faster && !is_faster_in_kernel()) return false;
+  if (turns_ >= wanted.turns && (plane_.has_few_connections() || !wanted.only_where_faster))
+    return true;
+  return Clock::now() - adopted_at_ >= wanted.age;
+}
+
+bool Connection::is_faster_in_kernel() const {
+  const auto in_bulk = [](const Direction& direction) { return direction.pump.reads_in_bulk(); };
+  return !plane_.is_busy() && std::none_of(directions_.begin(), directions_.end(), in_bulk);
 }
 
 void Connection::promote() {

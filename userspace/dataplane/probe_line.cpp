@@ -31,8 +31,9 @@ std::vector<unsigned char> stream_bytes(std::uint64_t from, std::size_t size) {
 
 Result<std::unique_ptr<TrialRelay>> TrialRelay::start(Engine engine) {
   auto trial = std::make_unique<TrialRelay>();
-  const RelayOptions options{
-      .engine = engine, .promotion = {.bytes = 0, .turns = 0, .age = 0ms}, .slots = 64};
+  const RelayOptions options{.engine = engine,
+                             .promotion = {.turns = 0, .age = 0ms, .only_where_faster = false},
+                             .slots = 64};
   auto relay = Relay::create(trial->io_, options);
   if (!relay) return tl::unexpected(relay.error());
   trial->relay_ = std::move(*relay);

@@ -18,7 +18,7 @@ constexpr std::size_t kSparePipes = 64;
 
 // After a read of this size the next one is spliced: below, the pipe's two system calls and its
 // page references cost more than the copy (README.md, "Measured").
-constexpr std::size_t kWorthSplicing = 32 * 1024;
+constexpr std::size_t kWorthSplicing = 20 * 1024;
 
 }  // namespace
 
@@ -48,14 +48,15 @@ Pump::Outcome Pump::run(int source, int target, PumpTools& tools, Until until) {
   return outcome;
 }
 
+bool Pump::reads_in_bulk() const { return last_read_ >= kWorthSplicing; }
+
 Pump::Outcome Pump::move_all(int source, int target, PumpTools& tools, Until until) {
   for (const auto start = read_;;) {
     const auto flushed = rest_.empty() ? flush_pipe(target) : flush_rest(target);
     if (flushed != Outcome::kDrained) return flushed;
     if (read_ - start >= kTurn) return Outcome::kUnfinished;
-    const auto moved = splices_ && last_read_ >= kWorthSplicing
-                           ? fill_pipe(source, tools)
-                           : copy_once(source, target, tools, until);
+    const auto moved = splices_ && reads_in_bulk() ? fill_pipe(source, tools)
+                                                   : copy_once(source, target, tools, until);
     if (moved != Outcome::kUnfinished) return moved;
   }
 }

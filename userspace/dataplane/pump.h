@@ -23,7 +23,7 @@ struct Pipe {
 class PumpTools {
  public:
   static constexpr std::size_t kBufferSize = 128 * 1024;
-  static constexpr int kPipeSize = 256 * 1024;  // asked for; the kernel may give less
+  static constexpr int kPipeSize = 1024 * 1024;  // asked for; the kernel may give less
 
   PumpTools() : buffer_(std::make_unique<std::byte[]>(kBufferSize)) {}
 
@@ -72,6 +72,9 @@ class Pump {
   // been read in part. kDrained: done; kUnfinished: there is too much of it to be held, or more is
   // coming faster than it can be taken.
   Outcome take_all(int source);
+
+  // Its last read was so large that the next one is better spliced.
+  bool reads_in_bulk() const;
 
   bool has_bytes_in_hand() const { return read_ != written_; }
   std::uint64_t read() const { return read_; }

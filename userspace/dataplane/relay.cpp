@@ -94,6 +94,7 @@ void Relay::turn() {
 void Relay::serve_events() {
   std::array<epoll_event, kEventsATurn> events;
   const int count = ::epoll_wait(plane_->epoll.get(), events.data(), kEventsATurn, 0);
+  plane_->count_turn(count);
   for (int i = 0; i < count; ++i) {
     auto* end = static_cast<End*>(events[static_cast<std::size_t>(i)].data.ptr);
     if (end)

@@ -19,11 +19,13 @@
 namespace ambbpf {
 
 // The sockmap engine serves a new connection in user space, as plain sockets, until it has shown
-// that it lives: the first of these that it reaches puts it into the map.
+// that it lives: by turns, times that either side had something to say, or by age, whichever comes
+// first. It also stays there while that is the faster way (README.md, "Measured"): as long as its
+// reads are large, and where a thread has many connections to serve in each of its turns.
 struct Promotion {
-  std::uint64_t bytes = 128 * 1024;  // moved, both ways together
-  std::uint32_t turns = 6;           // times that either side had something to say
+  std::uint32_t turns = 32;
   std::chrono::milliseconds age{500};
+  bool only_where_faster = true;
 };
 
 struct RelayOptions {

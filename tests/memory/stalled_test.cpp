@@ -7,6 +7,7 @@
 #include <cerrno>
 
 #include "tests/memory/ambassador.h"
+#include "tests/support/own_network.h"
 
 namespace ambbpf::test {
 namespace {
@@ -19,9 +20,7 @@ constexpr std::int64_t kApart = kMiB;
 // networks and far beyond that.)
 std::int64_t most_in_sockets() { return 4 * largest_send_buffer(); }
 
-// 200, or as many as leave the kernel far from its limit for all TCP of the machine. Above it the
-// kernel drops what it had promised room for, and then connections wait for each other's timers,
-// whoever moves the bytes: 200 connections take a minute instead of seconds.
+// 200, or on a smaller machine as many as leave the kernel far from its limit.
 std::int64_t number_of_connections() {
   return std::clamp<std::int64_t>(tcp_memory_pressure() / 2 / most_in_sockets(), 10, 200);
 }
@@ -146,6 +145,11 @@ Stalled stall_and_then_read(Engine engine, Peer ConnectedPair::*from, Peer Conne
 
 class StalledReaders : public ::testing::TestWithParam<Engine> {
  protected:
+  // With send buffers that leave room for 200 connections in what the kernel grants all TCP of the
+  // machine. Above its limit it drops what it had promised room for, and then connections wait for
+  // each other's timers, whoever moves the bytes.
+  static void SetUpTestSuite() { enter_own_network({{"tcp_wmem", "4096 16384 786432"}}); }
+
   // What a socket may hold is settled by the kernel's own tuning, which the way that bytes are read
   // and written takes part in. So copying is the yardstick, besides the kernel's limits.
   static void expect_no_more_than_copying(Peer ConnectedPair::*from, Peer ConnectedPair::*to) {

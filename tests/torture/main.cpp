@@ -21,8 +21,11 @@
 #include <cstdlib>
 #include <map>
 #include <random>
+#include <string>
+#include <utility>
+#include <vector>
 
-#include "tests/torture/isolate.h"
+#include "tests/support/own_network.h"
 #include "tests/torture/run.h"
 #include "userspace/endpoints/endpoint.h"
 #include "userspace/support/log.h"
@@ -100,6 +103,18 @@ std::string replay_command(const std::string& program, const Arguments& argument
   return command;
 }
 
+// There the proxy's socket buffers, too, are as `buffers` says.
+void enter_network_with(Buffers buffers) {
+  std::vector<std::pair<std::string, std::string>> settings{{"ip_local_port_range", "1024 65535"}};
+  const auto set_buffers = [&](const char* write, const char* read) {
+    settings.emplace_back("tcp_wmem", write);  // least, at the start, at most
+    settings.emplace_back("tcp_rmem", read);
+  };
+  if (buffers == Buffers::kTiny) set_buffers("4096 8192 8192", "4096 8192 8192");
+  if (buffers == Buffers::kMixed) set_buffers("4096 4096 4194304", "4096 8192 6291456");
+  test::enter_own_network(settings);
+}
+
 int run_as_told(int argc, char** argv) {
   CLI::App app("Tortures a TCP proxy with connections that do everything, and checks every byte.");
   Arguments arguments;
@@ -125,7 +140,7 @@ int run_as_told(int argc, char** argv) {
 
   if (arguments.own_network) {
     try {
-      enter_own_network(settings.allowed.buffers);
+      enter_network_with(settings.allowed.buffers);
     } catch (const std::system_error& refused) {
       fmt::print("skipped: {}\n", refused.what());
       return kSkipped;

@@ -17,7 +17,7 @@ constexpr std::uint64_t kTurn = 1024 * 1024;
 constexpr std::size_t kSparePipes = 64;
 
 // After a read of this size the next one is spliced: below, the pipe's two system calls and its
-// page references cost more than the copy (README.md, "Measured").
+// page references cost more than the copy (PERFORMANCE.md).
 constexpr std::size_t kWorthSplicing = 20 * 1024;
 
 }  // namespace

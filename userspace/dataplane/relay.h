@@ -20,8 +20,9 @@ namespace ambbpf {
 
 // The sockmap engine serves a new connection in user space, as plain sockets, until it has shown
 // that it lives: by turns, times that either side had something to say, or by age, whichever comes
-// first. It also stays there while that is the faster way (README.md, "Measured"): as long as its
-// reads are large, and where a thread has many connections to serve in each of its turns.
+// first. It also stays there while that is the faster way (PERFORMANCE.md): as long as its
+// reads are large, and where a thread has many events to serve in each of its turns. Turns count
+// only where it has few connections.
 struct Promotion {
   std::uint32_t turns = 32;
   std::chrono::milliseconds age{500};

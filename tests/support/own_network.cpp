@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "tests/torture/isolate.h"
+#include "tests/support/own_network.h"
 
 #include <fcntl.h>
 #include <net/if.h>
@@ -15,7 +15,7 @@
 
 #include "userspace/support/unique_fd.h"
 
-namespace ambbpf::torture {
+namespace ambbpf::test {
 namespace {
 
 void must(bool done, const std::string& what) {
@@ -40,18 +40,10 @@ void bring_up_loopback() {
 
 }  // namespace
 
-void enter_own_network(Buffers buffers) {
+void enter_own_network(const std::vector<std::pair<std::string, std::string>>& settings) {
   must(::unshare(CLONE_NEWNET) == 0, "unshare the network");
   bring_up_loopback();
-  set("ip_local_port_range", "1024 65535");
-  // Least, at the start, at most.
-  if (buffers == Buffers::kTiny) {
-    set("tcp_wmem", "4096 8192 8192");
-    set("tcp_rmem", "4096 8192 8192");
-  } else if (buffers == Buffers::kMixed) {
-    set("tcp_wmem", "4096 4096 4194304");
-    set("tcp_rmem", "4096 8192 6291456");
-  }
+  for (const auto& [name, value] : settings) set(name, value);
 }
 
-}  // namespace ambbpf::torture
+}  // namespace ambbpf::test

@@ -70,6 +70,7 @@ HeldMemory operator-(const HeldMemory& after, const HeldMemory& before) {
 }
 
 std::int64_t largest_send_buffer() { return nth_number(3, "/proc/sys/net/ipv4/tcp_wmem"); }
+std::int64_t largest_receive_buffer() { return nth_number(3, "/proc/sys/net/ipv4/tcp_rmem"); }
 std::int64_t tcp_memory_pressure() { return pages(nth_number(2, "/proc/sys/net/ipv4/tcp_mem")); }
 
 }  // namespace ambbpf::test

@@ -25,6 +25,7 @@ HeldMemory operator-(const HeldMemory& after, const HeldMemory& before);
 
 // The largest send buffer that the kernel gives a socket by itself (net.ipv4.tcp_wmem).
 std::int64_t largest_send_buffer();
+std::int64_t largest_receive_buffer();  // … tcp_rmem
 // What all TCP of the machine may use before the kernel shrinks buffers (net.ipv4.tcp_mem).
 std::int64_t tcp_memory_pressure();
 

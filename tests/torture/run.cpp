@@ -43,9 +43,10 @@ Result<std::unique_ptr<ProxyUnderTest>> start_proxy(const Settings& settings,
   ProxySettings proxy_settings;
   proxy_settings.relay.engine = settings.engine;
   proxy_settings.threads = settings.threads;
-  if (settings.at_once)
-    proxy_settings.relay.promotion = {
-        .turns = 0, .age = std::chrono::milliseconds(0), .only_where_faster = false};
+  // At once, or in the midst of things; by default few of these connections would enter the map.
+  proxy_settings.relay.promotion = {.turns = settings.at_once ? 0U : 6U,
+                                    .age = std::chrono::milliseconds(settings.at_once ? 0 : 50),
+                                    .only_where_faster = false};
   auto proxy = ProxyUnderTest::start(proxy_settings);
   if (!proxy) return proxy;
   std::vector<tcp::endpoint> addresses;

@@ -50,13 +50,15 @@ void Plane::go_on_later(Direction& direction) {
 void Plane::count_turn(int events) {
   constexpr double kWeight = 1.0 / 8;
   events_a_turn += (events - events_a_turn) * kWeight;
+  last_turn = Clock::now();
 }
 
 // Then one wake-up serves many connections, and user space is as cheap as the kernel's worker,
 // which is woken for each of them.
 bool Plane::is_busy() const {
   constexpr double kManyEvents = 4;
-  return events_a_turn >= kManyEvents;
+  constexpr auto kPause = 10ms;
+  return events_a_turn >= kManyEvents && Clock::now() - last_turn < kPause;
 }
 
 bool Plane::has_few_connections() const {
@@ -133,6 +135,7 @@ void Connection::advance(Direction& direction) {
       return wait_for(waiting, direction);
     direction.state = State::kUser;
     direction.recheck = {};
+    direction.waited_for = 0;
   }
 
   End& source = source_of(direction);

@@ -87,8 +87,9 @@ struct Plane {
   Agenda agenda;
   std::vector<Direction*> unfinished;  // to go on with
   double events_a_turn = 0;            // of late
-  RelayCounts counts;                  // the totals; what is "now" is counted when asked for
-  std::list<Connection> retired;       // closed in this turn: events may still name them
+  Clock::time_point last_turn{};
+  RelayCounts counts;             // the totals; what is "now" is counted when asked for
+  std::list<Connection> retired;  // closed in this turn: events may still name them
   std::list<Connection> connections;
 
  private:
@@ -135,6 +136,7 @@ class Connection {
   bool is_faster_in_kernel() const;
   void promote();
   bool take_all_in_hand();
+  void write_what_is_in_hand();
   void open_gate(Direction& direction);
   void take_back(Direction& direction);
 

@@ -44,9 +44,14 @@ Backlog Connection::backlog(const Direction& direction) {
 void Connection::consider_kernel(Direction& direction) {
   if (!plane_.kernel) return;
   if (!slots_) {
-    if (stays_in_user_ || !has_earned_promotion() || other(direction).pump.has_bytes_in_hand())
-      return;
-    return promote();
+    if (stays_in_user_ || other(direction).pump.has_bytes_in_hand()) return;
+    if (other(direction).state == Direction::State::kEnded) return;  // it would be refused
+    if (has_earned_promotion()) return promote();
+    // It may have nothing more to say.
+    const auto now = Clock::now();
+    if (direction.source == kClient && now - adopted_at_ >= plane_.options.promotion.age)
+      plane_.agenda.note(direction, now + plane_.options.promotion.age);
+    return;
   }
   if (!slots_->whole) return;
   if (Clock::now() < direction.stay_until)
@@ -70,7 +75,7 @@ bool Connection::is_faster_in_kernel() const {
 void Connection::promote() {
   // Whole segments only from here on: the program gets a segment that was read in part whole, and
   // its beginning would arrive twice.
-  if (!take_all_in_hand()) return;
+  if (!take_all_in_hand()) return write_what_is_in_hand();
   auto slots = plane_.kernel->enter(ends_[kClient].socket.get(), ends_[kBackend].socket.get());
   if (!slots || !slots->whole) {
     stays_in_user_ = true;
@@ -79,7 +84,7 @@ void Connection::promote() {
         slots ? "the backend's socket was refused" : slots.error().message();
     log::debug("a connection stays in user space: {}", plane_.counts.last_refusal);
   }
-  if (!slots) return;
+  if (!slots) return write_what_is_in_hand();
 
   ++plane_.counts.promoted;
   slots_ = *slots;
@@ -89,11 +94,18 @@ void Connection::promote() {
   for (auto& direction : directions_) advance(direction);
 }
 
+// The target may be writable and have said so long ago: no event will come.
+void Connection::write_what_is_in_hand() {
+  if (closed_) return;
+  for (auto& direction : directions_)
+    if (direction.pump.has_bytes_in_hand() && !direction.unfinished) plane_.go_on_later(direction);
+}
+
 // Empties both sockets' receive queues. False: not now, or the connection is gone.
 bool Connection::take_all_in_hand() {
   for (auto& direction : directions_) {
     if (direction.state == Direction::State::kEnded) continue;
-    const auto outcome = direction.pump.take_all(source_of(direction).socket.get());
+    const auto outcome = direction.pump.take_all(source_of(direction).socket.get(), plane_.tools);
     if (outcome == Pump::Outcome::kSourceFailed)
       reset(name_of(source_of(direction)), direction.pump.error());
     if (outcome != Pump::Outcome::kDrained) return false;
@@ -150,6 +162,7 @@ void Connection::take_back(Direction& direction) {
   // Waits for the verdict that may be under way: from here on `redirected` stands still.
   tcp_counts(source_of(direction).socket.get());
   direction.state = Direction::State::kSettling;
+  direction.waited_for = 0;
   ++plane_.counts.taken_back;
 }
 

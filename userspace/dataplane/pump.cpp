@@ -103,21 +103,17 @@ Pump::Outcome Pump::flush_rest(int target) {
   return Outcome::kDrained;
 }
 
-Pump::Outcome Pump::take_all(int source) {
-  constexpr std::size_t kMoreOnItsWay = 256 * 1024;  // so that no read ends inside a segment
-  constexpr std::uint64_t kMostInHand = 1024 * 1024;
+Pump::Outcome Pump::take_all(int source, PumpTools& tools) {
   constexpr int kAttempts = 16;  // each urgent byte ends a read
   for (int attempt = 0; attempt < kAttempts; ++attempt) {
     const auto counts = tcp_counts(source);
     if (!counts || counts->received == read_) return Outcome::kDrained;
-    if (counts->received - written_ > kMostInHand) return Outcome::kUnfinished;
-    const auto had = rest_.size();
-    rest_.resize(had + counts->received - read_ + kMoreOnItsWay);
-    const auto got = ::recv(source, rest_.data() + had, rest_.size() - had, MSG_DONTWAIT);
-    const int error = errno;
-    rest_.resize(had + static_cast<std::size_t>(std::max<ssize_t>(got, 0)));
-    if (got < 0 && error != EAGAIN && error != EINTR) return failed(Outcome::kSourceFailed, error);
+    if (counts->received - written_ > PumpTools::kMostInHand) return Outcome::kUnfinished;
+    auto& buffer = tools.large_buffer();
+    const auto got = ::recv(source, buffer.data(), buffer.size(), MSG_DONTWAIT);
+    if (got < 0 && errno != EAGAIN && errno != EINTR) return failed(Outcome::kSourceFailed, errno);
     if (got <= 0) return Outcome::kDrained;  // only the FIN is left, or bytes that are not here yet
+    rest_.insert(rest_.end(), buffer.begin(), buffer.begin() + got);
     read_ += static_cast<std::uint64_t>(got);
   }
   return Outcome::kUnfinished;

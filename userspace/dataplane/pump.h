@@ -29,11 +29,20 @@ class PumpTools {
 
   std::byte* buffer() { return buffer_.get(); }
 
+  // For taking all that a socket has, if that is no more than kMostInHand: larger than that, so
+  // that no read ends inside a segment that is just arriving.
+  static constexpr std::size_t kMostInHand = 1024 * 1024;
+  std::vector<std::byte>& large_buffer() {
+    large_buffer_.resize(kMostInHand + 256 * 1024);
+    return large_buffer_;
+  }
+
   std::optional<Pipe> take_pipe();  // empty when the kernel refuses (EMFILE, ENFILE)
   void give_back(Pipe empty);
 
  private:
   std::unique_ptr<std::byte[]> buffer_;
+  std::vector<std::byte> large_buffer_;  // empty until it is asked for
   std::vector<Pipe> pipes_;
 };
 
@@ -71,7 +80,7 @@ class Pump {
   // Takes everything that the source has into hand, and leaves the kernel with no segment that has
   // been read in part. kDrained: done; kUnfinished: there is too much of it to be held, or more is
   // coming faster than it can be taken.
-  Outcome take_all(int source);
+  Outcome take_all(int source, PumpTools& tools);
 
   // Its last read was so large that the next one is better spliced.
   bool reads_in_bulk() const;

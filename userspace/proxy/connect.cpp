@@ -68,12 +68,15 @@ awaitable<Result<UniqueFd>> finish_connect(Connecting connecting,
   const auto what = [&] { return "connect to " + to_string(connecting.address); };
   if (connecting.error == EALREADY) {
     const auto executor = co_await asio::this_coro::executor;
-    tcp::socket socket(executor, connecting.address.protocol(), connecting.socket.release());
+    boost::system::error_code refused;
+    tcp::socket socket(executor);
+    socket.assign(connecting.address.protocol(), connecting.socket.get(), refused);
+    if (refused) co_return fail(what(), refused);
+    (void)connecting.socket.release();
     asio::steady_timer deadline(executor, timeout);
     const auto first = co_await (socket.async_wait(tcp::socket::wait_write, as_tuple) ||
                                  deadline.async_wait(as_tuple));
     if (first.index() == 1) co_return fail_errno(what(), ETIMEDOUT);
-    boost::system::error_code refused;
     connecting.socket = UniqueFd(socket.release(refused));
     if (refused) co_return fail(what(), refused);
     connecting.error = connect_error(connecting);

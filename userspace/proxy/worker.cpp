@@ -149,6 +149,7 @@ void Worker::relay(UniqueFd client, Service& service, Dialled dialled) {
 void Worker::stop_accepting() {
   asio::post(io_, [this] {
     for (const auto& listening : listening_) {
+      if (!listening->socket.is_open()) continue;
       // Who has been let in by the kernel already is served, not reset by the close.
       while (accept_some(*listening) == Accepted::kSome) continue;
       listening->socket.close();

@@ -54,9 +54,12 @@ void Loop::accept_all() {
 
 void Loop::turn() {
   std::array<epoll_event, 256> events;
-  const auto nanoseconds = std::chrono::nanoseconds(pause()).count();
-  const timespec wait{.tv_sec = 0, .tv_nsec = nanoseconds};
-  const int count = ::epoll_pwait2(epoll_.get(), events.data(), events.size(), &wait, nullptr);
+  // In milliseconds: epoll_pwait2(2), which takes less, is there since Linux 5.11 only.
+  const auto wait = std::chrono::ceil<std::chrono::milliseconds>(pause()).count();
+  const int count = ::epoll_wait(epoll_.get(), events.data(), static_cast<int>(events.size()),
+                                 static_cast<int>(wait));
+  if (count < 0 && errno != EINTR)
+    throw std::system_error(errno, std::generic_category(), "epoll_wait");
   for (int i = 0; i < count; ++i) {
     if (auto* peer = static_cast<Peer*>(events[static_cast<std::size_t>(i)].data.ptr)) {
       peer->ready();

@@ -111,6 +111,17 @@ class Reader {
   std::optional<std::string> complaint_;
 };
 
+// RapidJSON's writer leaves the control character DEL as it is; it can only stand inside a string.
+std::string escape_del(std::string_view json) {
+  std::string out;
+  for (const char c : json)
+    if (c == '\x7f')
+      out += "\\u007f";
+    else
+      out += c;
+  return out;
+}
+
 }  // namespace
 
 std::string to_json(const StatusReport& report) {
@@ -121,7 +132,7 @@ std::string to_json(const StatusReport& report) {
   out.Key("degraded");
   out.Bool(is_degraded(report));
   out.EndObject();
-  return {buffer.GetString(), buffer.GetSize()};
+  return escape_del({buffer.GetString(), buffer.GetSize()});
 }
 
 Result<StatusReport> status_report_from_json(std::string_view json) {

@@ -4,11 +4,11 @@
 #include <string>
 
 #include "tests/fuzz/require.h"
-#include "userspace/discovery/endpoint_value.h"
-#include "userspace/discovery/etcd_url.h"
 #include "userspace/discovery/name_source.h"
-#include "userspace/discovery/quote.h"
 #include "userspace/endpoints/endpoint.h"
+#include "userspace/endpoints/endpoint_value.h"
+#include "userspace/etcd/url.h"
+#include "userspace/support/quote.h"
 
 namespace ambbpf::fuzz {
 namespace {

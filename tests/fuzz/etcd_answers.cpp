@@ -3,10 +3,10 @@
 #include <string>
 
 #include "tests/fuzz/require.h"
-#include "userspace/discovery/base64.h"
-#include "userspace/discovery/etcd_v2_decode.h"
-#include "userspace/discovery/etcd_v3_decode.h"
 #include "userspace/discovery/service_keys.h"
+#include "userspace/etcd/base64.h"
+#include "userspace/etcd/v2_decode.h"
+#include "userspace/etcd/v3_decode.h"
 #include "userspace/support/json.h"
 #include "userspace/support/log.h"
 

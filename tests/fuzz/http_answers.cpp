@@ -12,7 +12,7 @@
 #include <string>
 
 #include "tests/fuzz/require.h"
-#include "userspace/discovery/http_client.h"
+#include "userspace/http/http_client.h"
 #include "userspace/support/unique_fd.h"
 
 namespace ambbpf::fuzz {

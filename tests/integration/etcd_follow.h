@@ -10,7 +10,6 @@
 
 #include "tests/support/etcd_process.h"
 #include "userspace/discovery/etcd_source.h"
-#include "userspace/discovery/http_client.h"
 #include "userspace/support/asio.h"
 
 namespace ambbpf::test {
@@ -18,8 +17,8 @@ namespace ambbpf::test {
 class Follow {
  public:
   Follow(EtcdApi api, EtcdOptions options, const std::string& service = "web")
-      : http_(io_.get_executor()) {
-    sources_ = make_etcd_sources(api, http_, service, options);
+      : client_(io_.get_executor()) {
+    sources_ = make_etcd_sources(api, client_, service, options);
     published_.resize(sources_.size());
     for (std::size_t i = 0; i < sources_.size(); ++i)
       spawn(io_, sources_[i]->run([this, i](std::vector<Endpoint> endpoints) {
@@ -75,7 +74,7 @@ class Follow {
 
  private:
   asio::io_context io_{1};
-  HttpClient http_;
+  EtcdClient client_;
   std::vector<std::unique_ptr<Source>> sources_;
   std::vector<std::vector<std::vector<Endpoint>>> published_;
 };

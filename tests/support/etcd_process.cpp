@@ -18,7 +18,7 @@
 #include <thread>
 
 #include "tests/support/free_port.h"
-#include "userspace/discovery/base64.h"
+#include "userspace/etcd/base64.h"
 #include "userspace/support/json.h"
 #include "userspace/support/unique_fd.h"
 

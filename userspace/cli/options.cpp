@@ -10,7 +10,7 @@
 #include <set>
 
 #include "userspace/admin/plain_text.h"
-#include "userspace/discovery/etcd_url.h"
+#include "userspace/etcd/url.h"
 #include "userspace/proxy/listen.h"
 
 namespace ambbpf {

@@ -11,8 +11,8 @@
 
 #include "userspace/cli/status.h"
 #include "userspace/dataplane/engine.h"
-#include "userspace/discovery/etcd_types.h"
 #include "userspace/discovery/name_source.h"
+#include "userspace/etcd/types.h"
 #include "userspace/proxy/dial.h"
 
 namespace ambbpf {

@@ -3,8 +3,8 @@
 
 #include <fmt/format.h>
 
-#include "userspace/discovery/quote.h"
 #include "userspace/support/log.h"
+#include "userspace/support/quote.h"
 
 namespace ambbpf {
 namespace {

@@ -5,9 +5,9 @@
 #include <string>
 #include <vector>
 
-#include "userspace/discovery/etcd_types.h"
 #include "userspace/discovery/service_keys.h"
 #include "userspace/discovery/source.h"
+#include "userspace/etcd/types.h"
 #include "userspace/support/backoff.h"
 
 namespace ambbpf {

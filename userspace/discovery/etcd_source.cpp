@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "userspace/discovery/etcd_source.h"
 
-#include "userspace/discovery/etcd_v2.h"
-#include "userspace/discovery/etcd_v3.h"
+#include "userspace/etcd/directory.h"
+#include "userspace/etcd/v2.h"
+#include "userspace/etcd/v3.h"
 
 namespace ambbpf {
 
@@ -20,12 +21,12 @@ void WakeUp::all() {
 }
 
 template <class Api>
-EtcdSource<Api>::EtcdSource(HttpClient& http, std::string_view service, EtcdOptions options,
+EtcdSource<Api>::EtcdSource(EtcdClient& client, std::string_view service, EtcdOptions options,
                             std::shared_ptr<WakeUp> wake_up)
     : follower_(Api::kKind, etcd_directory(options.prefix, service), options),
-      api_(http, follower_.directory(), options),
+      api_(client, follower_.directory(), options),
       wake_up_(std::move(wake_up)),
-      pause_(wake_up_->add_sleeper(http.executor())) {}
+      pause_(wake_up_->add_sleeper(client.executor())) {}
 
 template <class Api>
 awaitable<void> EtcdSource<Api>::run(Publish publish) {
@@ -82,15 +83,15 @@ void EtcdSource<Api>::doubt() {
 template class EtcdSource<EtcdV2>;
 template class EtcdSource<EtcdV3>;
 
-std::vector<std::unique_ptr<Source>> make_etcd_sources(EtcdApi api, HttpClient& http,
+std::vector<std::unique_ptr<Source>> make_etcd_sources(EtcdApi api, EtcdClient& client,
                                                        std::string_view service,
                                                        const EtcdOptions& options) {
   std::vector<std::unique_ptr<Source>> sources;
   const auto wake_up = std::make_shared<WakeUp>();
   if (api != EtcdApi::kV3)
-    sources.push_back(std::make_unique<EtcdSource<EtcdV2>>(http, service, options, wake_up));
+    sources.push_back(std::make_unique<EtcdSource<EtcdV2>>(client, service, options, wake_up));
   if (api != EtcdApi::kV2)
-    sources.push_back(std::make_unique<EtcdSource<EtcdV3>>(http, service, options, wake_up));
+    sources.push_back(std::make_unique<EtcdSource<EtcdV3>>(client, service, options, wake_up));
   return sources;
 }
 

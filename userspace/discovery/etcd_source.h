@@ -8,8 +8,8 @@
 #include <vector>
 
 #include "userspace/discovery/etcd_follower.h"
-#include "userspace/discovery/http_client.h"
 #include "userspace/discovery/source.h"
+#include "userspace/etcd/client.h"
 
 namespace ambbpf {
 
@@ -24,11 +24,11 @@ class WakeUp {
   std::vector<std::weak_ptr<asio::steady_timer>> sleepers_;
 };
 
-// `Api` is EtcdV2 or EtcdV3. All members are for the thread of `http`, which outlives *this.
+// `Api` is EtcdV2 or EtcdV3. All members are for the thread of `client`, which outlives *this.
 template <class Api>
 class EtcdSource final : public Source {
  public:
-  EtcdSource(HttpClient& http, std::string_view service, EtcdOptions options,
+  EtcdSource(EtcdClient& client, std::string_view service, EtcdOptions options,
              std::shared_ptr<WakeUp> wake_up = std::make_shared<WakeUp>());
 
   awaitable<void> run(Publish publish) override;
@@ -49,7 +49,7 @@ class EtcdSource final : public Source {
 
 // One source for kV2 or kV3. For kAuto both: each asks by doing and rests in kNotServed where the
 // server does not speak its API; the service unites their sets.
-std::vector<std::unique_ptr<Source>> make_etcd_sources(EtcdApi api, HttpClient& http,
+std::vector<std::unique_ptr<Source>> make_etcd_sources(EtcdApi api, EtcdClient& client,
                                                        std::string_view service,
                                                        const EtcdOptions& options);
 

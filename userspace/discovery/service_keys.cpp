@@ -3,9 +3,9 @@
 
 #include <set>
 
-#include "userspace/discovery/endpoint_value.h"
-#include "userspace/discovery/quote.h"
+#include "userspace/endpoints/endpoint_value.h"
 #include "userspace/support/log.h"
+#include "userspace/support/quote.h"
 
 namespace ambbpf {
 namespace {
@@ -18,18 +18,6 @@ bool covers(std::string_view directory, std::string_view key) {
 }
 
 }  // namespace
-
-std::string etcd_directory(std::string_view prefix, std::string_view service) {
-  std::string directory;
-  for (const auto part : {prefix, std::string_view("/"), service}) {
-    for (const char c : part) {
-      if (directory.empty() && c != '/') directory += '/';
-      if (c != '/' || !directory.ends_with('/')) directory += c;
-    }
-  }
-  while (directory.ends_with('/')) directory.pop_back();
-  return directory;
-}
 
 bool ServiceKeys::is_own(std::string_view key) const {
   if (!covers(directory_, key) || key.size() <= directory_.size() + 1) return false;

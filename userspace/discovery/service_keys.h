@@ -7,13 +7,10 @@
 #include <string_view>
 #include <vector>
 
-#include "userspace/discovery/etcd_types.h"
 #include "userspace/discovery/source.h"
+#include "userspace/etcd/types.h"
 
 namespace ambbpf {
-
-// "/services" and "web" make "/services/web"; doubled and trailing slashes are dropped.
-std::string etcd_directory(std::string_view prefix, std::string_view service);
 
 // The keys directly below a service's directory, and what they stand for. Deeper keys, and names
 // that begin with '_' (etcd hides those), are none of a service's.

@@ -1,28 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "userspace/discovery/etcd_v2.h"
+#include "userspace/etcd/v2.h"
 
 #include <fmt/format.h>
 
-#include <cctype>
 #include <charconv>
 
-#include "userspace/discovery/etcd_v2_decode.h"
-#include "userspace/discovery/quote.h"
+#include "userspace/etcd/v2_decode.h"
+#include "userspace/support/quote.h"
 
 namespace ambbpf {
 namespace {
-
-std::string url_encode(std::string_view path) {
-  std::string encoded;
-  for (const char c : path) {
-    const auto byte = static_cast<unsigned char>(c);
-    if (std::isalnum(byte) || std::string_view("/-._~").find(c) != std::string_view::npos)
-      encoded += c;
-    else
-      encoded += fmt::format("%{:02X}", byte);
-  }
-  return encoded;
-}
 
 // From the head, which also tells it of a key that does not exist and of a poll still waiting.
 std::optional<EtcdPosition> position_of(const HttpHead& head) {
@@ -60,22 +47,15 @@ EtcdNews list_again(std::string why) { return EtcdNews{{}, 0, std::move(why)}; }
 
 }  // namespace
 
-EtcdV2::EtcdV2(HttpClient& http, const std::string& directory, const EtcdOptions& options)
-    : http_(http),
+EtcdV2::EtcdV2(EtcdClient& client, const std::string& directory, const EtcdOptions& options)
+    : client_(client),
       directory_(directory),
-      path_("/v2/keys" + url_encode(directory)),
+      path_(url_encode(directory)),
       timeout_(options.request_timeout) {}
 
-HttpRequest EtcdV2::request(const std::string& url, const std::string& query) const {
-  HttpRequest request;
-  request.url = url + path_ + query;
-  request.timeout = timeout_;
-  return request;
-}
-
 awaitable<Result<EtcdListing>> EtcdV2::list(std::string url) {
-  auto get = request(url, "?recursive=true");
-  const auto response = co_await http_.request(std::move(get));
+  const auto response =
+      co_await client_.request_v2("GET", url, path_ + "?recursive=true", timeout_);
   if (!response) co_return tl::unexpected(response.error());
   auto listing = listing_of(*response);
   if (!listing)
@@ -93,8 +73,8 @@ awaitable<Result<EtcdNews>> EtcdV2::next(std::string url, EtcdPosition known,
 // etcd sends the head at once. It shows a cluster that was wiped, whose history would reach our
 // index only much later.
 awaitable<Result<EtcdNews>> EtcdV2::begin_poll(std::string url, EtcdPosition known) {
-  auto get = request(url, fmt::format("?wait=true&recursive=true&waitIndex={}", known.index + 1));
-  auto poll = co_await http_.open(std::move(get));
+  auto target = fmt::format("{}?wait=true&recursive=true&waitIndex={}", path_, known.index + 1);
+  auto poll = co_await client_.open_v2(std::move(url), std::move(target), timeout_);
   if (!poll) co_return tl::unexpected(poll.error());
   poll_ = std::move(*poll);
   const auto position = position_of(poll_.head());

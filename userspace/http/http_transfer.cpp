@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "userspace/discovery/http_transfer.h"
+#include "userspace/http/http_transfer.h"
 
 #include <fmt/format.h>
 #include <netinet/in.h>
@@ -10,7 +10,7 @@
 #include <charconv>
 #include <new>
 
-#include "userspace/discovery/quote.h"
+#include "userspace/support/quote.h"
 
 namespace ambbpf {
 namespace {
@@ -32,13 +32,16 @@ void set_keep_alive(int fd) {
 
 }  // namespace
 
-HttpTransfer::HttpTransfer(const std::shared_ptr<CurlLoop>& loop, HttpRequest request)
+HttpTransfer::HttpTransfer(const std::shared_ptr<CurlLoop>& loop,
+                           std::shared_ptr<const HttpAccess> access, HttpRequest request)
     : loop_(loop),
+      access_(std::move(access)),
       request_(std::move(request)),
       easy_(curl_easy_init()),
       changed_(loop->executor()) {
   if (!easy_) throw std::bad_alloc();
   set_options();
+  set_access();
   set_method();
   loop->add(easy_.get(), [this](CURLcode result) { finished(result); });
 }
@@ -68,6 +71,21 @@ void HttpTransfer::set_options() {
   curl_easy_setopt(easy, CURLOPT_HEADERDATA, this);
   curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, &HttpTransfer::on_body);
   curl_easy_setopt(easy, CURLOPT_WRITEDATA, this);
+}
+
+void HttpTransfer::set_access() {
+  CURL* easy = easy_.get();
+  const auto set = [easy](CURLoption option, const std::string& value) {
+    if (!value.empty()) curl_easy_setopt(easy, option, value.c_str());
+  };
+  set(CURLOPT_UNIX_SOCKET_PATH, access_->unix_socket);
+  set(CURLOPT_CAINFO, access_->ca);
+  set(CURLOPT_SSLCERT, access_->certificate);
+  set(CURLOPT_SSLKEY, access_->key);
+  if (!request_.user) return;
+  curl_easy_setopt(easy, CURLOPT_HTTPAUTH, static_cast<long>(CURLAUTH_BASIC));
+  curl_easy_setopt(easy, CURLOPT_USERNAME, request_.user->name.c_str());
+  curl_easy_setopt(easy, CURLOPT_PASSWORD, request_.user->password.c_str());
 }
 
 void HttpTransfer::set_method() {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "userspace/discovery/curl_loop.h"
+#include "userspace/http/curl_loop.h"
 
 #include <new>
 

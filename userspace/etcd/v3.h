@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include <cstddef>
 #include <string>
 
-#include "userspace/discovery/etcd_types.h"
-#include "userspace/discovery/http_client.h"
+#include "userspace/etcd/client.h"
+#include "userspace/etcd/types.h"
 
 namespace ambbpf {
 
@@ -15,7 +14,7 @@ class EtcdV3 {
  public:
   static constexpr const char* kKind = "etcd v3";
 
-  EtcdV3(HttpClient& http, const std::string& directory, const EtcdOptions& options);
+  EtcdV3(EtcdClient& client, const std::string& directory, const EtcdOptions& options);
 
   awaitable<Result<EtcdListing>> list(std::string url);
   awaitable<Result<EtcdNews>> next(std::string url, EtcdPosition known, Clock::time_point deadline);
@@ -24,12 +23,10 @@ class EtcdV3 {
 
  private:
   awaitable<Result<EtcdNews>> begin_watch(std::string url, EtcdPosition known);
-  HttpRequest request(const std::string& url, const char* call, std::string body) const;
 
-  HttpClient& http_;
+  EtcdClient& client_;
   const std::string directory_;
   const std::chrono::milliseconds timeout_;
-  std::size_t gateway_ = 0;  // under which of the gateway's names the last answer came
   HttpStream watch_;
 };
 

@@ -18,11 +18,26 @@ namespace ambbpf {
 class CurlLoop;
 class HttpTransfer;
 
+// How a server is reached and convinced; files are PEM, and read again for every connection.
+struct HttpAccess {
+  std::string unix_socket;  // path; empty: TCP, to the URL's host
+  std::string ca;           // file of the authorities to trust; empty: the system's
+  std::string certificate;  // file of the client's certificate; empty: none is shown
+  std::string key;          // file of its key
+};
+
+// For HTTP Basic (RFC 7617).
+struct HttpUser {
+  std::string name;
+  std::string password;
+};
+
 struct HttpRequest {
   std::string url;
   std::string method = "GET";
   std::string body;                 // sent with every method but GET
   std::vector<std::string> fields;  // "Name: value"
+  std::optional<HttpUser> user;
   std::chrono::milliseconds connect_timeout{2000};
   std::chrono::milliseconds timeout{5000};  // for request() in all, for open() to the head's end
 };
@@ -45,7 +60,7 @@ struct HttpResponse {
 struct StreamPiece {
   enum class Kind { kText, kQuiet, kEnd };
   Kind kind;         // kQuiet: the deadline passed or interrupt() was called
-  std::string text;  // kText: a line without its end, or all the rest
+  std::string text;  // kText: a line without its end, what has come, or all the rest
 };
 
 // An answer whose head has arrived. One reader at a time; to destroy it stops the transfer.
@@ -59,6 +74,9 @@ class HttpStream {
 
   // The last line needs no line end. kEnd: the answer is complete.
   awaitable<Result<StreamPiece>> read_line(Clock::time_point deadline) const;
+
+  // kText: what has arrived, at least a byte. kEnd: the answer is complete.
+  awaitable<Result<StreamPiece>> read_some(Clock::time_point deadline) const;
 
   // kText once the answer is complete; its text may be empty.
   awaitable<Result<StreamPiece>> read_rest(Clock::time_point deadline) const;
@@ -78,7 +96,7 @@ class HttpClient {
  public:
   static constexpr std::size_t kLongest = 16 * 1024 * 1024;  // bytes
 
-  explicit HttpClient(asio::any_io_executor executor);
+  explicit HttpClient(asio::any_io_executor executor, HttpAccess access = {});
 
   awaitable<Result<HttpResponse>> request(HttpRequest request);
 
@@ -89,6 +107,7 @@ class HttpClient {
 
  private:
   std::shared_ptr<CurlLoop> loop_;
+  std::shared_ptr<const HttpAccess> access_;
 };
 
 }  // namespace ambbpf

@@ -1,18 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "userspace/discovery/etcd_v3.h"
+#include "userspace/etcd/v3.h"
 
 #include <fmt/format.h>
 
-#include <array>
-
-#include "userspace/discovery/etcd_v3_decode.h"
-#include "userspace/discovery/quote.h"
+#include "userspace/etcd/v3_decode.h"
+#include "userspace/support/quote.h"
 
 namespace ambbpf {
 namespace {
-
-// 3.4 on; 3.3; 3.0 to 3.2.
-constexpr std::array<const char*, 3> kGateways{"/v3", "/v3beta", "/v3alpha"};
 
 EtcdNews list_again(std::string why) { return EtcdNews{{}, 0, std::move(why)}; }
 
@@ -32,32 +27,17 @@ Result<EtcdNews> news_of(EtcdV3Watched watched, const EtcdPosition& known) {
 
 }  // namespace
 
-EtcdV3::EtcdV3(HttpClient& http, const std::string& directory, const EtcdOptions& options)
-    : http_(http), directory_(directory), timeout_(options.request_timeout) {}
-
-HttpRequest EtcdV3::request(const std::string& url, const char* call, std::string body) const {
-  HttpRequest request;
-  request.url = url + kGateways[gateway_] + call;
-  request.method = "POST";
-  request.body = std::move(body);
-  request.fields = {"Content-Type: application/json"};
-  request.timeout = timeout_;
-  return request;
-}
+EtcdV3::EtcdV3(EtcdClient& client, const std::string& directory, const EtcdOptions& options)
+    : client_(client), directory_(directory), timeout_(options.request_timeout) {}
 
 awaitable<Result<EtcdListing>> EtcdV3::list(std::string url) {
-  Result<EtcdListing> listing;
-  for (std::size_t tried = 0; tried < kGateways.size(); ++tried) {
-    auto range = request(url, "/kv/range", encode_v3_range(directory_));
-    const auto response = co_await http_.request(std::move(range));
-    if (!response) co_return tl::unexpected(response.error());
-    listing = listing_of(*response);
-    if (!listing)
-      co_return fail(
-          fmt::format("list {} at {}: {}", printable(directory_), url, listing.error().message()));
-    if (listing->served) break;
-    gateway_ = (gateway_ + 1) % kGateways.size();
-  }
+  const auto response =
+      co_await client_.request_v3(url, "/kv/range", encode_v3_range(directory_), timeout_);
+  if (!response) co_return tl::unexpected(response.error());
+  auto listing = listing_of(*response);
+  if (!listing)
+    co_return fail(
+        fmt::format("list {} at {}: {}", printable(directory_), url, listing.error().message()));
   co_return listing;
 }
 
@@ -74,11 +54,9 @@ awaitable<Result<EtcdNews>> EtcdV3::next(std::string url, EtcdPosition known,
   co_return news_of(std::move(*watched), known);
 }
 
-// hasleader: a member that has lost its leader ends the watch, where it would else fall silent.
 awaitable<Result<EtcdNews>> EtcdV3::begin_watch(std::string url, EtcdPosition known) {
-  auto post = request(url, "/watch", encode_v3_watch(directory_, known.index + 1));
-  post.fields.emplace_back("Grpc-Metadata-hasleader: true");
-  auto watch = co_await http_.open(std::move(post));
+  auto watch = co_await client_.open_v3(std::move(url), "/watch",
+                                        encode_v3_watch(directory_, known.index + 1), timeout_);
   if (!watch) co_return tl::unexpected(watch.error());
   if (watch->head().status == 200) {
     watch_ = std::move(*watch);

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "userspace/discovery/etcd_v2_decode.h"
+#include "userspace/etcd/v2_decode.h"
 
 #include <fmt/format.h>
 
-#include "userspace/discovery/quote.h"
 #include "userspace/support/json.h"
+#include "userspace/support/quote.h"
 
 namespace ambbpf {
 namespace {

@@ -2,7 +2,7 @@
 // The bodies below were captured from etcd 3.4.23 with --enable-v2, unless said otherwise.
 #include <gtest/gtest.h>
 
-#include "userspace/discovery/etcd_v2_decode.h"
+#include "userspace/etcd/v2_decode.h"
 
 namespace ambbpf {
 namespace {

@@ -3,8 +3,9 @@
 
 #include <map>
 
-#include "userspace/discovery/etcd_url.h"
 #include "userspace/discovery/service_keys.h"
+#include "userspace/etcd/directory.h"
+#include "userspace/etcd/url.h"
 
 namespace ambbpf {
 namespace {

@@ -3,8 +3,8 @@
 
 #include <string>
 
-#include "userspace/discovery/etcd_types.h"
-#include "userspace/discovery/http_client.h"
+#include "userspace/etcd/client.h"
+#include "userspace/etcd/types.h"
 
 namespace ambbpf {
 
@@ -15,7 +15,7 @@ class EtcdV2 {
  public:
   static constexpr const char* kKind = "etcd v2";
 
-  EtcdV2(HttpClient& http, const std::string& directory, const EtcdOptions& options);
+  EtcdV2(EtcdClient& client, const std::string& directory, const EtcdOptions& options);
 
   awaitable<Result<EtcdListing>> list(std::string url);
 
@@ -32,9 +32,8 @@ class EtcdV2 {
  private:
   awaitable<Result<EtcdNews>> begin_poll(std::string url, EtcdPosition known);
   awaitable<Result<EtcdNews>> end_poll(EtcdPosition known, Clock::time_point deadline);
-  HttpRequest request(const std::string& url, const std::string& query) const;
 
-  HttpClient& http_;
+  EtcdClient& client_;
   const std::string directory_;
   const std::string path_;  // directory_, encoded
   const std::chrono::milliseconds timeout_;

@@ -8,7 +8,7 @@
 #include <string_view>
 #include <vector>
 
-#include "userspace/discovery/etcd_types.h"
+#include "userspace/etcd/types.h"
 #include "userspace/support/result.h"
 
 namespace ambbpf {

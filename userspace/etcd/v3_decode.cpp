@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "userspace/discovery/etcd_v3_decode.h"
+#include "userspace/etcd/v3_decode.h"
 
 #include <fmt/format.h>
 
 #include <algorithm>
 
-#include "userspace/discovery/base64.h"
-#include "userspace/discovery/quote.h"
+#include "userspace/etcd/base64.h"
 #include "userspace/support/json.h"
+#include "userspace/support/quote.h"
 
 namespace ambbpf {
 namespace {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "userspace/discovery/quote.h"
+#include "userspace/support/quote.h"
 
 #include <fmt/format.h>
 

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "userspace/discovery/etcd_url.h"
+#include "userspace/etcd/url.h"
 
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <cctype>
 
-#include "userspace/discovery/quote.h"
 #include "userspace/endpoints/endpoint.h"
+#include "userspace/support/quote.h"
 
 namespace ambbpf {
 namespace {

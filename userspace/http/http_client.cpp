@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "userspace/discovery/http_client.h"
+#include "userspace/http/http_client.h"
 
 #include <strings.h>
 
-#include "userspace/discovery/curl_loop.h"
-#include "userspace/discovery/http_transfer.h"
+#include "userspace/http/curl_loop.h"
+#include "userspace/http/http_transfer.h"
 
 namespace ambbpf {
 namespace {
@@ -28,6 +28,15 @@ awaitable<Result<StreamPiece>> read_line_of(TransferPtr transfer, Clock::time_po
   if (transfer->error() && !transfer->has_whole_line())
     co_return tl::unexpected(*transfer->error());
   co_return transfer->take_line();
+}
+
+awaitable<Result<StreamPiece>> read_some_of(TransferPtr transfer, Clock::time_point deadline) {
+  const bool ready = co_await wait_until(transfer, &HttpTransfer::has_some, deadline);
+  if (!ready) co_return StreamPiece{StreamPiece::Kind::kQuiet, {}};
+  auto piece = transfer->take_rest();
+  if (!piece.text.empty()) co_return piece;
+  if (transfer->error()) co_return tl::unexpected(*transfer->error());
+  co_return StreamPiece{StreamPiece::Kind::kEnd, {}};
 }
 
 awaitable<Result<StreamPiece>> read_rest_of(TransferPtr transfer, Clock::time_point deadline) {
@@ -68,25 +77,30 @@ awaitable<Result<StreamPiece>> HttpStream::read_line(Clock::time_point deadline)
   return read_line_of(transfer_, deadline);
 }
 
+awaitable<Result<StreamPiece>> HttpStream::read_some(Clock::time_point deadline) const {
+  return read_some_of(transfer_, deadline);
+}
+
 awaitable<Result<StreamPiece>> HttpStream::read_rest(Clock::time_point deadline) const {
   return read_rest_of(transfer_, deadline);
 }
 
 void HttpStream::interrupt() const { transfer_->interrupt(); }
 
-HttpClient::HttpClient(asio::any_io_executor executor)
-    : loop_(std::make_shared<CurlLoop>(std::move(executor))) {}
+HttpClient::HttpClient(asio::any_io_executor executor, HttpAccess access)
+    : loop_(std::make_shared<CurlLoop>(std::move(executor))),
+      access_(std::make_shared<const HttpAccess>(std::move(access))) {}
 
 const asio::any_io_executor& HttpClient::executor() const { return loop_->executor(); }
 
 awaitable<Result<HttpStream>> HttpClient::open(HttpRequest request) {
   const auto deadline = Clock::now() + request.timeout;
-  return head_of(std::make_shared<HttpTransfer>(loop_, std::move(request)), deadline);
+  return head_of(std::make_shared<HttpTransfer>(loop_, access_, std::move(request)), deadline);
 }
 
 awaitable<Result<HttpResponse>> HttpClient::request(HttpRequest request) {
   const auto deadline = Clock::now() + request.timeout;
-  return whole_of(std::make_shared<HttpTransfer>(loop_, std::move(request)), deadline);
+  return whole_of(std::make_shared<HttpTransfer>(loop_, access_, std::move(request)), deadline);
 }
 
 }  // namespace ambbpf

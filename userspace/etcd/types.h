@@ -52,6 +52,12 @@ struct EtcdNews {
   std::string list_again;           // why the watch cannot go on; empty: it can
 };
 
+// The user of an etcd with authentication switched on.
+struct EtcdUser {
+  std::string name;
+  std::string password;
+};
+
 enum class EtcdApi { kAuto, kV2, kV3 };
 
 struct EtcdOptions {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "userspace/discovery/base64.h"
+#include "userspace/etcd/base64.h"
 
 #include <cstdint>
 

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "userspace/discovery/endpoint_value.h"
+#include "userspace/endpoints/endpoint_value.h"
 
 #include <fmt/format.h>
 
-#include "userspace/discovery/quote.h"
 #include "userspace/endpoints/endpoint.h"
 #include "userspace/support/json.h"
+#include "userspace/support/quote.h"
 
 namespace ambbpf {
 namespace {

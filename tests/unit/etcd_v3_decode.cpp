@@ -2,8 +2,8 @@
 // The bodies below were captured from etcd 3.4.23, unless said otherwise.
 #include <gtest/gtest.h>
 
-#include "userspace/discovery/base64.h"
-#include "userspace/discovery/etcd_v3_decode.h"
+#include "userspace/etcd/base64.h"
+#include "userspace/etcd/v3_decode.h"
 
 namespace ambbpf {
 namespace {

@@ -9,8 +9,8 @@
 #include <optional>
 #include <string>
 
-#include "userspace/discovery/curl_loop.h"
-#include "userspace/discovery/http_client.h"
+#include "userspace/http/curl_loop.h"
+#include "userspace/http/http_client.h"
 
 namespace ambbpf {
 
@@ -18,7 +18,8 @@ namespace ambbpf {
 // that no coroutine goes on inside of libcurl's turn.
 class HttpTransfer {
  public:
-  HttpTransfer(const std::shared_ptr<CurlLoop>& loop, HttpRequest request);
+  HttpTransfer(const std::shared_ptr<CurlLoop>& loop, std::shared_ptr<const HttpAccess> access,
+               HttpRequest request);
   ~HttpTransfer();
   HttpTransfer(const HttpTransfer&) = delete;
   HttpTransfer& operator=(const HttpTransfer&) = delete;
@@ -26,6 +27,7 @@ class HttpTransfer {
   bool has_head() const { return head_complete_ || over_; }
   bool has_line() const { return has_whole_line() || over_; }
   bool has_whole_line() const { return line_end_ != std::string::npos; }
+  bool has_some() const { return unread_.size() > line_begin_ || over_; }
   bool is_over() const { return over_; }
 
   const HttpHead& head() const { return head_; }
@@ -49,6 +51,7 @@ class HttpTransfer {
   };
 
   void set_options();
+  void set_access();
   void set_method();
   void take_header_line(std::string_view line);
   void find_line_end(std::size_t from);
@@ -58,6 +61,7 @@ class HttpTransfer {
   static std::size_t on_body(char* data, std::size_t, std::size_t size, void* self);
 
   std::weak_ptr<CurlLoop> loop_;
+  std::shared_ptr<const HttpAccess> access_;
   HttpRequest request_;  // libcurl sends the body from here
   std::unique_ptr<CURL, FreeEasy> easy_;
   std::unique_ptr<curl_slist, FreeList> fields_;

@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: Apache-2.0
+// The way to etcd's members for all who read and write there.
+#pragma once
+
+#include <array>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "userspace/etcd/types.h"
+#include "userspace/http/http_client.h"
+
+namespace ambbpf {
+
+// Requests to etcd as one user. `url` is always a member's, as parse_etcd_urls gives it. For one
+// thread.
+class EtcdClient {
+ public:
+  explicit EtcdClient(asio::any_io_executor executor, HttpAccess access = {},
+                      std::optional<EtcdUser> user = std::nullopt);
+
+  const asio::any_io_executor& executor() const { return http_.executor(); }
+
+  // The keys API v2. `target` follows "/v2/keys": an encoded path and a query.
+  awaitable<Result<HttpResponse>> request_v2(std::string method, std::string url,
+                                             std::string target, std::chrono::milliseconds timeout);
+  awaitable<Result<HttpStream>> open_v2(std::string url, std::string target,
+                                        std::chrono::milliseconds timeout);
+
+  // The JSON gateway of API v3, under the name that it has at this member. `call` follows that
+  // name: "/kv/range". Status 404: the member has no such gateway.
+  awaitable<Result<HttpResponse>> request_v3(std::string url, std::string call, std::string body,
+                                             std::chrono::milliseconds timeout);
+  awaitable<Result<HttpStream>> open_v3(std::string url, std::string call, std::string body,
+                                        std::chrono::milliseconds timeout);
+
+ private:
+  HttpRequest v2(std::string method, std::string_view url, std::string_view target,
+                 std::chrono::milliseconds timeout) const;
+  HttpRequest v3(const std::string& url, std::string_view call, std::string body,
+                 std::chrono::milliseconds timeout);
+  void try_next_gateway(const std::string& url);
+
+  HttpClient http_;
+  std::optional<EtcdUser> user_;
+  std::map<std::string, std::size_t, std::less<>> gateways_;  // by URL: under which name it answers
+};
+
+// A path as it stands in a URL.
+std::string url_encode(std::string_view path);
+
+}  // namespace ambbpf

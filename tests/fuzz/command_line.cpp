@@ -38,10 +38,11 @@ class Environment {
 
 struct RequireSane {
   void operator()(const ProxyOptions& options) const {
-    require(!options.routes.empty() && !options.etcd.urls.empty(), "something to serve");
+    require(!options.routes.empty() && !options.etcd.options.urls.empty(), "something to serve");
     for (const auto& [service, listen] : options.routes)
       require(!service.empty() && listen.port() != 0, "a service and its port");
-    require(options.etcd.prefix.empty() || options.etcd.prefix.starts_with('/'), "a prefix");
+    require(options.etcd.options.prefix.empty() || options.etcd.options.prefix.starts_with('/'),
+            "a prefix");
     (*this)(options.forwarding);
   }
   void operator()(const ForwardOptions& options) const {

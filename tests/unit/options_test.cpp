@@ -45,15 +45,15 @@ TEST(Options, ProxyServesEachServiceOnItsPort) {
 
 TEST(Options, DefaultsAreThoseOfTheManual) {
   const auto options = parsed<ProxyOptions>({"proxy", "web", "8080"});
-  EXPECT_EQ(options.etcd.prefix, "/services");
-  EXPECT_EQ(options.api, EtcdApi::kAuto);
+  EXPECT_EQ(options.etcd.options.prefix, "/services");
+  EXPECT_EQ(options.etcd.api, EtcdApi::kAuto);
   EXPECT_EQ(options.forwarding.engine, std::nullopt);
   EXPECT_GE(options.forwarding.threads, 1U);
   EXPECT_EQ(options.forwarding.dial.connect_timeout, 1s);
   EXPECT_EQ(options.forwarding.dial.retries, 3U);
   EXPECT_EQ(options.forwarding.dial.hold, 3s);
   EXPECT_EQ(options.forwarding.drain, 5s);
-  EXPECT_EQ(options.etcd.urls,
+  EXPECT_EQ(options.etcd.options.urls,
             (std::vector<std::string>{"http://172.17.42.1:4001", "http://127.0.0.1:2379"}));
 }
 
@@ -85,9 +85,10 @@ TEST(Options, EverythingCanBeSet) {
                                              "/tmp/a.sock",
                                              "--log-level",
                                              "debug"});
-  EXPECT_EQ(options.etcd.urls, (std::vector<std::string>{"http://127.0.0.1:1", "http://[::1]:2"}));
-  EXPECT_EQ(options.api, EtcdApi::kV2);
-  EXPECT_EQ(options.etcd.prefix, "/a/b");
+  EXPECT_EQ(options.etcd.options.urls,
+            (std::vector<std::string>{"http://127.0.0.1:1", "http://[::1]:2"}));
+  EXPECT_EQ(options.etcd.api, EtcdApi::kV2);
+  EXPECT_EQ(options.etcd.options.prefix, "/a/b");
   EXPECT_EQ(to_string(options.routes.at(0).listen), "127.0.0.2:80");
   EXPECT_EQ(options.forwarding.engine, Engine::kSplice);
   EXPECT_EQ(options.forwarding.threads, 3U);
@@ -106,14 +107,14 @@ TEST(Options, EnvironmentTwinsAreReadAndTheCommandLineWins) {
   const auto options = parsed<ProxyOptions>({"proxy", "web", "80", "--retries", "1"});
   EXPECT_EQ(options.forwarding.engine, Engine::kCopy);
   EXPECT_EQ(options.forwarding.dial.retries, 1U);
-  EXPECT_EQ(options.etcd.urls, std::vector<std::string>{"http://127.0.0.1:9"});
+  EXPECT_EQ(options.etcd.options.urls, std::vector<std::string>{"http://127.0.0.1:9"});
 }
 
 TEST(Options, DockersLinkNamesTheEtcd) {
   const Environment address("ETCD_PORT_10000_TCP_ADDR", "127.0.0.7");
   const Environment port("ETCD_PORT_10000_TCP_PORT", "10001");
   const auto options = parsed<ProxyOptions>({"proxy", "web", "80"});
-  EXPECT_EQ(options.etcd.urls, std::vector<std::string>{"http://127.0.0.7:10001"});
+  EXPECT_EQ(options.etcd.options.urls, std::vector<std::string>{"http://127.0.0.7:10001"});
 }
 
 TEST(Options, ForwardListensOnTheOldPortByDefault) {

@@ -6,11 +6,10 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
-#include <cstdlib>
 #include <set>
 
 #include "userspace/admin/plain_text.h"
-#include "userspace/etcd/url.h"
+#include "userspace/cli/options_etcd.h"
 #include "userspace/proxy/listen.h"
 
 namespace ambbpf {
@@ -29,9 +28,7 @@ struct Given {
   std::string admin;
   std::string log_level = "info";
   std::string listen;
-  std::string etcd;
-  std::string etcd_api = "auto";
-  std::string prefix = "/services";
+  GivenEtcd etcd;
   std::vector<std::string> services_and_ports;
   std::string target;
   bool json = false;
@@ -114,14 +111,6 @@ Result<std::string> checked_service(const std::string& name) {
   return name;
 }
 
-Result<std::string> checked_prefix(const std::string& prefix) {
-  if (!prefix.starts_with('/') || prefix.find("//") != std::string::npos)
-    return fail(fmt::format("--prefix: '{}' is not an absolute path in etcd", prefix));
-  auto trimmed = prefix;
-  while (trimmed.ends_with('/')) trimmed.pop_back();
-  return trimmed;
-}
-
 Result<asio::ip::address> listen_address(const std::string& given) {
   if (given.empty()) return any_address();
   boost::system::error_code error;
@@ -157,15 +146,9 @@ Result<Command> proxy_options(const Given& given) {
   auto found = routes(given);
   if (!found) return tl::unexpected(found.error());
   options.routes = std::move(*found);
-  auto urls = given.etcd.empty() ? default_etcd_urls(::getenv) : parse_etcd_urls(given.etcd);
-  if (!urls) return fail("--etcd: " + urls.error().message());
-  options.etcd.urls = std::move(*urls);
-  auto prefix = checked_prefix(given.prefix);
-  if (!prefix) return tl::unexpected(prefix.error());
-  options.etcd.prefix = std::move(*prefix);
-  options.api = given.etcd_api == "v2"   ? EtcdApi::kV2
-                : given.etcd_api == "v3" ? EtcdApi::kV3
-                                         : EtcdApi::kAuto;
+  auto etcd = etcd_choice(given.etcd);
+  if (!etcd) return tl::unexpected(etcd.error());
+  options.etcd = std::move(*etcd);
   return options;
 }
 
@@ -196,19 +179,7 @@ void describe_proxy(CLI::App& app, Given& given) {
       ->type_name("PORT")
       ->expected(2, 2 * 512)
       ->required();
-  app.add_option(
-         "--etcd", given.etcd,
-         "Where etcd is, tried in turn (default: the Docker link ETCD_PORT_10000_TCP_*, else "
-         "http://172.17.42.1:4001, then http://127.0.0.1:2379)")
-      ->envname("AMBBPF_ETCD")
-      ->type_name("URL[,URL...]");
-  app.add_option("--etcd-api", given.etcd_api, "auto follows every API that the etcd serves")
-      ->envname("AMBBPF_ETCD_API")
-      ->check(CLI::IsMember({"auto", "v2", "v3"}))
-      ->capture_default_str();
-  app.add_option("--prefix", given.prefix, "The services are directories below this one")
-      ->envname("AMBBPF_PREFIX")
-      ->capture_default_str();
+  add_etcd(app, given.etcd);
   app.add_option("--listen", given.listen, "The local address (default: every one)")
       ->envname("AMBBPF_LISTEN")
       ->type_name("ADDRESS");

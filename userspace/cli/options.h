@@ -27,14 +27,19 @@ struct ForwardingOptions {
   std::string log_level = "info";
 };
 
+// Which etcd.
+struct EtcdChoice {
+  EtcdApi api = EtcdApi::kAuto;
+  EtcdOptions options;
+};
+
 struct ProxyOptions {
   struct Route {
     std::string service;
     tcp::endpoint listen;
   };
   std::vector<Route> routes;
-  EtcdApi api = EtcdApi::kAuto;
-  EtcdOptions etcd;
+  EtcdChoice etcd;
   ForwardingOptions forwarding;
 };
 

@@ -15,10 +15,11 @@ int run_proxy(const ProxyOptions& options) {
     complain(ambassador.error().message());
     return 1;
   }
+  const auto& choice = options.etcd;
   EtcdClient etcd((*ambassador)->io().get_executor());
   for (std::size_t i = 0; i < options.routes.size(); ++i)
     for (auto& source :
-         make_etcd_sources(options.api, etcd, options.routes[i].service, options.etcd))
+         make_etcd_sources(choice.api, etcd, options.routes[i].service, choice.options))
       (*ambassador)->follow(i, std::move(source));
   (*ambassador)->run();
   return 0;

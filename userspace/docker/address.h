@@ -13,7 +13,7 @@ namespace ambbpf {
 struct DockerAddress {
   std::string name = "unix:///var/run/docker.sock";  // as given, for people
   std::string url = "http://docker";                 // what requests begin with
-  HttpAccess access{.unix_socket = "/var/run/docker.sock"};
+  HttpAccess access{"/var/run/docker.sock", "", "", ""};
 };
 
 // As DOCKER_HOST has it: unix:///path, tcp://host[:port], http://… or https://…. `tls` makes tcp://

@@ -32,8 +32,9 @@ struct Container {
   std::string name;  // without the slash that Docker writes before it
   State state = State::kAway;
   Health health = Health::kNone;
-  int stop_signal = 15;      // Config.StopSignal as a number
-  std::string network_mode;  // "default", "bridge", "host", "container:ID", a network's name
+  int stop_signal = 15;         // Config.StopSignal as a number
+  std::int64_t started_at = 0;  // nanoseconds since 1970 on the engine's clock; 0: never
+  std::string network_mode;     // "default", "bridge", "host", "container:ID", a network's name
   std::map<std::string, std::string> labels;
   std::map<std::string, std::string> environment;
 

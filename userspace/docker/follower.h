@@ -3,13 +3,15 @@
 
 #include <cstdint>
 #include <functional>
-#include <memory>
 #include <optional>
+#include <set>
 #include <string>
 
-#include "userspace/docker/address.h"
-#include "userspace/docker/container.h"
+#include "userspace/docker/api.h"
+#include "userspace/docker/inspections.h"
+#include "userspace/docker/known_containers.h"
 #include "userspace/support/backoff.h"
+#include "userspace/support/json_splitter.h"
 
 namespace ambbpf {
 
@@ -34,14 +36,63 @@ struct DockerStatus {
 
 // Knows the containers of one Docker Engine, and hands over all of them after every change: events
 // tell at once, and a full listing now and then, and after every break, makes good what they
-// missed.
+// missed. While the engine is away, the containers stay what they were: they may well live on. For
+// one thread.
 class DockerFollower {
  public:
+  struct Pace {
+    std::chrono::milliseconds list{30'000};            // between two full listings
+    std::chrono::milliseconds signal_ignored{60'000};  // kStopping for so long is kRunning again
+  };
   using Publish = std::function<void(const Containers&)>;
 
-  // Never ends; errors are retried with back-off and shown in status(). *this outlives it.
+  DockerFollower(asio::any_io_executor executor, DockerAddress address, Pace pace);
+  DockerFollower(asio::any_io_executor executor, DockerAddress address)
+      : DockerFollower(std::move(executor), std::move(address), Pace{}) {}
+
+  DockerFollower(const DockerFollower&) = delete;
+  DockerFollower& operator=(const DockerFollower&) = delete;
+
+  // Never ends; errors are retried with back-off and shown in status(). *this outlives it. The
+  // first set is published once every container has been inspected.
   awaitable<void> run(Publish publish);
-  const DockerStatus& status() const;
+  const DockerStatus& status() const { return status_; }
+
+ private:
+  awaitable<Error> follow();  // until this
+  awaitable<Result<void>> list();
+  Result<void> take_events(JsonSplitter& splitter, std::string_view text);
+  void take_event(const DockerEvent& event);
+  void take_inspection(const std::string& id, Inspections::Answer answer);
+  void listing_done();
+  void publish_changes();
+
+  void heard();
+  void failed(const Error& error);
+  void complain_of(const std::string& id);
+  Backoff::Delay delay_after(const Error& error);
+  Backoff::Delay begin_outage();
+  void end_outage();
+
+  const Pace pace_;
+  DockerApi api_;
+  KnownContainers known_;
+  Inspections inspections_;
+  Publish publish_;
+  std::optional<Containers> published_;
+  DockerStatus status_;
+
+  HttpStream stream_;
+  std::optional<std::int64_t> events_since_nano_;  // on the engine's clock
+
+  std::set<std::string> listing_;        // by id: still to be inspected for the listing under way
+  bool any_inspected_ = false;           // of that listing
+  std::optional<Error> listing_failed_;  // ends the stream
+  std::optional<Clock::time_point> followed_since_;  // the stream's first good listing
+  std::set<std::string> uninspected_;                // by id: those that the log has a line about
+
+  Backoff backoff_{std::chrono::milliseconds(100), std::chrono::milliseconds(5000)};
+  std::optional<Clock::time_point> outage_since_;
 };
 
 }  // namespace ambbpf

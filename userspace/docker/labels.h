@@ -23,9 +23,11 @@ struct Provided {
   std::vector<std::string> complaints;  // one line for each label that cannot be taken
 };
 
-// ambbpf.service, ambbpf.port, ambbpf.tag.X; and registrator's SERVICE_NAME, SERVICE_80_NAME,
-// SERVICE_TAGS, SERVICE_80_TAGS, SERVICE_IGNORE, SERVICE_80_IGNORE, as labels or in the environment
-// (labels win). A container that names no service provides none.
+// Our labels: ambbpf.service, ambbpf.port (not needed where the container has one TCP port),
+// ambbpf.tag.X. A container with none of them is asked for registrator's, as labels or in its
+// environment (labels win): SERVICE_NAME (with several ports: NAME-PORT each), SERVICE_80_NAME,
+// SERVICE_IGNORE, SERVICE_80_IGNORE, and others as attributes in lower case, those of a port before
+// those of all: SERVICE_TAGS, SERVICE_80_TAGS. A container that names no service provides none.
 Provided services_of(const Container& container);
 
 }  // namespace ambbpf

@@ -3,43 +3,11 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
-#include <cctype>
-
-#include "userspace/endpoints/endpoint.h"
+#include "userspace/endpoints/authority.h"
 #include "userspace/support/quote.h"
 
 namespace ambbpf {
 namespace {
-
-bool is_host_name(std::string_view host) {
-  return !host.empty() && std::all_of(host.begin(), host.end(), [](unsigned char c) {
-    return std::isalnum(c) || c == '-' || c == '.' || c == '_';
-  });
-}
-
-bool is_host(std::string_view host) {
-  if (!host.starts_with('[')) return is_host_name(host);
-  if (!host.ends_with(']')) return false;
-  // Asio reads up to the first NUL, and takes anything for a zone.
-  const auto is_graphic = [](unsigned char c) { return c > 0x20 && c < 0x7f; };
-  if (!std::all_of(host.begin(), host.end(), is_graphic)) return false;
-  boost::system::error_code error;
-  asio::ip::make_address_v6(host.substr(1, host.size() - 2), error);
-  return !error;
-}
-
-// `authority`: what stands between "//" and the path.
-Result<void> check_authority(std::string_view authority) {
-  const auto bracket = authority.rfind(']');
-  const auto colon = authority.find(':', bracket == std::string_view::npos ? 0 : bracket);
-  if (!is_host(authority.substr(0, colon)))
-    return fail(fmt::format("etcd URL: {} is not a host", quoted(authority.substr(0, colon))));
-  if (colon == std::string_view::npos) return {};
-  const auto port = authority.substr(colon + 1);
-  if (!parse_port(port)) return fail(fmt::format("etcd URL: {} is not a port", quoted(port)));
-  return {};
-}
 
 Result<std::string> parse_one(std::string_view url) {
   const auto scheme_end = url.find("://");
@@ -53,8 +21,8 @@ Result<std::string> parse_one(std::string_view url) {
   if (authority.ends_with('/')) authority.remove_suffix(1);
   if (authority.find_first_of("/?#") != std::string_view::npos)
     return fail(fmt::format("etcd URL: {} has more than a host and a port", quoted(url)));
-  const auto good = check_authority(authority);
-  if (!good) return tl::unexpected(good.error());
+  const auto good = parse_authority(authority);
+  if (!good) return fail(fmt::format("etcd URL: {}", good.error().what));
   return fmt::format("{}://{}", scheme, authority);
 }
 

@@ -154,9 +154,19 @@ void HttpTransfer::finished(CURLcode result) {
   changed_.cancel();
   if (result == CURLE_OK) return;
   const std::string reason = too_long_ ? fmt::format("more than {} bytes", HttpClient::kLongest)
+                             : result == CURLE_COULDNT_CONNECT && !access_->unix_socket.empty()
+                                 ? no_socket()
                              : why_[0] ? why_.data()
                                        : curl_easy_strerror(result);
   error_ = Error{fmt::format("{} {}: {}", request_.method, request_.url, printable(reason)), {}};
+}
+
+// libcurl names the URL's host, which has no meaning here, and not the system's reason.
+std::string HttpTransfer::no_socket() const {
+  long error = 0;
+  curl_easy_getinfo(easy_.get(), CURLINFO_OS_ERRNO, &error);
+  return fmt::format("connect to {}: {}", access_->unix_socket,
+                     std::generic_category().message(static_cast<int>(error)));
 }
 
 Error HttpTransfer::no_answer() const {

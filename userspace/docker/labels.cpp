@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "userspace/docker/labels.h"
+
+#include <fmt/format.h>
+
+#include <optional>
+
+#include "userspace/docker/label_rules.h"
+#include "userspace/endpoints/endpoint.h"
+#include "userspace/support/quote.h"
+
+namespace ambbpf {
+namespace {
+
+const std::string kPrefix = "ambbpf.";
+const std::string kService = "ambbpf.service";
+const std::string kPort = "ambbpf.port";
+const std::string kTag = "ambbpf.tag.";
+
+std::optional<unsigned short> port_of(const Container& container, Provided& provided) {
+  if (const auto label = container.labels.find(kPort); label != container.labels.end()) {
+    const auto port = parse_port(label->second);
+    if (port) return *port;
+    complain(provided, kPort, fmt::format("{} is not a port", quoted(label->second)));
+    return std::nullopt;
+  }
+  if (container.ports.size() == 1) return container.ports.begin()->first;
+  complain(provided, kService,
+           fmt::format("which port? The container has {} TCP ports and no label {}",
+                       container.ports.size(), kPort));
+  return std::nullopt;
+}
+
+void read_own_labels(const Container& container, Provided& provided) {
+  ProvidedService service;
+  auto label = container.labels.lower_bound(kPrefix);
+  for (; label != container.labels.end() && label->first.starts_with(kPrefix); ++label) {
+    const auto& [name, value] = *label;
+    if (name.starts_with(kTag)) {
+      const auto attribute = name.substr(kTag.size());
+      if (check_attribute_name(provided, name, attribute)) service.attributes[attribute] = value;
+    } else if (name != kService && name != kPort) {
+      complain(provided, name, "is no label of ours");
+    }
+  }
+  const auto named = container.labels.find(kService);
+  if (named == container.labels.end()) {
+    complain(provided, kService, "missing, while there are other labels of ours");
+    return;
+  }
+  if (!check_service_name(provided, kService, named->second)) return;
+  const auto port = port_of(container, provided);
+  if (!port) return;
+  service.service = named->second;
+  service.port = *port;
+  provided.services.push_back(std::move(service));
+}
+
+bool has_own_label(const Container& container) {
+  const auto label = container.labels.lower_bound(kPrefix);
+  return label != container.labels.end() && label->first.starts_with(kPrefix);
+}
+
+}  // namespace
+
+Provided services_of(const Container& container) {
+  Provided provided;
+  if (has_own_label(container))
+    read_own_labels(container, provided);
+  else
+    read_registrator_labels(container, provided);
+  return provided;
+}
+
+}  // namespace ambbpf

@@ -189,6 +189,36 @@ void EtcdProcess::remove_v3(const std::string& key, bool recursive) const {
   post_v3("/kv/deleterange", fmt::format(R"({{"key":"{}"{}}})", base64_encode(first), end));
 }
 
+std::size_t EtcdProcess::leases() const {
+  const auto leases = parse_json(post_v3("/lease/leases", "{}"));
+  const auto* all = array_at(leases.value(), "leases");
+  return all ? all->Size() : 0;
+}
+
+void EtcdProcess::revoke_leases() const {
+  const auto leases = parse_json(post_v3("/lease/leases", "{}"));
+  const auto* all = array_at(leases.value(), "leases");
+  if (!all) return;
+  for (const auto& lease : all->GetArray())
+    post_v3("/lease/revoke", fmt::format(R"({{"ID":"{}"}})", string_at(lease, "ID").value()));
+}
+
+std::optional<std::string> EtcdProcess::get_v2(const std::string& key) const {
+  const auto answer = call("GET", url_ + "/v2/keys" + key + "?quorum=true");
+  if (answer.status == 404) return std::nullopt;
+  must(answer, "get " + key);
+  const auto json = parse_json(answer.body);
+  return std::string(string_at(*object_at(json.value(), "node"), "value").value());
+}
+
+std::optional<std::string> EtcdProcess::get_v3(const std::string& key) const {
+  const auto json =
+      parse_json(post_v3("/kv/range", fmt::format(R"({{"key":"{}"}})", base64_encode(key))));
+  const auto* kvs = array_at(json.value(), "kvs");
+  if (!kvs) return std::nullopt;
+  return base64_decode(string_at((*kvs)[0], "value").value_or("")).value();
+}
+
 void EtcdProcess::compact_v3() const {
   const auto status = parse_json(post_v3("/maintenance/status", "{}"));
   const auto revision = uint_at(*object_at(status.value(), "header"), "revision").value();

@@ -6,6 +6,7 @@
 #include <sys/types.h>
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -43,6 +44,10 @@ class EtcdProcess {
   void remove_v2(const std::string& key, bool recursive = false) const;
   void put_v3(const std::string& key, const std::string& value, int ttl = 0) const;
   void remove_v3(const std::string& key, bool recursive = false) const;
+  std::size_t leases() const;
+  void revoke_leases() const;                                       // all that there are
+  std::optional<std::string> get_v2(const std::string& key) const;  // nothing: not there
+  std::optional<std::string> get_v3(const std::string& key) const;
   void compact_v3() const;  // up to now
 
   bool is_leader() const;

@@ -11,6 +11,11 @@ namespace {
 // 3.4 on; 3.3; 3.0 to 3.2.
 constexpr std::array<const char*, 3> kGateways{"/v3", "/v3beta", "/v3alpha"};
 
+// etcd's own 404 is JSON: a lease that it does not know.
+bool lacks_gateway(const HttpResponse& response) {
+  return response.head.status == 404 && !response.body.starts_with('{');
+}
+
 }  // namespace
 
 EtcdClient::EtcdClient(asio::any_io_executor executor, HttpAccess access,
@@ -25,6 +30,14 @@ HttpRequest EtcdClient::v2(std::string method, std::string_view url, std::string
   request.timeout = timeout;
   if (user_) request.user = HttpUser{user_->name, user_->password};
   return request;
+}
+
+awaitable<Result<HttpResponse>> EtcdClient::get(std::string url, std::string path,
+                                                std::chrono::milliseconds timeout) {
+  HttpRequest request;
+  request.url = url + path;
+  request.timeout = timeout;
+  co_return co_await http_.request(std::move(request));
 }
 
 awaitable<Result<HttpResponse>> EtcdClient::request_v2(std::string method, std::string url,
@@ -64,7 +77,7 @@ awaitable<Result<HttpResponse>> EtcdClient::request_v3(std::string url, std::str
   for (std::size_t tried = 0; tried < kGateways.size(); ++tried) {
     auto post = v3(url, call, body, timeout);
     response = co_await http_.request(std::move(post));
-    if (!response || response->head.status != 404) break;
+    if (!response || !lacks_gateway(*response)) break;
     try_next_gateway(url);
   }
   co_return response;

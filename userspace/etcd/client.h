@@ -22,6 +22,10 @@ class EtcdClient {
 
   const asio::any_io_executor& executor() const { return http_.executor(); }
 
+  // What a member tells everybody: "/version".
+  awaitable<Result<HttpResponse>> get(std::string url, std::string path,
+                                      std::chrono::milliseconds timeout);
+
   // The keys API v2. `target` follows "/v2/keys": an encoded path and a query.
   awaitable<Result<HttpResponse>> request_v2(std::string method, std::string url,
                                              std::string target, std::chrono::milliseconds timeout);
@@ -29,7 +33,7 @@ class EtcdClient {
                                         std::chrono::milliseconds timeout);
 
   // The JSON gateway of API v3, under the name that it has at this member. `call` follows that
-  // name: "/kv/range". Status 404: the member has no such gateway.
+  // name: "/kv/range". Status 404 without JSON: the member has no such gateway.
   awaitable<Result<HttpResponse>> request_v3(std::string url, std::string call, std::string body,
                                              std::chrono::milliseconds timeout);
   awaitable<Result<HttpStream>> open_v3(std::string url, std::string call, std::string body,
@@ -47,7 +51,7 @@ class EtcdClient {
   std::map<std::string, std::size_t, std::less<>> gateways_;  // by URL: under which name it answers
 };
 
-// A path as it stands in a URL.
+// A path as it stands in a URL; also a value in its query.
 std::string url_encode(std::string_view path);
 
 }  // namespace ambbpf

@@ -3,6 +3,9 @@
 
 #include <fmt/format.h>
 
+#include <charconv>
+#include <utility>
+
 #include "userspace/support/json.h"
 #include "userspace/support/quote.h"
 
@@ -11,6 +14,16 @@ namespace {
 
 bool is_removal(std::string_view action) {
   return action == "delete" || action == "expire" || action == "compareAndDelete";
+}
+
+// "2.3.8", "3.4.0"; {0, 0} for anything else.
+std::pair<int, int> major_and_minor(std::string_view version) {
+  std::pair<int, int> numbers{0, 0};
+  const char* end = version.data() + version.size();
+  const auto [dot, error] = std::from_chars(version.data(), end, numbers.first);
+  if (error != std::errc{} || dot == end || *dot != '.') return {0, 0};
+  if (std::from_chars(dot + 1, end, numbers.second).ec != std::errc{}) return {0, 0};
+  return numbers;
 }
 
 tl::unexpected<Error> not_as_expected(std::string_view what, std::string_view body) {
@@ -62,6 +75,26 @@ Result<EtcdV2Event> decode_v2_event(std::string_view body) {
   event.makes_directory = true_at(*node, "dir");
   if (!event.makes_directory) event.change.value = string_at(*node, "value").value_or("");
   return event;
+}
+
+Result<EtcdV2Node> decode_v2_node(std::string_view body) {
+  const auto json = parse_json(body);
+  if (!json) return not_as_expected("is not JSON", body);
+  const auto* node = object_at(*json, "node");
+  const auto index = node ? uint_at(*node, "modifiedIndex") : std::nullopt;
+  if (!index) return not_as_expected("has no \"node\" with \"modifiedIndex\"", body);
+  if (true_at(*node, "dir")) return not_as_expected("is a directory", body);
+  return EtcdV2Node{std::string(string_at(*node, "value").value_or("")), *index};
+}
+
+// 0.4 answers "etcd 0.4.6", 2.0 has other names; both versions, since in a mixed cluster each
+// member carries out the request by itself.
+bool v2_can_refresh(std::string_view version) {
+  const auto json = parse_json(version);
+  if (!json) return false;
+  constexpr std::pair kFirst{2, 3};
+  return major_and_minor(string_at(*json, "etcdserver").value_or("")) >= kFirst &&
+         major_and_minor(string_at(*json, "etcdcluster").value_or("")) >= kFirst;
 }
 
 }  // namespace ambbpf

@@ -16,6 +16,8 @@ namespace ambbpf {
 // {"errorCode":100,"message":"Key not found","cause":"/services","index":3}
 struct EtcdV2Error {
   static constexpr std::uint64_t kKeyNotFound = 100;
+  static constexpr std::uint64_t kCompareFailed = 101;
+  static constexpr std::uint64_t kKeyExists = 105;
   static constexpr std::uint64_t kEventIndexCleared = 401;
 
   std::uint64_t code = 0;
@@ -30,6 +32,12 @@ struct EtcdV2Event {
   std::uint64_t index = 0;  // of the event in the cluster's history
 };
 
+// A key with a value, after a write or a read.
+struct EtcdV2Node {
+  std::string value;
+  std::uint64_t index = 0;  // of its last modification
+};
+
 // Nothing if the body is not an error of etcd's own ("404 page not found").
 std::optional<EtcdV2Error> decode_v2_error(std::string_view body);
 
@@ -38,5 +46,12 @@ Result<std::vector<EtcdKey>> decode_v2_listing(std::string_view body);
 
 // One event, as a long poll answers it.
 Result<EtcdV2Event> decode_v2_event(std::string_view body);
+
+// A directory is an Error.
+Result<EtcdV2Node> decode_v2_node(std::string_view body);
+
+// Of the answer to /version: whether the whole cluster knows refresh=true (2.3 on). A server that
+// does not would take the value left out for an empty one.
+bool v2_can_refresh(std::string_view version);
 
 }  // namespace ambbpf

@@ -12,6 +12,8 @@
 namespace ambbpf {
 namespace {
 
+constexpr std::uint64_t kLongestTtl = 9'000'000'000;  // seconds; etcd's own limit
+
 // "key" and "range_end" of all keys below `directory`: '0' is the character after '/'.
 std::string below(std::string_view directory) {
   const std::string path(directory);
@@ -84,6 +86,28 @@ std::string cancellation_of(const JsonValue& result) {
                      quoted(string_at(result, "cancel_reason").value_or(""), 200));
 }
 
+// "key" of one key.
+std::string one(std::string_view key) { return fmt::format(R"("key":"{}")", base64_encode(key)); }
+
+std::string read_of(std::string_view key) {
+  return fmt::format(R"({{"request_range":{{{}}}}})", one(key));
+}
+
+Result<EtcdV3Lease> lease_of(const JsonValue& answer, std::string_view body) {
+  const auto id = uint_at(answer, "ID");
+  if (!id) return not_as_expected("has no lease's \"ID\"", body);
+  const auto ttl = std::min<std::uint64_t>(uint_at(answer, "TTL").value_or(0), kLongestTtl);
+  return EtcdV3Lease{*id, std::chrono::seconds(ttl)};
+}
+
+// The first of what was read; nothing where it is not base64.
+std::optional<EtcdV3Value> value_of(const JsonValue& kv) {
+  auto value = bytes_at(kv, "value");
+  if (!kv.IsObject() || !value) return std::nullopt;
+  return EtcdV3Value{std::move(*value), uint_at(kv, "mod_revision").value_or(0),
+                     uint_at(kv, "lease").value_or(0)};
+}
+
 }  // namespace
 
 std::string encode_v3_range(std::string_view directory) { return "{" + below(directory) + "}"; }
@@ -127,6 +151,71 @@ Result<EtcdV3Watched> decode_v3_watched(std::string_view line) {
     if (!taken) return not_as_expected(taken.error().what, line);
   }
   return watched;
+}
+
+std::string encode_v3_grant(std::chrono::seconds ttl) {
+  return fmt::format(R"({{"TTL":"{}"}})", ttl.count());
+}
+
+std::string encode_v3_lease(std::uint64_t id) { return fmt::format(R"({{"ID":"{}"}})", id); }
+
+Result<EtcdV3Lease> decode_v3_lease(std::string_view body) {
+  const auto json = parse_json(body);
+  if (!json) return not_as_expected("is not JSON", body);
+  return lease_of(*json, body);
+}
+
+Result<EtcdV3Lease> decode_v3_kept_lease(std::string_view line) {
+  const auto json = parse_json(line);
+  if (!json) return not_as_expected("is not JSON", line);
+  if (field_at(*json, "error")) return fail(decode_v3_error(line));
+  const auto* result = object_at(*json, "result");
+  if (!result) return not_as_expected("has no \"result\"", line);
+  return lease_of(*result, line);
+}
+
+std::string encode_v3_put(std::string_view key, std::string_view value, std::uint64_t lease,
+                          bool only_if_none) {
+  const auto put = fmt::format(R"("success":[{{"request_put":{{{},"value":"{}","lease":"{}"}}}}])",
+                               one(key), base64_encode(value), lease);
+  if (!only_if_none) return "{" + put + "}";
+  return fmt::format(
+      R"({{"compare":[{{{},"target":"CREATE","result":"EQUAL","create_revision":"0"}}],)"
+      R"({},"failure":[{}]}})",
+      one(key), put, read_of(key));
+}
+
+std::string encode_v3_remove(std::string_view key, std::uint64_t index) {
+  return fmt::format(
+      R"({{"compare":[{{{0},"target":"MOD","result":"EQUAL","mod_revision":"{1}"}}],)"
+      R"("success":[{{"request_delete_range":{{{0}}}}}],"failure":[{2}]}})",
+      one(key), index, read_of(key));
+}
+
+std::string encode_v3_read(const std::vector<std::string>& keys) {
+  std::string reads;
+  for (const auto& key : keys) reads += (reads.empty() ? "" : ",") + read_of(key);
+  return R"({"success":[)" + reads + "]}";
+}
+
+Result<EtcdV3Txn> decode_v3_txn(std::string_view body) {
+  const auto json = parse_json(body);
+  if (!json) return not_as_expected("is not JSON", body);
+  const auto position = position_of(*json);
+  if (!position) return not_as_expected("has no \"header\"", body);
+  EtcdV3Txn txn{true_at(*json, "succeeded"), position->index, {}};
+  const auto* responses = array_at(*json, "responses");
+  if (!responses) return txn;
+  for (const auto& response : responses->GetArray()) {
+    const auto* range = object_at(response, "response_range");
+    if (!range) continue;
+    const auto* kvs = array_at(*range, "kvs");
+    txn.found.emplace_back();
+    if (!kvs || kvs->Empty()) continue;
+    txn.found.back() = value_of((*kvs)[0]);
+    if (!txn.found.back()) return not_as_expected("has a value that is not base64", body);
+  }
+  return txn;
 }
 
 std::string decode_v3_error(std::string_view body) {

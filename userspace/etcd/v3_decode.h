@@ -3,7 +3,9 @@
 // 64-bit numbers stand in strings, and fields that are zero are left out. Pure functions.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -21,6 +23,24 @@ struct EtcdV3Watched {
   std::string canceled;             // why etcd ended the watch; empty: it did not
 };
 
+// A lease as etcd grants it or keeps it alive. One that it does not know has a TTL of zero.
+struct EtcdV3Lease {
+  std::uint64_t id = 0;
+  std::chrono::seconds ttl{0};
+};
+
+struct EtcdV3Value {
+  std::string value;
+  std::uint64_t index = 0;  // the revision of its last modification
+  std::uint64_t lease = 0;  // 0: none
+};
+
+struct EtcdV3Txn {
+  bool succeeded = false;                         // the condition held, or there was none
+  std::uint64_t revision = 0;                     // of the cluster, and of what was written
+  std::vector<std::optional<EtcdV3Value>> found;  // for each key read, what stands there
+};
+
 // `directory` is "/services/web": its keys begin with "/services/web/".
 std::string encode_v3_range(std::string_view directory);
 std::string encode_v3_watch(std::string_view directory, std::uint64_t start_revision);
@@ -29,6 +49,19 @@ Result<EtcdListing> decode_v3_listing(std::string_view body);
 
 // An {"error":...} line, which ends the stream, is an Error.
 Result<EtcdV3Watched> decode_v3_watched(std::string_view line);
+
+std::string encode_v3_grant(std::chrono::seconds ttl);
+std::string encode_v3_lease(std::uint64_t id);  // to keep it alive, or to revoke it
+Result<EtcdV3Lease> decode_v3_lease(std::string_view body);
+Result<EtcdV3Lease> decode_v3_kept_lease(std::string_view line);
+
+// Transactions. `only_if_none`: where a key stands already, it is read instead.
+std::string encode_v3_put(std::string_view key, std::string_view value, std::uint64_t lease,
+                          bool only_if_none);
+// Deletes the key if it was last modified at `index` (0: if there is none), and reads it otherwise.
+std::string encode_v3_remove(std::string_view key, std::uint64_t index);
+std::string encode_v3_read(const std::vector<std::string>& keys);
+Result<EtcdV3Txn> decode_v3_txn(std::string_view body);
 
 // The words in the body of an error, whichever form it has; quoted where it has none. For a log.
 std::string decode_v3_error(std::string_view body);

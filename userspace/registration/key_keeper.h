@@ -3,62 +3,85 @@
 
 #include <chrono>
 #include <cstdint>
-#include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "userspace/etcd/client.h"
 #include "userspace/etcd/types.h"
+#include "userspace/etcd/writer.h"
+#include "userspace/registration/kept_keys.h"
 #include "userspace/support/backoff.h"
 
 namespace ambbpf {
 
-// What is to stand in etcd: whole keys ("/services/web/web-1") and their values.
-using WantedKeys = std::map<std::string, std::string>;
-
-struct KeptKey {
-  enum class State {
-    kPending,     // wanted, and not yet written or lost
-    kKept,        // in etcd, and ours
-    kOvertaken,   // another registrar has written it after us; we step in when it is gone
-    kWithdrawing  // no longer wanted, and still to be deleted
-  };
-  std::string key;
-  std::string value;
-  State state = State::kPending;
-  std::string note;  // of kOvertaken: what stands there; of kPending: why it could not be written
-};
-
 struct KeeperStatus {
-  std::string api;   // "v2", "v3"; empty before the first answer
-  std::string from;  // the member last talked to
-  bool failing = false;
+  std::string api;                             // "v2", "v3"; empty before the first answer
+  std::string from;                            // the member last talked to
+  bool failing = false;                        // etcd is out of reach, or refuses a key
   std::optional<Clock::time_point> heard_at;   // the last good answer
   std::optional<Clock::time_point> failed_at;  // with last_error
   std::string last_error;                      // empty: none since the start
   std::uint64_t writes = 0;                    // keys written, first or again
-  std::uint64_t beats = 0;                     // refreshes and keepalives
-  std::uint64_t lost = 0;                      // leases and keys that went and were written again
+  std::uint64_t beats = 0;                     // rounds of refreshes and keepalives
+  std::uint64_t lost = 0;                      // keys that went, to be written again
   std::uint64_t deletes = 0;
   std::uint64_t failures = 0;
 };
 
 // Keeps keys in etcd for as long as they are wanted and this process lives: with a TTL that is
 // refreshed (v2), or one lease that is kept alive (v3). A key is deleted only while it is ours.
+// Whoever wrote a key last has it: a key that another writes after us is left to that one, until it
+// is gone. For the thread of `client`, which outlives *this.
 class KeyKeeper {
  public:
+  // `ttl`: at least 1 s. EtcdApi::kAuto: v2 where it is served, as old proxies read only that.
+  KeyKeeper(EtcdClient& client, EtcdApi api, EtcdOptions options, std::chrono::seconds ttl);
+
   // Makes `keys` the whole of what is wanted; takes effect at once.
-  void want(WantedKeys keys);
+  void want(const WantedKeys& keys);
 
   // Never ends; errors are retried with back-off and shown in status(). *this outlives it.
   awaitable<void> run();
 
   // Wants nothing any more, and returns when nothing of ours stands in etcd, or at the deadline.
+  // run() goes on meanwhile.
   awaitable<void> withdraw(Clock::time_point deadline);
 
   KeeperStatus status() const;
-  std::vector<KeptKey> keys() const;
+  std::vector<KeptKey> keys() const { return keys_.list(); }
+
+ private:
+  awaitable<Backoff::Delay> turn();
+  awaitable<Result<void>> work();
+  awaitable<Result<void>> open();
+  awaitable<Result<void>> carry_out(KeptKeys::Task task);
+  awaitable<Result<void>> beat();
+  awaitable<Result<void>> finish();
+  void heard() { status_.heard_at = Clock::now(); }
+  void all_done();
+  void refused(const EtcdFound& found);
+  Backoff::Delay failed(const Error& error);
+  const std::string& url() const { return options_.urls[url_]; }
+
+  const EtcdOptions options_;
+  std::vector<std::unique_ptr<EtcdWriter>> writers_;  // by preference
+  EtcdWriter* writer_ = nullptr;                      // open at url(); null: none is
+  KeptKeys keys_;
+  KeeperStatus status_;
+
+  std::size_t url_ = 0;
+  std::size_t failed_in_round_ = 0;  // URLs in a row
+  Backoff backoff_;
+  std::optional<Clock::time_point> outage_since_;
+  Clock::time_point beat_at_;  // when the next is due
+
+  asio::steady_timer pause_;      // of run()
+  asio::steady_timer withdrawn_;  // waited on by withdraw()
+  bool changed_ = false;          // since run() last looked
+  bool withdrawing_ = false;
+  bool finished_ = false;  // nothing is wanted, and nothing of ours stands
 };
 
 }  // namespace ambbpf

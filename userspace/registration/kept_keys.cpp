@@ -1,0 +1,187 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "userspace/registration/kept_keys.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "userspace/support/log.h"
+#include "userspace/support/quote.h"
+
+namespace ambbpf {
+namespace {
+
+using Kind = EtcdFound::Kind;
+
+constexpr std::size_t kShownOfAValue = 200;  // bytes
+
+}  // namespace
+
+void KeptKeys::want(const WantedKeys& wanted) {
+  drop_unwanted(wanted);
+  for (const auto& [key, value] : wanted) {
+    auto& entry = entries_[key];
+    if (entry.value == value && entry.state != State::kWithdrawing) continue;
+    entry.value = value;
+    entry.state = State::kPending;
+    entry.anew = true;
+    entry.refused = false;
+    entry.note.clear();
+  }
+}
+
+void KeptKeys::drop_unwanted(const WantedKeys& wanted) {
+  for (auto at = entries_.begin(); at != entries_.end();) {
+    auto& entry = at->second;
+    if (wanted.contains(at->first)) {
+      ++at;
+    } else if (!entry.sent) {
+      at = entries_.erase(at);
+    } else {
+      if (entry.state != State::kWithdrawing) entry.refused = false;
+      entry.state = State::kWithdrawing;
+      ++at;
+    }
+  }
+}
+
+// Writes come first: what takes another key's place stands before that one goes.
+std::optional<KeptKeys::Task> KeptKeys::take_next() {
+  const auto rank = [](const Entry& entry) {
+    return std::pair(entry.tries, entry.state == State::kWithdrawing);
+  };
+  auto next = entries_.end();
+  for (auto at = entries_.begin(); at != entries_.end(); ++at) {
+    const auto& entry = at->second;
+    const bool due = entry.state == State::kPending || entry.state == State::kWithdrawing;
+    if (!due || entry.refused) continue;
+    if (next == entries_.end() || rank(entry) < rank(next->second)) next = at;
+  }
+  if (next == entries_.end()) return std::nullopt;
+  auto& [key, entry] = *next;
+  ++entry.tries;
+  if (entry.state == State::kWithdrawing)
+    return Task{Task::Kind::kRemove, *entry.sent, std::nullopt};
+  const auto kind = entry.anew ? Task::Kind::kPut : Task::Kind::kPutUnlessOthers;
+  const auto before = std::exchange(entry.sent, OwnKey{key, entry.value, 0});
+  return Task{kind, *entry.sent, before};
+}
+
+void KeptKeys::put_done(const Task& task, const EtcdFound& found) {
+  const auto& key = task.key.key;
+  auto& entry = entries_.at(key);  // what has been sent is not dropped
+  entry.tries = 0;
+  const bool still_wanted = entry.state == State::kPending && entry.value == task.key.value;
+  if (found.kind == Kind::kRefused) {
+    entry.sent = task.before;
+    return refuse(entry, key, found.text);
+  }
+  if (found.kind == Kind::kOther) {
+    entry.sent.reset();
+    if (still_wanted) found_other(entry, key, found.text);
+    if (entry.state == State::kWithdrawing) entries_.erase(key);
+    return;
+  }
+  ++counts_.writes;
+  entry.sent->index = found.index;
+  const auto why = task.kind == Task::Kind::kPut ? "" : ", " + entry.note;
+  log::info("{} is written{}: {}", printable(key), why, quoted(task.key.value, kShownOfAValue));
+  if (!still_wanted) return;
+  entry.state = State::kKept;
+  entry.anew = false;
+  entry.note.clear();
+}
+
+void KeptKeys::remove_done(const Task& task, const EtcdFound& found) {
+  const auto& key = task.key.key;
+  auto& entry = entries_.at(key);
+  entry.tries = 0;
+  if (found.kind == Kind::kRefused) return refuse(entry, key, found.text);
+  if (found.kind == Kind::kOurs) {
+    ++counts_.deletes;
+    log::info("{} is deleted", printable(key));
+  } else if (found.kind == Kind::kOther) {
+    log::info("{} is left to another registrar, who has written it since", printable(key));
+  }
+  entry.sent.reset();
+  if (entry.state == State::kWithdrawing) entries_.erase(key);
+}
+
+std::vector<OwnKey> KeptKeys::to_keep() const {
+  std::vector<OwnKey> keys;
+  for (const auto& [key, entry] : entries_) {
+    if (entry.state == State::kKept) keys.push_back(*entry.sent);
+    if (entry.state == State::kOvertaken) keys.push_back({key, entry.value, 0});
+  }
+  return keys;
+}
+
+void KeptKeys::keep_done(const std::vector<OwnKey>& asked, const std::vector<EtcdFound>& found) {
+  for (std::size_t i = 0; i < asked.size(); ++i) {
+    const auto at = entries_.find(asked[i].key);
+    if (at == entries_.end()) continue;
+    auto& entry = at->second;
+    if (found[i].kind == Kind::kOurs) found_ours(entry, asked[i], found[i].index);
+    // What has been wanted otherwise in the meantime is due anyway.
+    if (entry.value != asked[i].value) continue;
+    if (entry.state != State::kKept && entry.state != State::kOvertaken) continue;
+    if (found[i].kind == Kind::kLost) found_lost(entry, asked[i]);
+    if (found[i].kind == Kind::kOther) found_other(entry, at->first, found[i].text);
+    if (found[i].kind == Kind::kRefused) refuse(entry, at->first, found[i].text);
+  }
+}
+
+// A refresh changes a v2 key's index, also of a key that is to be deleted by now.
+void KeptKeys::found_ours(Entry& entry, const OwnKey& asked, std::uint64_t index) {
+  if (entry.sent && entry.sent->value == asked.value) entry.sent->index = index;
+  if (entry.value != asked.value) return;
+  if (entry.state == State::kOvertaken) {
+    log::info("{} has our value again, and is kept", printable(asked.key));
+    entry.sent = OwnKey{asked.key, asked.value, index};
+    entry.state = State::kKept;
+  }
+  if (entry.state == State::kKept) {
+    entry.refused = false;
+    entry.note.clear();
+  }
+}
+
+void KeptKeys::found_lost(Entry& entry, const OwnKey& asked) {
+  const bool was_kept = entry.state == State::kKept;
+  if (was_kept) ++counts_.lost;
+  entry.note = was_kept ? "having been lost" : "the other registrar's being gone";
+  if (was_kept) log::warn("{} is no longer in etcd as we wrote it", printable(asked.key));
+  entry.state = State::kPending;
+  entry.anew = false;
+}
+
+void KeptKeys::found_other(Entry& entry, const std::string& key, const std::string& value) {
+  entry.note = quoted(value, kShownOfAValue);
+  entry.sent.reset();
+  if (std::exchange(entry.state, State::kOvertaken) != State::kOvertaken)
+    log::warn("{} was written by another registrar: {}; ours stands by", printable(key),
+              entry.note);
+}
+
+void KeptKeys::refuse(Entry& entry, const std::string& key, const std::string& why) {
+  entry.refused = true;
+  if (std::exchange(entry.note, why) != why) log::warn("{} is refused: {}", printable(key), why);
+}
+
+void KeptKeys::retry_refused() {
+  for (auto& [key, entry] : entries_) entry.refused = false;
+}
+
+bool KeptKeys::any_refused() const {
+  return std::any_of(entries_.begin(), entries_.end(),
+                     [](const auto& one) { return one.second.refused; });
+}
+
+std::vector<KeptKey> KeptKeys::list() const {
+  std::vector<KeptKey> keys;
+  for (const auto& [key, entry] : entries_)
+    keys.push_back({key, entry.value, entry.state, entry.note});
+  return keys;
+}
+
+}  // namespace ambbpf

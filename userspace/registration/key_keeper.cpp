@@ -1,0 +1,195 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "userspace/registration/key_keeper.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "userspace/etcd/v2_write.h"
+#include "userspace/etcd/v3_write.h"
+#include "userspace/support/log.h"
+
+namespace ambbpf {
+namespace {
+
+using namespace std::chrono_literals;
+using std::chrono::milliseconds;
+
+// A member that hangs must leave time to ask the next one before the TTL is over.
+milliseconds timeout_for(std::chrono::seconds ttl, const EtcdOptions& options) {
+  return std::min(options.request_timeout, milliseconds(ttl) / 4);
+}
+
+std::vector<std::unique_ptr<EtcdWriter>> make_writers(EtcdClient& client, EtcdApi api,
+                                                      std::chrono::seconds ttl,
+                                                      milliseconds timeout) {
+  std::vector<std::unique_ptr<EtcdWriter>> writers;
+  if (api != EtcdApi::kV3) writers.push_back(std::make_unique<EtcdV2Writer>(client, ttl, timeout));
+  if (api != EtcdApi::kV2) writers.push_back(std::make_unique<EtcdV3Writer>(client, ttl, timeout));
+  return writers;
+}
+
+}  // namespace
+
+// In an outage nobody is asked more often, in the long run, than the beats would have asked.
+KeyKeeper::KeyKeeper(EtcdClient& client, EtcdApi api, EtcdOptions options, std::chrono::seconds ttl)
+    : options_(std::move(options)),
+      writers_(make_writers(client, api, ttl, timeout_for(ttl, options_))),
+      backoff_(100ms, std::min<milliseconds>(5s, milliseconds(ttl) / 3)),
+      pause_(client.executor()),
+      withdrawn_(client.executor()) {}
+
+void KeyKeeper::want(const WantedKeys& keys) {
+  keys_.want(keys);
+  changed_ = true;
+  pause_.cancel();
+}
+
+awaitable<void> KeyKeeper::run() {
+  for (;;) {
+    changed_ = false;
+    const auto delay = co_await turn();
+    if (changed_ || delay <= 0ms) continue;
+    pause_.expires_after(delay);
+    co_await pause_.async_wait(as_tuple);
+  }
+}
+
+// Does what is due, and tells how long there is nothing to do.
+awaitable<Backoff::Delay> KeyKeeper::turn() {
+  const auto worked = co_await work();
+  if (!worked) co_return failed(worked.error());
+  co_return std::chrono::ceil<milliseconds>(beat_at_ - Clock::now());
+}
+
+awaitable<Result<void>> KeyKeeper::work() {
+  for (;;) {
+    Result<void> done;
+    if (withdrawing_ && keys_.empty()) co_return co_await finish();
+    if (!writer_) {
+      done = co_await open();
+    } else if (Clock::now() >= beat_at_) {
+      done = co_await beat();
+    } else if (auto task = keys_.take_next()) {
+      done = co_await carry_out(std::move(*task));
+    } else {
+      all_done();
+      co_return done;
+    }
+    if (!done) co_return done;
+  }
+}
+
+awaitable<Result<void>> KeyKeeper::open() {
+  for (const auto& writer : writers_) {
+    const auto served = co_await writer->open(url());
+    if (!served) co_return tl::unexpected(served.error());
+    if (!*served) continue;
+    heard();
+    writer_ = writer.get();
+    status_.api = writer->name();
+    beat_at_ = Clock::now();
+    co_return Result<void>();
+  }
+  const auto* name = writers_.size() > 1 ? "neither keys API of etcd" : writers_[0]->name();
+  co_return fail(fmt::format("{} does not serve etcd's API {}", url(), name));
+}
+
+awaitable<Result<void>> KeyKeeper::carry_out(KeptKeys::Task task) {
+  using TaskKind = KeptKeys::Task::Kind;
+  const auto key = task.key;
+  Result<EtcdFound> found;
+  if (task.kind == TaskKind::kRemove) {
+    found = co_await writer_->remove(url(), key);
+    if (found) keys_.remove_done(task, *found);
+  } else {
+    const auto guard = task.kind == TaskKind::kPut ? PutGuard::kNone : PutGuard::kUnlessOthers;
+    found = co_await writer_->put(url(), key, guard);
+    if (found) keys_.put_done(task, *found);
+  }
+  if (!found) co_return tl::unexpected(found.error());
+  heard();
+  refused(*found);
+  co_return Result<void>();
+}
+
+awaitable<Result<void>> KeyKeeper::beat() {
+  const auto begin = Clock::now();
+  keys_.retry_refused();
+  const auto keys = keys_.to_keep();
+  if (!keys.empty()) {
+    const auto found = co_await writer_->keep(url(), keys);
+    if (!found) co_return tl::unexpected(found.error());
+    heard();
+    ++status_.beats;
+    keys_.keep_done(keys, *found);
+    for (const auto& one : *found) refused(one);
+  }
+  beat_at_ = begin + milliseconds(writer_->ttl()) / 3;
+  co_return Result<void>();
+}
+
+awaitable<Result<void>> KeyKeeper::finish() {
+  for (const auto& writer : writers_) {
+    const auto closed = co_await writer->close(url());
+    if (!closed) co_return tl::unexpected(closed.error());
+  }
+  finished_ = true;
+  beat_at_ = Clock::now() + 1h;
+  withdrawn_.cancel();
+  co_return Result<void>();
+}
+
+// Only this ends an outage: a member that has lost its cluster still answers some questions.
+void KeyKeeper::all_done() {
+  failed_in_round_ = 0;
+  backoff_.reset();
+  if (!outage_since_) return;
+  const std::chrono::duration<double> lasted = Clock::now() - *outage_since_;
+  log::info("etcd {} at {} is written to again after {:.1f} s", status_.api, url(), lasted.count());
+  outage_since_.reset();
+}
+
+void KeyKeeper::refused(const EtcdFound& found) {
+  if (found.kind != EtcdFound::Kind::kRefused) return;
+  ++status_.failures;
+  status_.failed_at = Clock::now();
+  status_.last_error = found.text;
+}
+
+// The next URL is tried at once; a whole round of URLs that failed is a reason to wait.
+Backoff::Delay KeyKeeper::failed(const Error& error) {
+  ++status_.failures;
+  status_.failed_at = Clock::now();
+  status_.last_error = error.message();
+  log::debug("etcd {}: {}", url(), status_.last_error);
+  writer_ = nullptr;
+  url_ = (url_ + 1) % options_.urls.size();
+  if (++failed_in_round_ < options_.urls.size()) return 0ms;
+  failed_in_round_ = 0;
+  if (!outage_since_) {
+    outage_since_ = Clock::now();
+    log::warn("etcd cannot be written to: {}; {} keys wait", status_.last_error, keys_.size());
+  }
+  return backoff_.next();
+}
+
+awaitable<void> KeyKeeper::withdraw(Clock::time_point deadline) {
+  withdrawing_ = true;
+  finished_ = false;
+  want({});
+  withdrawn_.expires_at(deadline);
+  while (!finished_ && Clock::now() < deadline) co_await withdrawn_.async_wait(as_tuple);
+}
+
+KeeperStatus KeyKeeper::status() const {
+  auto status = status_;
+  status.from = url();
+  status.failing = outage_since_ || keys_.any_refused();
+  status.writes = keys_.counts().writes;
+  status.lost = keys_.counts().lost;
+  status.deletes = keys_.counts().deletes;
+  return status;
+}
+
+}  // namespace ambbpf

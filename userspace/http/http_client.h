@@ -21,7 +21,7 @@ class HttpTransfer;
 // How a server is reached and convinced; files are PEM, and read again for every connection.
 struct HttpAccess {
   std::string unix_socket;  // path; empty: TCP, to the URL's host
-  std::string ca;           // file of the authorities to trust; empty: the system's
+  std::string ca;           // file of the only authorities to trust; empty: the system's
   std::string certificate;  // file of the client's certificate; empty: none is shown
   std::string key;          // file of its key
 };
@@ -38,6 +38,7 @@ struct HttpRequest {
   std::string body;                 // sent with every method but GET
   std::vector<std::string> fields;  // "Name: value"
   std::optional<HttpUser> user;
+  bool redirects = true;  // false: a redirect is not followed, but is the answer
   std::chrono::milliseconds connect_timeout{2000};
   std::chrono::milliseconds timeout{5000};  // for request() in all, for open() to the head's end
 };
@@ -88,7 +89,8 @@ class HttpStream {
   std::shared_ptr<HttpTransfer> transfer_;
 };
 
-// Follows up to three redirects (each request asks its own URL first again), keeps connections
+// Follows up to three redirects (each request asks its own URL first again; `user` and a field
+// Authorization stay with its host and port, and https is not left for http), keeps connections
 // alive, and talks to no proxy whatever the environment says. A body or a line of more than 16 MiB
 // is an error. TCP keep-alive finds a vanished server within some 20 s. Errors name method and URL.
 // For one thread. It and its streams may be destroyed in any order, at any time.

@@ -10,6 +10,7 @@
 #include <charconv>
 #include <new>
 
+#include "userspace/http/transfer_failure.h"
 #include "userspace/support/quote.h"
 
 namespace ambbpf {
@@ -57,8 +58,9 @@ void HttpTransfer::set_options() {
   curl_easy_setopt(easy, CURLOPT_USERAGENT, "ambbpf/" AMBBPF_VERSION);
   curl_easy_setopt(easy, CURLOPT_PROXY, "");
   curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
-  curl_easy_setopt(easy, CURLOPT_REDIR_PROTOCOLS_STR, "http,https");
-  curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 1L);
+  curl_easy_setopt(easy, CURLOPT_REDIR_PROTOCOLS_STR,
+                   request_.url.starts_with("https:") ? "https" : "http,https");
+  curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, request_.redirects ? 1L : 0L);
   curl_easy_setopt(easy, CURLOPT_MAXREDIRS, 3L);
   curl_easy_setopt(easy, CURLOPT_POSTREDIR, static_cast<long>(CURL_REDIR_POST_ALL));
   curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS,
@@ -82,6 +84,11 @@ void HttpTransfer::set_access() {
   set(CURLOPT_CAINFO, access_->ca);
   set(CURLOPT_SSLCERT, access_->certificate);
   set(CURLOPT_SSLKEY, access_->key);
+  curl_easy_setopt(easy, CURLOPT_KEYPASSWD, "");  // else OpenSSL asks at the terminal for one
+  if (!access_->ca.empty()) {
+    curl_easy_setopt(easy, CURLOPT_CAPATH, nullptr);  // the system's would be trusted as well
+    curl_easy_setopt(easy, CURLOPT_CA_CACHE_TIMEOUT, 0L);
+  }
   if (!request_.user) return;
   curl_easy_setopt(easy, CURLOPT_HTTPAUTH, static_cast<long>(CURLAUTH_BASIC));
   curl_easy_setopt(easy, CURLOPT_USERNAME, request_.user->name.c_str());
@@ -124,7 +131,8 @@ void HttpTransfer::take_header_line(std::string_view line) {
     const auto status = line.substr(std::min(line.find(' ') + 1, line.size()));
     std::from_chars(status.data(), status.data() + status.size(), head_.status);
   } else if (line.empty()) {
-    const bool redirect = head_.status >= 300 && head_.status < 400 && head_.field("Location");
+    const bool redirect =
+        request_.redirects && head_.status >= 300 && head_.status < 400 && head_.field("Location");
     head_complete_ = head_complete_ || (head_.status >= 200 && !redirect);
     changed_.cancel();
   } else if (const auto colon = line.find(':'); colon != std::string_view::npos) {
@@ -153,20 +161,10 @@ void HttpTransfer::finished(CURLcode result) {
   over_ = true;
   changed_.cancel();
   if (result == CURLE_OK) return;
-  const std::string reason = too_long_ ? fmt::format("more than {} bytes", HttpClient::kLongest)
-                             : result == CURLE_COULDNT_CONNECT && !access_->unix_socket.empty()
-                                 ? no_socket()
-                             : why_[0] ? why_.data()
-                                       : curl_easy_strerror(result);
+  const std::string reason =
+      too_long_ ? fmt::format("more than {} bytes", HttpClient::kLongest)
+                : transfer_failure(easy_.get(), result, why_.data(), *access_, head_size_ > 0);
   error_ = Error{fmt::format("{} {}: {}", request_.method, request_.url, printable(reason)), {}};
-}
-
-// libcurl names the URL's host, which has no meaning here, and not the system's reason.
-std::string HttpTransfer::no_socket() const {
-  long error = 0;
-  curl_easy_getinfo(easy_.get(), CURLINFO_OS_ERRNO, &error);
-  return fmt::format("connect to {}: {}", access_->unix_socket,
-                     std::generic_category().message(static_cast<int>(error)));
 }
 
 Error HttpTransfer::no_answer() const {

@@ -56,7 +56,6 @@ class HttpTransfer {
   void take_header_line(std::string_view line);
   void find_line_end(std::size_t from);
   void finished(CURLcode result);
-  std::string no_socket() const;
   static curl_socket_t open_socket(void*, curlsocktype, curl_sockaddr* address);
   static std::size_t on_header(char* data, std::size_t, std::size_t size, void* self);
   static std::size_t on_body(char* data, std::size_t, std::size_t size, void* self);

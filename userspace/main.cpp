@@ -13,6 +13,7 @@ constexpr int kUsageError = 2;
 struct Run {
   int operator()(const ambbpf::ProxyOptions& options) const { return run_proxy(options); }
   int operator()(const ambbpf::ForwardOptions& options) const { return run_forward(options); }
+  int operator()(const ambbpf::RegisterOptions& options) const { return run_register(options); }
   int operator()(const ambbpf::DoctorOptions& options) const { return run_doctor(options); }
   int operator()(const ambbpf::StatusOptions& options) const { return run_status(options); }
   int operator()(const ambbpf::Printed& printed) const {

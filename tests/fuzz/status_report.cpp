@@ -7,6 +7,7 @@
 #include "tests/fuzz/require.h"
 #include "userspace/admin/plain_text.h"
 #include "userspace/admin/text_page.h"
+#include "userspace/support/utf8.h"
 
 namespace ambbpf::fuzz {
 namespace {

@@ -115,5 +115,34 @@ TEST(Quote, EscapesAndShortens) {
   EXPECT_EQ(printable("/services/web\r"), R"(/services/web\x0d)");
 }
 
+TEST(EndpointValue, IsWrittenAsDockerRegisterWroteIt) {
+  EXPECT_EQ(
+      encode_endpoint_value(*parse_address("10.0.0.1:49155"), {{"weight", "3"}, {"zone", "nyc"}}),
+      R"({"port":49155,"host":"10.0.0.1","weight":3,"zone":"nyc"})");
+  EXPECT_EQ(encode_endpoint_value(*parse_address("[fd00::1]:80"), {}),
+            R"({"port":80,"host":"fd00::1"})");
+}
+
+TEST(EndpointValue, WritesOnlyWhatJsonTakesForANumberWithoutQuotes) {
+  EXPECT_EQ(encode_endpoint_value(*parse_address("10.0.0.1:1"), {{"a", "0"},
+                                                                 {"b", "007"},
+                                                                 {"c", "1.5"},
+                                                                 {"d", ""},
+                                                                 {"e", "-1"},
+                                                                 {"f", "12345678901234567890"},
+                                                                 {"g", "say \"x\"\n"},
+                                                                 {"h", "\xff"}}),
+            R"({"port":1,"host":"10.0.0.1","a":0,"b":"007","c":"1.5","d":"","e":"-1",)"
+            R"("f":"12345678901234567890","g":"say \"x\"\n","h":")"
+            "\ufffd\"}");
+}
+
+TEST(EndpointValue, WhatIsWrittenIsRead) {
+  for (const auto* address : {"10.0.0.1:49155", "[fd00::1]:80", "127.0.0.1:65535"}) {
+    const auto endpoint = *parse_address(address);
+    EXPECT_EQ(decode_endpoint_value(encode_endpoint_value(endpoint, {{"weight", "3"}})), endpoint);
+  }
+}
+
 }  // namespace
 }  // namespace ambbpf

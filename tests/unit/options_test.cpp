@@ -1,37 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "userspace/cli/options.h"
-
 #include <gtest/gtest.h>
 
-#include <cstdlib>
+#include "tests/unit/command_lines.h"
 
 namespace ambbpf::test {
 namespace {
 
 using namespace std::chrono_literals;
-
-Result<Command> parse(std::vector<const char*> words) {
-  words.insert(words.begin(), "ambbpf");
-  return parse_command_line(static_cast<int>(words.size()), words.data());
-}
-
-template <class Options>
-Options parsed(const std::vector<const char*>& words) {
-  const auto command = parse(words);
-  EXPECT_TRUE(command) << (command ? "" : command.error().message());
-  return std::get<Options>(*command);
-}
-
-class Environment {
- public:
-  Environment(const char* name, const char* value) : name_(name) { ::setenv(name, value, 1); }
-  ~Environment() { ::unsetenv(name_); }
-  Environment(const Environment&) = delete;
-  Environment& operator=(const Environment&) = delete;
-
- private:
-  const char* name_;
-};
 
 TEST(Options, ProxyServesEachServiceOnItsPort) {
   const auto options = parsed<ProxyOptions>({"proxy", "web", "8080", "db/main", "5432"});
@@ -151,7 +126,7 @@ TEST_P(WrongCommandLine, IsRefusedInOneLineThatNamesIt) {
 INSTANTIATE_TEST_SUITE_P(
     All, WrongCommandLine,
     testing::Values(
-        Wrong{{}, "proxy, forward, status or doctor"}, Wrong{{"dance"}, "dance"},
+        Wrong{{}, "proxy, forward, register, status or doctor"}, Wrong{{"dance"}, "dance"},
         Wrong{{"proxy"}, "SERVICE"}, Wrong{{"proxy", "web"}, "SERVICE"},
         Wrong{{"proxy", "web", "80", "db"}, "db"}, Wrong{{"proxy", "web", "0"}, "'0'"},
         Wrong{{"proxy", "web", "65536"}, "65536"}, Wrong{{"proxy", "web", "-1"}, "-1"},

@@ -4,6 +4,7 @@
 #include <limits>
 
 #include "userspace/admin/plain_text.h"
+#include "userspace/support/utf8.h"
 
 namespace ambbpf {
 namespace {

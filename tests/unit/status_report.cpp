@@ -38,6 +38,7 @@ TEST(StatusJson, ComesBackAsItWent) {
 TEST(StatusJson, LeavesOutAnAgeThatThereIsNot) {
   auto report = sample_report();
   report.services[0].sources[0].heard_ms.reset();
+  report.registrars.clear();
   const auto json = to_json(report);
   EXPECT_THAT(json, Not(HasSubstr("heard_ms")));
   EXPECT_EQ(status_report_from_json(json)->services[0].sources[0].heard_ms, std::nullopt);
@@ -124,6 +125,22 @@ TEST(Degraded, AreBytesThatDoNotAddUp) {
   auto report = sample_report();
   report.connections.mismatches = 1;
   EXPECT_THAT(troubles(report), ElementsAre("bytes received and sent on did not agree, 1 time"));
+}
+
+TEST(StatusJson, ARegistrarIsInTroubleWhereItsServersFailOrAPortIsNotPublished) {
+  StatusReport report;
+  auto& registrar = report.registrars.emplace_back();
+  registrar.docker.from = "unix:///docker.sock";
+  registrar.etcd.from = "http://10.0.0.1:2379";
+  registrar.registrations = {{"web", "/services/www/web", "", "waiting", "it is paused"}};
+  EXPECT_THAT(troubles(report), testing::IsEmpty());
+  registrar.docker.state = "failing";
+  registrar.etcd.state = "failing";
+  registrar.registrations[0].state = "unreachable";
+  registrar.registrations[0].note = "port 80 is not published";
+  EXPECT_THAT(troubles(report), testing::ElementsAre("docker unix:///docker.sock fails",
+                                                     "etcd http://10.0.0.1:2379 fails",
+                                                     "container web: port 80 is not published"));
 }
 
 }  // namespace

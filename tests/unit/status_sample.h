@@ -63,6 +63,34 @@ inline StatusReport sample_report() {
   all.last_refusal = "update peer_of: Argument list too long";
   all.resets = 9;
   all.untold_events = 2;
+
+  auto& registrar = report.registrars.emplace_back();
+  registrar.advertised = "10.0.0.9";
+  registrar.ttl_ms = 5'000;
+  registrar.registrations = {{"web-1", "/services/web/web-1", "10.0.0.9:49155", "registered", ""},
+                             {"web-2", "/services/web/web-2", "", "waiting", "it is paused"}};
+  registrar.rejected = {{"db-1", "label ambbpf.port: 'x' is not a port"}};
+  registrar.docker = {"unix:///var/run/docker.sock",
+                      "1.41",
+                      "following",
+                      5,
+                      1'500,
+                      62'000,
+                      "GET http://docker/events: Connection reset by peer",
+                      21,
+                      22,
+                      23};
+  registrar.etcd = {"http://127.0.0.1:2379",
+                    "v2",
+                    "keeping",
+                    700,
+                    61'000,
+                    "PUT http://127.0.0.1:2379: Connection refused",
+                    31,
+                    32,
+                    33,
+                    34,
+                    35};
   return report;
 }
 

@@ -81,6 +81,22 @@ service web on [::]:8080
              1 value rejected now, 4 since the start:
              - /services/web/bad: no port in '10.0.0.3'
 
+registrar: advertises 10.0.0.9, keys live 5s
+  endpoint        state       key
+  10.0.0.9:49155  registered  /services/web/web-1
+  -               waiting     /services/web/web-2
+  /services/web/web-2: it is paused
+  container db-1: label ambbpf.port: 'x' is not a port
+  docker     unix:///var/run/docker.sock, API 1.41
+             following: 5 containers, heard 1s ago
+             last error 1m2s ago: GET http://docker/events: Connection reset by
+             peer
+             21 listings, 22 events, 23 failures
+  etcd       v2 http://127.0.0.1:2379
+             keeping, heard 700ms ago
+             last error 1m1s ago: PUT http://127.0.0.1:2379: Connection refused
+             31 writes, 32 beats, 34 removals, 33 lost, 35 failures
+
 connections: 12 now, 3456 in all, 9 reset; 10 in the map now
   moved           in the kernel  in user space
   directions now             19              5

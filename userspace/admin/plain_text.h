@@ -12,9 +12,6 @@ namespace ambbpf {
 // Printable ASCII as it is, every other byte as \xNN: one column a character, no control sequences.
 std::string plain(std::string_view text);
 
-// U+FFFD in place of every byte that is part of no UTF-8 character.
-std::string valid_utf8(std::string_view text);
-
 // At most `columns` of plain text; where more is lost, a … stands for it.
 std::string shortened(std::string text, std::size_t columns);           // keeps the beginning
 std::string shortened_in_front(std::string text, std::size_t columns);  // keeps the end

@@ -79,6 +79,50 @@ void each_field(Either<StatusReport::Connections> auto& connections, auto&& visi
   visit("untold_events", connections.untold_events);
 }
 
+void each_field(Either<StatusReport::Registration> auto& registration, auto&& visit) {
+  visit("container", registration.container);
+  visit("key", registration.key);
+  visit("endpoint", registration.endpoint);
+  visit("state", registration.state);
+  visit("note", registration.note);
+}
+
+void each_field(Either<StatusReport::Docker> auto& docker, auto&& visit) {
+  visit("from", docker.from);
+  visit("version", docker.version);
+  visit("state", docker.state);
+  visit("containers", docker.containers);
+  visit("heard_ms", docker.heard_ms);
+  visit("failed_ms", docker.failed_ms);
+  visit("last_error", docker.last_error);
+  visit("lists", docker.lists);
+  visit("events", docker.events);
+  visit("failures", docker.failures);
+}
+
+void each_field(Either<StatusReport::KeyStore> auto& etcd, auto&& visit) {
+  visit("from", etcd.from);
+  visit("api", etcd.api);
+  visit("state", etcd.state);
+  visit("heard_ms", etcd.heard_ms);
+  visit("failed_ms", etcd.failed_ms);
+  visit("last_error", etcd.last_error);
+  visit("writes", etcd.writes);
+  visit("beats", etcd.beats);
+  visit("lost", etcd.lost);
+  visit("deletes", etcd.deletes);
+  visit("failures", etcd.failures);
+}
+
+void each_field(Either<StatusReport::Registrar> auto& registrar, auto&& visit) {
+  visit("advertised", registrar.advertised);
+  visit("ttl_ms", registrar.ttl_ms);
+  visit("registrations", registrar.registrations);
+  visit("rejected", registrar.rejected);
+  visit("docker", registrar.docker);
+  visit("etcd", registrar.etcd);
+}
+
 void each_field(Either<StatusReport::Finding> auto& finding, auto&& visit) {
   visit("what", finding.what);
   visit("ok", finding.ok);
@@ -98,6 +142,7 @@ void each_field(Either<StatusReport> auto& report, auto&& visit) {
   visit("findings", report.findings);
   visit("services", report.services);
   visit("connections", report.connections);
+  visit("registrars", report.registrars);
 }
 
 }  // namespace ambbpf

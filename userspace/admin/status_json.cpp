@@ -3,10 +3,10 @@
 #include <rapidjson/stringbuffer.h>
 #include <rapidjson/writer.h>
 
-#include "userspace/admin/plain_text.h"
 #include "userspace/admin/status_fields.h"
 #include "userspace/admin/status_report.h"
 #include "userspace/support/json.h"
+#include "userspace/support/utf8.h"
 
 namespace ambbpf {
 namespace {

@@ -19,11 +19,22 @@ void add_troubles(const StatusReport::Service& service, std::vector<std::string>
       all.push_back(fmt::format("service {}: {} {} fails", service.name, source.kind, source.from));
 }
 
+void add_troubles(const StatusReport::Registrar& registrar, std::vector<std::string>& all) {
+  if (registrar.docker.state == "failing")
+    all.push_back(fmt::format("docker {} fails", registrar.docker.from));
+  if (registrar.etcd.state == "failing")
+    all.push_back(fmt::format("etcd {} fails", registrar.etcd.from));
+  for (const auto& registration : registrar.registrations)
+    if (registration.state == "unreachable")
+      all.push_back(fmt::format("container {}: {}", registration.container, registration.note));
+}
+
 }  // namespace
 
 std::vector<std::string> troubles(const StatusReport& report) {
   std::vector<std::string> all;
   for (const auto& service : report.services) add_troubles(service, all);
+  for (const auto& registrar : report.registrars) add_troubles(registrar, all);
   if (const auto count = report.connections.mismatches; count > 0)
     all.push_back(fmt::format("bytes received and sent on did not agree, {} time{}", count,
                               count == 1 ? "" : "s"));

@@ -73,6 +73,47 @@ struct StatusReport {
     std::uint64_t mismatches = 0;
     std::uint64_t untold_events = 0;
   };
+  struct Registration {
+    std::string container;
+    std::string key;
+    std::string endpoint;  // "10.0.0.1:49153"; empty: there is nothing to register now
+    std::string
+        state;         // "registered", "pending", "waiting", "unreachable", "overtaken", "removing"
+    std::string note;  // why it is not registered
+  };
+  struct Docker {
+    std::string from;     // "unix:///var/run/docker.sock"
+    std::string version;  // of the API
+    std::string state;    // "starting", "following", "failing"
+    std::uint64_t containers = 0;
+    std::optional<std::uint64_t> heard_ms;
+    std::optional<std::uint64_t> failed_ms;  // age of last_error
+    std::string last_error;
+    std::uint64_t lists = 0;
+    std::uint64_t events = 0;
+    std::uint64_t failures = 0;
+  };
+  struct KeyStore {
+    std::string from;   // the etcd member in use
+    std::string api;    // "v2", "v3"
+    std::string state;  // "starting", "keeping", "failing"
+    std::optional<std::uint64_t> heard_ms;
+    std::optional<std::uint64_t> failed_ms;  // age of last_error
+    std::string last_error;
+    std::uint64_t writes = 0;
+    std::uint64_t beats = 0;
+    std::uint64_t lost = 0;
+    std::uint64_t deletes = 0;
+    std::uint64_t failures = 0;
+  };
+  struct Registrar {
+    std::string advertised;  // the address; empty: not known yet
+    std::uint64_t ttl_ms = 0;
+    std::vector<Registration> registrations;
+    std::vector<RejectedValue> rejected;  // labels; the key is the container
+    Docker docker;
+    KeyStore etcd;
+  };
   struct Finding {  // of the start-up self-test
     std::string what;
     bool ok = false;
@@ -81,20 +122,21 @@ struct StatusReport {
 
   std::string version;
   std::uint64_t pid = 0;
-  std::string verb;  // "proxy", "forward"
+  std::string verb;  // "proxy", "forward", "register"
   std::uint64_t uptime_ms = 0;
   bool draining = false;  // SIGTERM was received: no new connections
   std::uint64_t threads = 0;
-  std::string engine;         // "sockmap", "splice", "copy"
+  std::string engine;         // "sockmap", "splice", "copy"; empty: forwards nothing
   std::string engine_reason;  // why not a better one; empty: it is the best, or was asked for
   std::string kernel;         // release
   std::vector<Finding> findings;
   std::vector<Service> services;
   Connections connections;
+  std::vector<Registrar> registrars;  // one where the verb is "register"
 };
 
 // What an operator should look into, one line each: a service without an endpoint in use, a source
-// that fails, bytes that do not add up.
+// that fails, bytes that do not add up, a container that cannot be registered as it is.
 std::vector<std::string> troubles(const StatusReport& report);
 
 // Whether a script should worry: there is any trouble.

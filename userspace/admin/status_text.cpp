@@ -132,13 +132,64 @@ void add_connections(TextPage& page, const StatusReport::Connections& all) {
                        " times what was received and sent on did not agree");
 }
 
+void add_registrations(TextPage& page, const StatusReport::Registrar& registrar) {
+  if (registrar.registrations.empty()) page.paragraph(2, 2, "no container to register");
+  std::vector<TextPage::Row> rows;
+  for (const auto& registration : registrar.registrations)
+    rows.push_back({registration.endpoint.empty() ? "-" : registration.endpoint, registration.state,
+                    registration.key});
+  if (!rows.empty())
+    page.table({{"endpoint", Side::kLeft, 21},
+                {"state", Side::kLeft, 12},
+                {"key", Side::kLeft, TextPage::kColumns}},
+               rows);
+  for (const auto& [container, key, endpoint, state, note] : registrar.registrations)
+    if (!note.empty()) page.paragraph(2, 4, fmt::format("{}: {}", key, note));
+  for (const auto& [container, reason] : registrar.rejected)
+    page.paragraph(2, 4, fmt::format("container {}: {}", container, reason));
+}
+
+// What a Docker Engine and an etcd have in common.
+void add_health(TextPage& page, const auto& peer, const std::string& doing) {
+  page.field("", fmt::format("{}{}, {}", peer.state, doing,
+                             peer.heard_ms ? "heard " + human_span(*peer.heard_ms) + " ago"
+                                           : "nothing heard yet"));
+  if (peer.last_error.empty()) return;
+  page.field("", fmt::format("last error{}: {}",
+                             peer.failed_ms ? " " + human_span(*peer.failed_ms) + " ago" : "",
+                             peer.last_error));
+}
+
+void add_registrar(TextPage& page, const StatusReport::Registrar& registrar) {
+  page.blank();
+  page.paragraph(0, 2,
+                 fmt::format("registrar: advertises {}, keys live {}",
+                             registrar.advertised.empty() ? "nothing yet" : registrar.advertised,
+                             human_span(registrar.ttl_ms)));
+  add_registrations(page, registrar);
+  const auto& docker = registrar.docker;
+  page.field("docker", docker.version.empty()
+                           ? docker.from
+                           : fmt::format("{}, API {}", docker.from, docker.version));
+  add_health(page, docker, ": " + counted(docker.containers, "container"));
+  page.field("", fmt::format("{}, {}, {}", counted(docker.lists, "listing"),
+                             counted(docker.events, "event"), counted(docker.failures, "failure")));
+  const auto& etcd = registrar.etcd;
+  page.field("etcd", etcd.api.empty() ? etcd.from : fmt::format("{} {}", etcd.api, etcd.from));
+  add_health(page, etcd, "");
+  page.field("", fmt::format("{}, {}, {}, {} lost, {}", counted(etcd.writes, "write"),
+                             counted(etcd.beats, "beat"), counted(etcd.deletes, "removal"),
+                             human_count(etcd.lost), counted(etcd.failures, "failure")));
+}
+
 }  // namespace
 
 std::string to_text(const StatusReport& report) {
   TextPage page;
   add_head(page, report);
   for (const auto& service : report.services) add_service(page, service);
-  add_connections(page, report.connections);
+  for (const auto& registrar : report.registrars) add_registrar(page, registrar);
+  if (!report.engine.empty()) add_connections(page, report.connections);
   return page.take();
 }
 

@@ -9,7 +9,10 @@
 #include <set>
 
 #include "userspace/admin/plain_text.h"
+#include "userspace/cli/options_common.h"
+#include "userspace/cli/options_docker.h"
 #include "userspace/cli/options_etcd.h"
+#include "userspace/cli/options_register.h"
 #include "userspace/proxy/listen.h"
 
 namespace ambbpf {
@@ -29,6 +32,8 @@ struct Given {
   std::string log_level = "info";
   std::string listen;
   GivenEtcd etcd;
+  GivenDocker docker;
+  std::string sources = "etcd";
   std::vector<std::string> services_and_ports;
   std::string target;
   bool json = false;
@@ -39,29 +44,6 @@ unsigned usable_cpus() {
   cpu_set_t cpus;
   if (::sched_getaffinity(0, sizeof cpus, &cpus) != 0) return 1;
   return std::clamp(static_cast<unsigned>(CPU_COUNT(&cpus)), 1U, kMostThreads);
-}
-
-void add_duration(CLI::App& app, const std::string& name, const char* env, std::uint64_t& value,
-                  const std::string& meaning) {
-  static const std::map<std::string, std::uint64_t> units{{"ms", 1}, {"s", 1000}, {"m", 60'000}};
-  constexpr std::uint64_t kLongest = 24 * 3600 * 1000;
-  app.add_option(name, value, meaning)
-      ->envname(env)
-      ->transform(CLI::AsNumberWithUnit(units, CLI::AsNumberWithUnit::UNIT_REQUIRED, "TIME"))
-      ->check(CLI::Range(std::uint64_t{0}, kLongest))
-      ->default_str(value % 1000 == 0 ? fmt::format("{}s", value / 1000)
-                                      : fmt::format("{}ms", value));
-}
-
-void add_log_level(CLI::App& app, Given& given) {
-  app.add_option("--log-level", given.log_level, "What is worth a line on stderr")
-      ->envname("AMBBPF_LOG_LEVEL")
-      ->check(CLI::IsMember({"error", "warn", "info", "debug"}))
-      ->capture_default_str();
-}
-
-void add_admin(CLI::App& app, Given& given, const char* meaning) {
-  app.add_option("--admin", given.admin, meaning)->envname("AMBBPF_ADMIN")->type_name("PATH");
 }
 
 void add_forwarding(CLI::App& app, Given& given) {
@@ -82,8 +64,9 @@ void add_forwarding(CLI::App& app, Given& given) {
                "How long a connection waits for a service without endpoints");
   add_duration(app, "--drain", "AMBBPF_DRAIN", given.drain_ms,
                "How long open connections may go on after SIGTERM");
-  add_admin(app, given, "The admin socket (default: in /run/ambbpf, or where the user may write)");
-  add_log_level(app, given);
+  add_admin(app, given.admin,
+            "The admin socket (default: in /run/ambbpf, or where the user may write)");
+  add_log_level(app, given.log_level);
 }
 
 Result<ForwardingOptions> forwarding_options(const Given& given) {
@@ -99,16 +82,6 @@ Result<ForwardingOptions> forwarding_options(const Given& given) {
   if (!given.admin.empty()) options.admin = given.admin;
   options.log_level = given.log_level;
   return options;
-}
-
-Result<std::string> checked_service(const std::string& name) {
-  const bool odd_character =
-      std::any_of(name.begin(), name.end(), [](unsigned char c) { return c < 0x20 || c == 0x7f; });
-  if (name.empty() || odd_character || name.starts_with('/') || name.ends_with('/') ||
-      name.find("//") != std::string::npos)
-    return fail(fmt::format("SERVICE '{}' cannot be the name of a directory in etcd",
-                            odd_character ? "?" : name));
-  return name;
 }
 
 Result<asio::ip::address> listen_address(const std::string& given) {
@@ -138,6 +111,21 @@ Result<std::vector<ProxyOptions::Route>> routes(const Given& given) {
   return found;
 }
 
+Result<SourceChoice> source_choice(const std::string& given) {
+  SourceChoice choice{.etcd = false, .docker = false};
+  std::istringstream words(given);
+  for (std::string word; std::getline(words, word, ',');) {
+    if (word == "etcd")
+      choice.etcd = true;
+    else if (word == "docker")
+      choice.docker = true;
+    else
+      return fail(fmt::format("--source: '{}' is neither etcd nor docker", word));
+  }
+  if (!choice.etcd && !choice.docker) return fail("--source: names no source");
+  return choice;
+}
+
 Result<Command> proxy_options(const Given& given) {
   ProxyOptions options;
   auto forwarding = forwarding_options(given);
@@ -149,6 +137,14 @@ Result<Command> proxy_options(const Given& given) {
   auto etcd = etcd_choice(given.etcd);
   if (!etcd) return tl::unexpected(etcd.error());
   options.etcd = std::move(*etcd);
+  const auto sources = source_choice(given.sources);
+  if (!sources) return tl::unexpected(sources.error());
+  options.sources = *sources;
+  options.ignore_health = given.docker.ignore_health;
+  if (!sources->docker) return options;
+  auto docker = docker_choice(given.docker);
+  if (!docker) return tl::unexpected(docker.error());
+  options.docker = std::move(*docker);
   return options;
 }
 
@@ -179,7 +175,14 @@ void describe_proxy(CLI::App& app, Given& given) {
       ->type_name("PORT")
       ->expected(2, 2 * 512)
       ->required();
+  app.add_option("--source", given.sources,
+                 "Where endpoints are found: etcd, docker (labelled containers of this host), or "
+                 "both, etcd,docker")
+      ->envname("AMBBPF_SOURCE")
+      ->type_name("SOURCE[,SOURCE]")
+      ->capture_default_str();
   add_etcd(app, given.etcd);
+  add_docker(app, given.docker);
   app.add_option("--listen", given.listen, "The local address (default: every one)")
       ->envname("AMBBPF_LISTEN")
       ->type_name("ADDRESS");
@@ -197,7 +200,7 @@ void describe_forward(CLI::App& app, Given& given) {
 }
 
 void describe_status(CLI::App& app, Given& given) {
-  add_admin(app, given, "The process with this admin socket only (default: every one found)");
+  add_admin(app, given.admin, "The process with this admin socket only (default: every one found)");
   app.add_flag("--json", given.json, "One JSON document, for programs");
 }
 
@@ -212,6 +215,7 @@ Result<Command> command_of(int argc, const char* const* argv) {
   // One for each verb: the environment is read for all of them.
   Given for_proxy;
   Given for_forward;
+  GivenRegister for_register;
   Given for_status;
   Given for_doctor;
   CLI::App app(
@@ -221,13 +225,16 @@ Result<Command> command_of(int argc, const char* const* argv) {
   app.set_version_flag("--version", "ambbpf " AMBBPF_VERSION);
   auto& proxy = *app.add_subcommand("proxy", "Serve services that etcd knows on local ports");
   auto& forward = *app.add_subcommand("forward", "Serve one fixed HOST:PORT on a local port");
+  auto& registrar =
+      *app.add_subcommand("register", "Keep containers of this host in etcd while they run");
   auto& status = *app.add_subcommand("status", "Show what the running ambassadors do");
   auto& doctor =
       *app.add_subcommand("doctor", "Try the engines, and say what one needs that fails");
   describe_proxy(proxy, for_proxy);
   describe_forward(forward, for_forward);
+  add_register(registrar, for_register);
   describe_status(status, for_status);
-  add_log_level(doctor, for_doctor);
+  add_log_level(doctor, for_doctor.log_level);
 
   try {
     app.parse(argc, argv);
@@ -240,9 +247,10 @@ Result<Command> command_of(int argc, const char* const* argv) {
   }
   if (proxy.parsed()) return proxy_options(for_proxy);
   if (forward.parsed()) return forward_options(for_forward);
+  if (registrar.parsed()) return register_options(for_register);
   if (doctor.parsed()) return Command(DoctorOptions{for_doctor.log_level});
   if (!status.parsed())
-    return fail("which one: proxy, forward, status or doctor? (--help explains)");
+    return fail("which one: proxy, forward, register, status or doctor? (--help explains)");
   StatusOptions options{.admin = std::nullopt, .json = for_status.json};
   if (!for_status.admin.empty()) options.admin = for_status.admin;
   return Command(std::move(options));

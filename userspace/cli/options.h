@@ -12,8 +12,10 @@
 #include "userspace/cli/status.h"
 #include "userspace/dataplane/engine.h"
 #include "userspace/discovery/name_source.h"
+#include "userspace/docker/address.h"
 #include "userspace/etcd/types.h"
 #include "userspace/proxy/dial.h"
+#include "userspace/registration/plan.h"
 
 namespace ambbpf {
 
@@ -33,13 +35,22 @@ struct EtcdChoice {
   EtcdOptions options;
 };
 
+// Where the proxy finds endpoints; of several the union.
+struct SourceChoice {
+  bool etcd = true;
+  bool docker = false;
+};
+
 struct ProxyOptions {
   struct Route {
     std::string service;
     tcp::endpoint listen;
   };
   std::vector<Route> routes;
+  SourceChoice sources;
   EtcdChoice etcd;
+  DockerAddress docker;
+  bool ignore_health = false;  // of containers
   ForwardingOptions forwarding;
 };
 
@@ -47,6 +58,17 @@ struct ForwardOptions {
   HostAndPort target;
   tcp::endpoint listen;
   ForwardingOptions forwarding;
+};
+
+struct RegisterOptions {
+  std::optional<NamedPort> only;  // none: all containers whose labels say so
+  EtcdChoice etcd;
+  DockerAddress docker;
+  std::chrono::seconds ttl{5};
+  std::optional<asio::ip::address> advertise;  // none: to be found out
+  bool ignore_health = false;
+  std::optional<std::filesystem::path> admin;  // none: the default place
+  std::string log_level = "info";
 };
 
 struct DoctorOptions {
@@ -58,7 +80,8 @@ struct Printed {
   std::string text;
 };
 
-using Command = std::variant<ProxyOptions, ForwardOptions, StatusOptions, DoctorOptions, Printed>;
+using Command = std::variant<ProxyOptions, ForwardOptions, RegisterOptions, StatusOptions,
+                             DoctorOptions, Printed>;
 
 // Every option has a twin in the environment (AMBBPF_ENGINE for --engine), for containers; the
 // command line wins. The error is one line that names the option and the value.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "userspace/cli/ambassador.h"
 #include "userspace/cli/verbs.h"
+#include "userspace/discovery/docker_source.h"
 #include "userspace/discovery/etcd_source.h"
 #include "userspace/support/log.h"
 
@@ -17,10 +18,16 @@ int run_proxy(const ProxyOptions& options) {
   }
   const auto& choice = options.etcd;
   EtcdClient etcd((*ambassador)->io().get_executor());
-  for (std::size_t i = 0; i < options.routes.size(); ++i)
-    for (auto& source :
-         make_etcd_sources(choice.api, etcd, options.routes[i].service, choice.options))
-      (*ambassador)->follow(i, std::move(source));
+  DockerFollower docker((*ambassador)->io().get_executor(), options.docker);
+  DockerCatalogue catalogue(docker, options.ignore_health);
+  for (std::size_t i = 0; i < options.routes.size(); ++i) {
+    const auto& service = options.routes[i].service;
+    if (options.sources.etcd)
+      for (auto& source : make_etcd_sources(choice.api, etcd, service, choice.options))
+        (*ambassador)->follow(i, std::move(source));
+    if (options.sources.docker) (*ambassador)->follow(i, catalogue.source_of(service));
+  }
+  if (options.sources.docker) spawn((*ambassador)->io(), catalogue.run());
   (*ambassador)->run();
   return 0;
 }

@@ -23,12 +23,6 @@ std::string state_name(SourceStatus::State state) {
   return "?";
 }
 
-std::optional<std::uint64_t> age(const std::optional<Clock::time_point>& then,
-                                 Clock::time_point now) {
-  if (!then) return std::nullopt;
-  return milliseconds_between(*then, now);
-}
-
 StatusReport::Traffic report_traffic(const DirectionCounts& counts) {
   return {.kernel_bytes = counts.kernel_bytes, .user_bytes = counts.user_bytes};
 }
@@ -38,6 +32,12 @@ StatusReport::Traffic report_traffic(const DirectionCounts& counts) {
 std::uint64_t milliseconds_between(Clock::time_point from, Clock::time_point to) {
   const auto span = std::chrono::duration_cast<std::chrono::milliseconds>(to - from).count();
   return static_cast<std::uint64_t>(std::max<decltype(span)>(span, 0));
+}
+
+std::optional<std::uint64_t> age(const std::optional<Clock::time_point>& then,
+                                 Clock::time_point now) {
+  if (!then) return std::nullopt;
+  return milliseconds_between(*then, now);
 }
 
 StatusReport::Service report_service(const Service& service, Clock::time_point now) {

@@ -6,15 +6,23 @@
 #include "userspace/dataplane/probe.h"
 #include "userspace/dataplane/relay.h"
 #include "userspace/discovery/source.h"
+#include "userspace/docker/follower.h"
 #include "userspace/endpoints/service.h"
+#include "userspace/registration/registrar.h"
 
 namespace ambbpf {
 
 std::uint64_t milliseconds_between(Clock::time_point from, Clock::time_point to);  // never below 0
 
+// Milliseconds since then; nothing for what has not been.
+std::optional<std::uint64_t> age(const std::optional<Clock::time_point>& then,
+                                 Clock::time_point now);
+
 StatusReport::Service report_service(const Service& service, Clock::time_point now);
 StatusReport::Source report_source(const SourceStatus& source, Clock::time_point now);
 StatusReport::Connections report_connections(const RelayCounts& counts);
+StatusReport::Registrar report_registrar(const Registrar& registrar, const KeyKeeper& keeper,
+                                         const DockerStatus& docker, Clock::time_point now);
 void report_engine(const EngineChoice& choice, StatusReport& report);
 
 }  // namespace ambbpf

@@ -8,6 +8,7 @@ namespace ambbpf {
 
 int run_proxy(const ProxyOptions& options);
 int run_forward(const ForwardOptions& options);
+int run_register(const RegisterOptions& options);
 
 // Exit codes: 0 the best engine works here, 1 a lesser one does, 2 none.
 int run_doctor(const DoctorOptions& options);

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include <cstdint>
 #include <map>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "userspace/support/asio.h"
@@ -49,5 +49,17 @@ struct Container {
 
 // By id.
 using Containers = std::map<std::string, Container>;
+
+// Why nobody should be sent to this container now, "it is paused"; empty: it is there to be talked
+// to.
+std::string why_not_available(const Container& container, bool ignore_health);
+
+// By its name, or by the beginning of its id, at least the 12 digits that `docker ps` shows. Null:
+// there is none.
+const Container* find_container(const Containers& containers, std::string_view name_or_id);
+
+// The container whose network this one is in: itself, unless its network mode is "container:ID".
+// Null: that one is gone.
+const Container* network_owner(const Containers& containers, const Container& container);
 
 }  // namespace ambbpf

@@ -2,10 +2,15 @@
 #include "userspace/endpoints/endpoint_value.h"
 
 #include <fmt/format.h>
+#include <rapidjson/stringbuffer.h>
+#include <rapidjson/writer.h>
+
+#include <algorithm>
 
 #include "userspace/endpoints/endpoint.h"
 #include "userspace/support/json.h"
 #include "userspace/support/quote.h"
+#include "userspace/support/utf8.h"
 
 namespace ambbpf {
 namespace {
@@ -66,7 +71,42 @@ Result<tcp::endpoint> decode_any(std::string_view value) {
   return *plain;
 }
 
+using Writer = rapidjson::Writer<rapidjson::StringBuffer>;
+
+void write_string(Writer& out, std::string_view text) {
+  const auto valid = valid_utf8(text);  // the writer passes everything on
+  out.String(valid.data(), static_cast<rapidjson::SizeType>(valid.size()));
+}
+
+// As JSON has integers: no leading zero; and exact in every reader (RFC 8259: below 2^53).
+bool is_number(std::string_view text) {
+  const bool digits =
+      !text.empty() && text.size() <= 15 &&
+      std::all_of(text.begin(), text.end(), [](char c) { return c >= '0' && c <= '9'; });
+  return digits && (text.size() == 1 || text.front() != '0');
+}
+
 }  // namespace
+
+std::string encode_endpoint_value(const tcp::endpoint& endpoint,
+                                  const EndpointAttributes& attributes) {
+  rapidjson::StringBuffer buffer;
+  Writer out(buffer);
+  out.StartObject();
+  out.Key("port");
+  out.Uint(endpoint.port());
+  out.Key("host");
+  write_string(out, endpoint.address().to_string());
+  for (const auto& [name, value] : attributes) {
+    write_string(out, name);
+    if (is_number(value))
+      out.RawValue(value.data(), value.size(), rapidjson::kNumberType);
+    else
+      write_string(out, value);
+  }
+  out.EndObject();
+  return {buffer.GetString(), buffer.GetSize()};
+}
 
 Result<tcp::endpoint> decode_endpoint_value(std::string_view value) {
   auto endpoint = decode_any(trimmed(value));

@@ -2,16 +2,27 @@
 // What registrars write below a service's key.
 #pragma once
 
+#include <string>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 #include "userspace/support/asio.h"
 #include "userspace/support/result.h"
 
 namespace ambbpf {
 
+// Further fields of a value: "weight" and "3", in the order in which they are to be written.
+using EndpointAttributes = std::vector<std::pair<std::string, std::string>>;
+
 // Takes a JSON object with "host" (or "IP") and "port", the port as a number or in a string,
 // whatever other fields it has; or plain host:port. Hosts are IPv4 or IPv6 addresses, IPv6 in a
 // JSON value with or without brackets. The error is one short line, fit for a log.
 Result<tcp::endpoint> decode_endpoint_value(std::string_view value);
+
+// {"port":49155,"host":"10.0.0.1","weight":3,"zone":"nyc"}: the shape that docker-register wrote,
+// numbers without quotes. `attributes` has neither "port" nor "host".
+std::string encode_endpoint_value(const tcp::endpoint& endpoint,
+                                  const EndpointAttributes& attributes);
 
 }  // namespace ambbpf

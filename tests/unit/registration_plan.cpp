@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "tests/unit/containers.h"
+#include "userspace/registration/plan.h"
+#include "userspace/registration/registrar.h"
+
+namespace ambbpf {
+namespace {
+
+using testing::ElementsAre;
+using testing::IsEmpty;
+using testing::Pair;
+
+PlanRules for_web() {
+  return {.only = NamedPort{"web", 80, "www", {{"weight", "3"}, {"zone", "nyc"}}},
+          .advertised = asio::ip::make_address("10.0.0.1"),
+          .host_name = "host-a"};
+}
+
+PlanRules for_all() {
+  auto rules = for_web();
+  rules.only.reset();
+  return rules;
+}
+
+Container web() {
+  auto container = running("web");
+  container.ports[80] = {{"0.0.0.0", 49155}};
+  return container;
+}
+
+std::string why_not(const Container& container, const PlanRules& rules = for_web()) {
+  return plan(rules, all_of({container})).keys.at(0).why_not;
+}
+
+TEST(Plan, ANamedContainerHasTheKeyAndTheValueOfDockerRegister) {
+  EXPECT_THAT(plan(for_web(), all_of({web()})).wanted(),
+              ElementsAre(Pair("/services/www/web",
+                               R"({"port":49155,"host":"10.0.0.1","weight":3,"zone":"nyc"})")));
+}
+
+TEST(Plan, ItMayBeNamedByItsIdAsWell) {
+  auto rules = for_web();
+  rules.only->container = web().id.substr(0, 12);
+  EXPECT_THAT(plan(rules, all_of({web()})).wanted(),
+              ElementsAre(Pair("/services/www/" + web().id.substr(0, 12), testing::_)));
+  rules.only->container = web().id.substr(0, 11);
+  EXPECT_THAT(plan(rules, all_of({web()})).wanted(), IsEmpty());
+}
+
+TEST(Plan, OnlyWhatIsThereToBeTalkedToIsWanted) {
+  using State = Container::State;
+  EXPECT_EQ(plan(for_web(), {}).keys.at(0).why_not, "there is no such container");
+  auto container = web();
+  for (const auto& [state, why] : {std::pair{State::kAway, "it does not run"},
+                                   {State::kPaused, "it is paused"},
+                                   {State::kStopping, "it is stopping"}}) {
+    container.state = state;
+    EXPECT_EQ(why_not(container), why);
+    EXPECT_THAT(plan(for_web(), all_of({container})).wanted(), IsEmpty());
+  }
+}
+
+TEST(Plan, HealthCountsUnlessItIsIgnored) {
+  using Health = Container::Health;
+  auto container = web();
+  container.health = Health::kHealthy;
+  EXPECT_EQ(why_not(container), "");
+  container.health = Health::kStarting;
+  EXPECT_EQ(why_not(container), "its health is not known yet");
+  container.health = Health::kUnhealthy;
+  EXPECT_EQ(why_not(container), "it is unhealthy");
+  auto rules = for_web();
+  rules.ignore_health = true;
+  EXPECT_EQ(why_not(container, rules), "");
+}
+
+TEST(Plan, APortThatIsNotPublishedWillNotPassByItself) {
+  auto container = web();
+  container.ports.clear();
+  const auto planned = plan(for_web(), all_of({container})).keys.at(0);
+  EXPECT_TRUE(planned.unreachable);
+  EXPECT_FALSE(planned.endpoint);
+  EXPECT_EQ(planned.why_not, "port 80 is not published");
+}
+
+TEST(Plan, AllTakesWhatTheLabelsSay) {
+  auto labelled = web();
+  labelled.labels = {{"ambbpf.service", "www"}, {"ambbpf.port", "80"}, {"ambbpf.tag.zone", "nyc"}};
+  const auto other = running("other");
+  EXPECT_THAT(plan(for_all(), all_of({labelled, other})).wanted(),
+              ElementsAre(Pair("/services/www/host-a:web:80",
+                               R"({"port":49155,"host":"10.0.0.1","zone":"nyc"})")));
+  labelled.state = Container::State::kAway;
+  EXPECT_THAT(plan(for_all(), all_of({labelled})).keys, IsEmpty());
+}
+
+TEST(Plan, AMalformedLabelIsAComplaintAndHurtsNobodyElse) {
+  auto bad = web();
+  bad.labels = {{"ambbpf.service", "www"}, {"ambbpf.port", "eighty"}};
+  auto good = running("good");
+  good.ports[80] = {{"0.0.0.0", 49156}};
+  good.labels = {{"ambbpf.service", "www"}};
+  const auto made = plan(for_all(), all_of({bad, good}));
+  ASSERT_EQ(made.complaints.size(), 1U);
+  EXPECT_EQ(made.complaints[0].container, "web");
+  EXPECT_THAT(made.wanted(), ElementsAre(Pair("/services/www/host-a:good:80", testing::_)));
+}
+
+TEST(Registrar, WantsNothingBeforeItKnowsItsAddress) {
+  std::vector<WantedKeys> wanted;
+  auto rules = for_web();
+  rules.advertised = asio::ip::address();
+  Registrar registrar(rules, [&](const WantedKeys& keys) { wanted.push_back(keys); });
+  registrar.consider(all_of({web()}));
+  EXPECT_THAT(wanted, IsEmpty());
+  registrar.advertise(asio::ip::make_address("10.0.0.9"));
+  ASSERT_EQ(wanted.size(), 1U);
+  EXPECT_THAT(wanted[0].at("/services/www/web"), testing::HasSubstr("10.0.0.9"));
+}
+
+}  // namespace
+}  // namespace ambbpf

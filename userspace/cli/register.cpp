@@ -1,0 +1,185 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <unistd.h>
+
+#include <boost/asio/signal_set.hpp>
+
+#include "userspace/admin/admin_paths.h"
+#include "userspace/admin/server.h"
+#include "userspace/cli/report.h"
+#include "userspace/cli/verbs.h"
+#include "userspace/docker/follower.h"
+#include "userspace/registration/advertised_address.h"
+#include "userspace/registration/key_keeper.h"
+#include "userspace/registration/registrar.h"
+#include "userspace/support/log.h"
+
+namespace ambbpf {
+namespace {
+
+using namespace std::chrono_literals;
+
+// A running registrar: Docker tells, the plan is made anew, etcd is kept so. One thread.
+class RegistrarProcess {
+ public:
+  explicit RegistrarProcess(const RegisterOptions& options)
+      : options_(options),
+        etcd_(io_.get_executor()),
+        docker_(io_.get_executor(), options.docker),
+        keeper_(etcd_, options.etcd.api, options.etcd.options, options.ttl),
+        registrar_(rules(options), [this](const WantedKeys& keys) { keeper_.want(keys); }) {}
+
+  Result<void> open_admin();
+  void run();
+
+ private:
+  static PlanRules rules(const RegisterOptions& options);
+  static awaitable<void> advertise(RegistrarProcess& self);
+  static awaitable<void> name_host(RegistrarProcess& self);
+  static awaitable<void> follow_docker(RegistrarProcess& self);
+  static awaitable<void> serve_until_signal(RegistrarProcess& self);
+  static awaitable<void> withdraw(RegistrarProcess& self);
+  static awaitable<std::string> status(RegistrarProcess& self);
+  std::string not_ready() const;
+
+  const RegisterOptions options_;
+  const Clock::time_point started_ = Clock::now();
+  bool stopping_ = false;
+
+  asio::io_context io_{1};
+  asio::signal_set signals_{io_, SIGTERM, SIGINT, SIGHUP};
+  EtcdClient etcd_;
+  DockerFollower docker_;
+  KeyKeeper keeper_;
+  Registrar registrar_;
+  std::unique_ptr<AdminServer> admin_;
+};
+
+PlanRules RegistrarProcess::rules(const RegisterOptions& options) {
+  return {.only = options.only,
+          .prefix = options.etcd.options.prefix,
+          .advertised = options.advertise.value_or(asio::ip::address()),
+          .host_name = {},
+          .ignore_health = options.ignore_health};
+}
+
+Result<void> RegistrarProcess::open_admin() {
+  auto path = options_.admin ? Result<std::filesystem::path>(*options_.admin)
+                             : default_admin_path("register");
+  if (!path) return tl::unexpected(path.error());
+  AdminAnswers answers{.status = [this] { return status(*this); },
+                       .not_ready = [this] { return not_ready(); }};
+  auto admin = AdminServer::open(io_, std::move(*path), std::move(answers));
+  if (!admin) return tl::unexpected(admin.error());
+  admin_ = std::move(*admin);
+  return {};
+}
+
+void RegistrarProcess::run() {
+  log::info("register: {}, docker {}, admin socket {}",
+            options_.only ? "container " + options_.only->container : "all labelled containers",
+            options_.docker.name, admin_->path().string());
+  if (options_.advertise)
+    log::info("advertising {}", options_.advertise->to_string());
+  else
+    spawn(io_, advertise(*this));
+  if (!options_.only) spawn(io_, name_host(*this));
+  spawn(io_, follow_docker(*this));
+  spawn(io_, keeper_.run());
+  spawn(io_, serve_until_signal(*this));
+  io_.run();
+}
+
+// At boot the network may come up after us.
+awaitable<void> RegistrarProcess::advertise(RegistrarProcess& self) {
+  Backoff backoff(500ms, 10s);
+  std::string told;
+  for (;;) {
+    const auto found = co_await find_advertised_address(self.options_.etcd.options.urls);
+    if (found) {
+      log::info("advertising {}: {}", found->address.to_string(), found->why);
+      self.registrar_.advertise(found->address);
+      co_return;
+    }
+    const auto why = found.error().message();
+    if (why != told) log::warn("no address to advertise yet (--advertise sets one): {}", why);
+    told = why;
+    co_await sleep_for(backoff.next());
+  }
+}
+
+// What fails here fails for the follower as well, which tells of it.
+awaitable<void> RegistrarProcess::name_host(RegistrarProcess& self) {
+  DockerApi docker(self.io_.get_executor(), self.options_.docker);
+  Backoff backoff(100ms, 5s);
+  for (;;) {
+    auto name = co_await docker.host_name();
+    if (name) {
+      self.registrar_.name_host(std::move(*name));
+      co_return;
+    }
+    co_await sleep_for(backoff.next());
+  }
+}
+
+awaitable<void> RegistrarProcess::follow_docker(RegistrarProcess& self) {
+  return self.docker_.run([&self](const Containers& containers) {
+    if (!self.stopping_) self.registrar_.consider(containers);
+  });
+}
+
+awaitable<void> RegistrarProcess::serve_until_signal(RegistrarProcess& self) {
+  co_await self.signals_.async_wait(as_tuple);
+  self.stopping_ = true;
+  log::info("register: stopping");
+  spawn(self.io_, withdraw(self));
+  co_await self.signals_.async_wait(as_tuple);
+  log::warn("register: second signal, not waiting for etcd");
+  self.io_.stop();
+}
+
+awaitable<void> RegistrarProcess::withdraw(RegistrarProcess& self) {
+  co_await self.keeper_.withdraw(Clock::now() + 5s);
+  if (const auto left = self.keeper_.keys().size(); left > 0)
+    log::warn("register: {} keys could not be removed; they live out their TTL", left);
+  self.io_.stop();
+}
+
+std::string RegistrarProcess::not_ready() const {
+  if (stopping_) return "stopping";
+  if (!docker_.status().heard_at) return "docker has not answered yet";
+  if (!registrar_.plan()) return "this host's address or name is not known yet";
+  if (!keeper_.status().heard_at && !registrar_.plan()->wanted().empty())
+    return "etcd has not answered yet";
+  return {};
+}
+
+awaitable<std::string> RegistrarProcess::status(RegistrarProcess& self) {
+  const auto now = Clock::now();
+  StatusReport report;
+  report.version = AMBBPF_VERSION;
+  report.pid = static_cast<std::uint64_t>(::getpid());
+  report.verb = "register";
+  report.uptime_ms = milliseconds_between(self.started_, now);
+  report.draining = self.stopping_;
+  report.threads = 1;
+  auto& registrar = report.registrars.emplace_back(
+      report_registrar(self.registrar_, self.keeper_, self.docker_.status(), now));
+  registrar.ttl_ms =
+      static_cast<std::uint64_t>(std::chrono::milliseconds(self.options_.ttl).count());
+  co_return to_json(report);
+}
+
+}  // namespace
+
+int run_register(const RegisterOptions& options) {
+  log::set_up(options.log_level);
+  RegistrarProcess process(options);
+  if (const auto opened = process.open_admin(); !opened) {
+    complain(opened.error().message());
+    return 1;
+  }
+  process.run();
+  return 0;
+}
+
+}  // namespace ambbpf

@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <functional>
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+
+#include "userspace/registration/plan.h"
+
+namespace ambbpf {
+
+// Plans anew after every change of the containers, hands the wanted keys on, and tells of what it
+// cannot register. Does no I/O itself.
+class Registrar {
+ public:
+  using Want = std::function<void(const WantedKeys&)>;
+
+  // Nothing is planned before the address to advertise is known and, without `rules.only`, the
+  // host's name; what is missing in `rules` comes by advertise() and name_host().
+  Registrar(PlanRules rules, Want want);
+
+  void advertise(const asio::ip::address& address);
+  void name_host(std::string name);
+  void consider(const Containers& containers);
+
+  // Nothing before the first plan.
+  const std::optional<Plan>& plan() const { return plan_; }
+  const asio::ip::address& advertised() const { return rules_.advertised; }
+
+ private:
+  void plan_again();
+  void tell(const Plan& plan);
+
+  PlanRules rules_;
+  Want want_;
+  std::optional<Containers> containers_;
+  std::optional<Plan> plan_;
+  std::map<std::string, std::string> told_;  // why_not by key, as last logged
+  std::set<Complaint> complained_;
+};
+
+}  // namespace ambbpf

@@ -7,6 +7,18 @@
 #include <stdexcept>
 
 namespace ambbpf::test {
+namespace {
+
+void send_all(int client, const std::string& bytes) {
+  std::size_t sent = 0;
+  while (sent < bytes.size()) {
+    const auto went = ::send(client, bytes.data() + sent, bytes.size() - sent, MSG_NOSIGNAL);
+    if (went <= 0) break;
+    sent += static_cast<std::size_t>(went);
+  }
+}
+
+}  // namespace
 
 std::string fake_answer(const std::string& status, const std::string& fields,
                         const std::string& body) {
@@ -36,6 +48,16 @@ std::string FakeHttp::url() const {
   return "http://127.0.0.1:" + std::to_string(ntohs(address.sin_port));
 }
 
+void FakeHttp::send_on(const std::string& bytes) {
+  const std::lock_guard lock(mutex_);
+  for (const auto& client : left_open_) send_all(client.get(), bytes);
+}
+
+void FakeHttp::close_left_open() {
+  const std::lock_guard lock(mutex_);
+  left_open_.clear();
+}
+
 void FakeHttp::serve() {
   for (;;) {
     UniqueFd client(::accept4(listener_.get(), nullptr, nullptr, SOCK_CLOEXEC));
@@ -50,14 +72,9 @@ void FakeHttp::serve() {
     if (head.empty()) continue;
     ++requests_;
     const auto answer = answer_(head);
-    std::size_t sent = 0;
-    while (sent < answer.bytes.size()) {
-      const auto went = ::send(client.get(), answer.bytes.data() + sent, answer.bytes.size() - sent,
-                               MSG_NOSIGNAL);
-      if (went <= 0) break;
-      sent += static_cast<std::size_t>(went);
-    }
+    send_all(client.get(), answer.bytes);
     if (answer.leave_open) {
+      const std::lock_guard lock(mutex_);
       left_open_.push_back(std::move(client));
     } else {
       // A close with the request's body unread would reset the connection before the answer is in.

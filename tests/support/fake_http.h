@@ -4,6 +4,7 @@
 
 #include <atomic>
 #include <functional>
+#include <mutex>
 #include <string>
 #include <thread>
 #include <vector>
@@ -32,12 +33,17 @@ class FakeHttp {
   std::string url() const;
   int requests() const { return requests_; }
 
+  // More bytes on every connection that was left open, and their end.
+  void send_on(const std::string& bytes);
+  void close_left_open();
+
  private:
   void serve();
 
   Answer answer_;
   UniqueFd listener_;
   std::atomic<int> requests_{0};
+  std::mutex mutex_;  // guards what follows
   std::vector<UniqueFd> left_open_;
   std::thread thread_;
 };

@@ -5,6 +5,7 @@
 
 #include <sys/types.h>
 
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -44,6 +45,10 @@ class EtcdProcess {
   void put_v3(const std::string& key, const std::string& value, int ttl = 0) const;
   void remove_v3(const std::string& key, bool recursive = false) const;
   void compact_v3() const;  // up to now
+
+  // Everything below a directory: whole keys and their values.
+  std::map<std::string, std::string> tree_v2(const std::string& directory) const;
+  std::map<std::string, std::string> tree_v3(const std::string& directory) const;
 
   bool is_leader() const;
   bool wait_until_ready() const;  // false: not within 20 s

@@ -55,6 +55,12 @@ void must(const HttpAnswer& answer, const std::string& what) {
     throw std::runtime_error(fmt::format("{}: {} {}", what, answer.status, answer.body));
 }
 
+void collect(const JsonValue& node, std::map<std::string, std::string>& into) {
+  if (const auto value = string_at(node, "value")) into.emplace(*string_at(node, "key"), *value);
+  if (const auto* nodes = array_at(node, "nodes"))
+    for (const auto& child : nodes->GetArray()) collect(child, into);
+}
+
 }  // namespace
 
 HttpAnswer call(const std::string& method, const std::string& url, const std::string& body) {
@@ -223,6 +229,29 @@ void EtcdProcess::compact_v3() const {
   const auto status = parse_json(post_v3("/maintenance/status", "{}"));
   const auto revision = uint_at(*object_at(status.value(), "header"), "revision").value();
   post_v3("/kv/compaction", fmt::format(R"({{"revision":"{}"}})", revision));
+}
+
+std::map<std::string, std::string> EtcdProcess::tree_v2(const std::string& directory) const {
+  std::map<std::string, std::string> tree;
+  const auto answer = call("GET", url_ + "/v2/keys" + directory + "?recursive=true&quorum=true");
+  if (answer.status == 404) return tree;
+  must(answer, "list " + directory);
+  collect(*object_at(parse_json(answer.body).value(), "node"), tree);
+  return tree;
+}
+
+std::map<std::string, std::string> EtcdProcess::tree_v3(const std::string& directory) const {
+  std::map<std::string, std::string> tree;
+  const auto range =
+      parse_json(post_v3("/kv/range", fmt::format(R"({{"key":"{}","range_end":"{}"}})",
+                                                  base64_encode(directory + "/"),
+                                                  base64_encode(directory + "0"))))
+          .value();
+  if (const auto* keys = array_at(range, "kvs"))
+    for (const auto& kv : keys->GetArray())
+      tree.emplace(base64_decode(*string_at(kv, "key")).value(),
+                   base64_decode(string_at(kv, "value").value_or("")).value());
+  return tree;
 }
 
 bool EtcdProcess::is_leader() const {

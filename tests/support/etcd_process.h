@@ -5,6 +5,7 @@
 
 #include <sys/types.h>
 
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -49,6 +50,10 @@ class EtcdProcess {
   std::optional<std::string> get_v2(const std::string& key) const;  // nothing: not there
   std::optional<std::string> get_v3(const std::string& key) const;
   void compact_v3() const;  // up to now
+
+  // Everything below a directory: whole keys and their values.
+  std::map<std::string, std::string> tree_v2(const std::string& directory) const;
+  std::map<std::string, std::string> tree_v3(const std::string& directory) const;
 
   bool is_leader() const;
   bool wait_until_ready() const;  // false: not within 20 s

@@ -25,10 +25,19 @@ struct EtcdV3Watched {
 std::string encode_v3_range(std::string_view directory);
 std::string encode_v3_watch(std::string_view directory, std::uint64_t start_revision);
 
+std::string encode_v3_authenticate(const EtcdUser& user);
+
 Result<EtcdListing> decode_v3_listing(std::string_view body);
 
 // An {"error":...} line, which ends the stream, is an Error.
 Result<EtcdV3Watched> decode_v3_watched(std::string_view line);
+
+// The token in the answer to an authentication, fit for a header field; empty where the member has
+// authentication switched off.
+Result<std::string> decode_v3_token(std::string_view body);
+
+// True if a request was refused because of its token, or because it had none: another may help.
+bool v3_refuses_token(std::string_view body);
 
 // The words in the body of an error, whichever form it has; quoted where it has none. For a log.
 std::string decode_v3_error(std::string_view body);

@@ -13,6 +13,7 @@
 #include "userspace/dataplane/engine.h"
 #include "userspace/discovery/name_source.h"
 #include "userspace/etcd/types.h"
+#include "userspace/http/http_client.h"
 #include "userspace/proxy/dial.h"
 
 namespace ambbpf {
@@ -27,10 +28,12 @@ struct ForwardingOptions {
   std::string log_level = "info";
 };
 
-// Which etcd.
+// Which etcd, and how it is convinced.
 struct EtcdChoice {
   EtcdApi api = EtcdApi::kAuto;
   EtcdOptions options;
+  HttpAccess access;
+  std::optional<EtcdUser> user;
 };
 
 struct ProxyOptions {

@@ -16,7 +16,7 @@ int run_proxy(const ProxyOptions& options) {
     return 1;
   }
   const auto& choice = options.etcd;
-  EtcdClient etcd((*ambassador)->io().get_executor());
+  EtcdClient etcd((*ambassador)->io().get_executor(), choice.access, choice.user);
   for (std::size_t i = 0; i < options.routes.size(); ++i)
     for (auto& source :
          make_etcd_sources(choice.api, etcd, options.routes[i].service, choice.options))

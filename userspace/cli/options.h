@@ -14,6 +14,7 @@
 #include "userspace/discovery/name_source.h"
 #include "userspace/docker/address.h"
 #include "userspace/etcd/types.h"
+#include "userspace/http/http_client.h"
 #include "userspace/proxy/dial.h"
 #include "userspace/registration/plan.h"
 
@@ -29,10 +30,12 @@ struct ForwardingOptions {
   std::string log_level = "info";
 };
 
-// Which etcd.
+// Which etcd, and how it is convinced.
 struct EtcdChoice {
   EtcdApi api = EtcdApi::kAuto;
   EtcdOptions options;
+  HttpAccess access;
+  std::optional<EtcdUser> user;
 };
 
 // Where the proxy finds endpoints; of several the union.

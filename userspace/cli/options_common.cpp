@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
@@ -11,6 +12,17 @@
 #include "userspace/support/unique_fd.h"
 
 namespace ambbpf {
+namespace {
+
+Result<void> check_readable(const std::string& file) {
+  if (file.empty()) return {};
+  const UniqueFd opened(::open(file.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC));
+  char byte = 0;
+  if (!opened || ::read(opened.get(), &byte, 1) < 0) return fail_errno(file);
+  return {};
+}
+
+}  // namespace
 
 void add_duration(CLI::App& app, const std::string& name, const char* env, std::uint64_t& value,
                   const std::string& meaning) {
@@ -35,11 +47,19 @@ void add_admin(CLI::App& app, std::string& path, const char* meaning) {
   app.add_option("--admin", path, meaning)->envname("AMBBPF_ADMIN")->type_name("PATH");
 }
 
-Result<void> checked_file(std::string_view option, const std::string& path) {
-  if (path.empty()) return {};
-  const UniqueFd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
-  if (!file) return fail_errno(fmt::format("{}: open {}", option, path));
-  return {};
+Result<HttpAccess> checked_tls(std::string_view server, std::string ca, std::string certificate,
+                               std::string key) {
+  if (certificate.empty() != key.empty())
+    return fail(fmt::format("--{0}-cert and --{0}-key go together", server));
+  for (const auto& [option, file] : {std::pair("ca", &ca), {"cert", &certificate}, {"key", &key}}) {
+    const auto readable = check_readable(*file);
+    if (!readable)
+      return fail(fmt::format("--{}-{}: {}", server, option, readable.error().message()));
+  }
+  return HttpAccess{.unix_socket = {},
+                    .ca = std::move(ca),
+                    .certificate = std::move(certificate),
+                    .key = std::move(key)};
 }
 
 Result<std::string> checked_service(const std::string& name) {

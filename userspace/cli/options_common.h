@@ -6,6 +6,7 @@
 #include <string>
 #include <string_view>
 
+#include "userspace/http/http_client.h"
 #include "userspace/support/result.h"
 
 namespace CLI {
@@ -20,8 +21,10 @@ void add_duration(CLI::App& app, const std::string& name, const char* env, std::
 void add_log_level(CLI::App& app, std::string& level);
 void add_admin(CLI::App& app, std::string& path, const char* meaning);
 
-// A file that can be read, or an empty name: no file. The error names the option.
-Result<void> checked_file(std::string_view option, const std::string& path);
+// Of --SERVER-ca, --SERVER-cert and --SERVER-key, each a file or empty. One that cannot be read is
+// told of now, and not in some back-off.
+Result<HttpAccess> checked_tls(std::string_view server, std::string ca, std::string certificate,
+                               std::string key);
 
 // A name that can be a directory in etcd.
 Result<std::string> checked_service(const std::string& name);

@@ -37,23 +37,21 @@ void add_docker(CLI::App& verb, GivenDocker& given) {
 }
 
 Result<DockerAddress> docker_choice(const GivenDocker& given) {
-  HttpAccess access{
-      .unix_socket = {}, .ca = given.ca, .certificate = given.certificate, .key = given.key};
-  bool tls = !(access.ca.empty() && access.certificate.empty() && access.key.empty());
+  auto files = given;
+  bool tls = !(given.ca.empty() && given.certificate.empty() && given.key.empty());
   if (!tls && !environment("DOCKER_TLS_VERIFY").empty()) {
     tls = true;
     auto directory = environment("DOCKER_CERT_PATH");
     if (directory.empty()) directory = environment("HOME") + "/.docker";
-    access.ca = directory + "/ca.pem";
-    access.certificate = directory + "/cert.pem";
-    access.key = directory + "/key.pem";
+    files.ca = directory + "/ca.pem";
+    files.certificate = directory + "/cert.pem";
+    files.key = directory + "/key.pem";
   }
+  auto access = checked_tls("docker", files.ca, files.certificate, files.key);
+  if (!access) return tl::unexpected(access.error());
   const auto host = given.host.empty() ? DockerAddress().name : given.host;
-  auto address = parse_docker_host(host, tls, std::move(access));
+  auto address = parse_docker_host(host, tls, std::move(*access));
   if (!address) return fail("--docker: " + address.error().message());
-  for (const auto* file : {&address->access.ca, &address->access.certificate, &address->access.key})
-    if (const auto readable = checked_file("TLS to Docker", *file); !readable)
-      return tl::unexpected(readable.error());
   return address;
 }
 

@@ -1,12 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "userspace/cli/options_etcd.h"
 
+#include <fcntl.h>
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <CLI/CLI.hpp>
 #include <cstdlib>
 
+#include "userspace/cli/options_common.h"
 #include "userspace/etcd/url.h"
+#include "userspace/support/unique_fd.h"
 
 namespace ambbpf {
 namespace {
@@ -17,6 +21,45 @@ Result<std::string> checked_prefix(const std::string& prefix) {
   auto trimmed = prefix;
   while (trimmed.ends_with('/')) trimmed.pop_back();
   return trimmed;
+}
+
+Result<std::string> password_in(const std::string& file) {
+  constexpr std::size_t kLongest = 4096;  // bytes
+  const auto what = "--etcd-password-file: " + file;
+  const UniqueFd opened(::open(file.c_str(), O_RDONLY | O_CLOEXEC));
+  if (opened.get() < 0) return fail_errno(what);
+  std::string password(kLongest + 1, '\0');
+  std::size_t size = 0;
+  while (size < password.size()) {
+    const auto got = ::read(opened.get(), password.data() + size, password.size() - size);
+    if (got < 0) return fail_errno(what);
+    if (got == 0) break;
+    size += static_cast<std::size_t>(got);
+  }
+  if (size > kLongest) return fail(fmt::format("{}: more than {} bytes", what, kLongest));
+  password.resize(size);
+  if (password.ends_with('\n')) password.pop_back();
+  if (password.empty()) return fail(what + ": holds no password");
+  return password;
+}
+
+Result<std::optional<EtcdUser>> etcd_user(const GivenEtcd& given) {
+  const char* set = std::getenv("AMBBPF_ETCD_PASSWORD");
+  std::string password = set ? set : "";
+  if (given.user.empty()) {
+    if (password.empty() && given.password_file.empty()) return std::nullopt;
+    return fail("a password for etcd without --etcd-user");
+  }
+  if (!given.password_file.empty()) {
+    auto kept = password_in(given.password_file);
+    if (!kept) return tl::unexpected(kept.error());
+    password = std::move(*kept);
+  }
+  if (password.empty())
+    return fail("--etcd-user: needs --etcd-password-file, or AMBBPF_ETCD_PASSWORD set");
+  if (password.find('\0') != std::string::npos)
+    return fail(fmt::format("--etcd-password-file: {}: has a NUL byte", given.password_file));
+  return EtcdUser{given.user, std::move(password)};
 }
 
 }  // namespace
@@ -35,6 +78,18 @@ void add_etcd(CLI::App& verb, GivenEtcd& given) {
   verb.add_option("--prefix", given.prefix, "The services are directories below this one")
       ->envname("AMBBPF_PREFIX")
       ->capture_default_str();
+  const auto add = [&verb](const char* name, const char* env, std::string& value,
+                           const char* meaning, const char* type) {
+    verb.add_option(name, value, meaning)->envname(env)->type_name(type);
+  };
+  add("--etcd-ca", "AMBBPF_ETCD_CA", given.ca,
+      "Authorities to trust instead of the system's, for https", "FILE");
+  add("--etcd-cert", "AMBBPF_ETCD_CERT", given.certificate, "The certificate to show to etcd",
+      "FILE");
+  add("--etcd-key", "AMBBPF_ETCD_KEY", given.key, "Its key", "FILE");
+  add("--etcd-user", "AMBBPF_ETCD_USER", given.user, "Of an etcd with authentication", "NAME");
+  add("--etcd-password-file", "AMBBPF_ETCD_PASSWORD_FILE", given.password_file,
+      "The user's password; or AMBBPF_ETCD_PASSWORD holds it", "FILE");
 }
 
 Result<EtcdChoice> etcd_choice(const GivenEtcd& given) {
@@ -46,6 +101,12 @@ Result<EtcdChoice> etcd_choice(const GivenEtcd& given) {
   if (!prefix) return tl::unexpected(prefix.error());
   choice.options.prefix = std::move(*prefix);
   choice.api = given.api == "v2" ? EtcdApi::kV2 : given.api == "v3" ? EtcdApi::kV3 : EtcdApi::kAuto;
+  auto access = checked_tls("etcd", given.ca, given.certificate, given.key);
+  if (!access) return tl::unexpected(access.error());
+  choice.access = std::move(*access);
+  auto user = etcd_user(given);
+  if (!user) return tl::unexpected(user.error());
+  choice.user = std::move(*user);
   return choice;
 }
 

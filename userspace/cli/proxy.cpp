@@ -17,7 +17,7 @@ int run_proxy(const ProxyOptions& options) {
     return 1;
   }
   const auto& choice = options.etcd;
-  EtcdClient etcd((*ambassador)->io().get_executor());
+  EtcdClient etcd((*ambassador)->io().get_executor(), choice.access, choice.user);
   DockerFollower docker((*ambassador)->io().get_executor(), options.docker);
   DockerCatalogue catalogue(docker, options.ignore_health);
   for (std::size_t i = 0; i < options.routes.size(); ++i) {

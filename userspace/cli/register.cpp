@@ -23,7 +23,7 @@ class RegistrarProcess {
  public:
   explicit RegistrarProcess(const RegisterOptions& options)
       : options_(options),
-        etcd_(io_.get_executor()),
+        etcd_(io_.get_executor(), options.etcd.access, options.etcd.user),
         docker_(io_.get_executor(), options.docker),
         keeper_(etcd_, options.etcd.api, options.etcd.options, options.ttl),
         registrar_(rules(options), [this](const WantedKeys& keys) { keeper_.want(keys); }) {}

@@ -2,6 +2,8 @@
 #include "userspace/etcd/v3_decode.h"
 
 #include <fmt/format.h>
+#include <rapidjson/stringbuffer.h>
+#include <rapidjson/writer.h>
 
 #include <algorithm>
 
@@ -59,10 +61,19 @@ std::optional<EtcdChange> change_of(const JsonValue& event) {
   return EtcdChange{std::move(key->key), std::move(key->value)};
 }
 
-std::string words_of(const JsonValue& error) {
-  auto words = string_at(error, "message");
-  if (!words) words = string_at(error, "error");
-  return words ? "etcd says " + quoted(*words, 200) : "";
+// The error in an answer, be it the whole of it or, in a stream, a part.
+const JsonValue& error_in(const JsonValue& answer) {
+  const auto* error = object_at(answer, "error");
+  return error ? *error : answer;
+}
+
+std::string_view message_of(const JsonValue& error) {
+  const auto message = string_at(error, "message");
+  return message ? *message : string_at(error, "error").value_or("");
+}
+
+bool is_plain_word(std::string_view text) {
+  return std::all_of(text.begin(), text.end(), [](char c) { return c > ' ' && c < '\x7f'; });
 }
 
 // Revisions far behind come in several batches, each with the newest revision in its header
@@ -115,6 +126,20 @@ std::string encode_v3_range(std::string_view directory) { return "{" + below(dir
 std::string encode_v3_watch(std::string_view directory, std::uint64_t start_revision) {
   return fmt::format(R"({{"create_request":{{{},"start_revision":"{}","progress_notify":true}}}})",
                      below(directory), start_revision);
+}
+
+std::string encode_v3_authenticate(const EtcdUser& user) {
+  rapidjson::StringBuffer text;
+  rapidjson::Writer<rapidjson::StringBuffer> writer(text);
+  const auto add = [&writer](const char* name, const std::string& value) {
+    writer.Key(name);
+    writer.String(value.data(), static_cast<rapidjson::SizeType>(value.size()));
+  };
+  writer.StartObject();
+  add("name", user.name);
+  add("password", user.password);
+  writer.EndObject();
+  return text.GetString();
 }
 
 Result<EtcdListing> decode_v3_listing(std::string_view body) {
@@ -218,12 +243,34 @@ Result<EtcdV3Txn> decode_v3_txn(std::string_view body) {
   return txn;
 }
 
-std::string decode_v3_error(std::string_view body) {
+Result<std::string> decode_v3_token(std::string_view body) {
   const auto json = parse_json(body);
-  if (!json) return quoted(body, 200);
-  const auto* error = object_at(*json, "error");
-  const auto words = words_of(error ? *error : *json);
-  return words.empty() ? quoted(body, 200) : words;
+  if (!json) return fail(decode_v3_error(body));
+  if (message_of(error_in(*json)).ends_with("authentication is not enabled")) return "";
+  const auto token = string_at(*json, "token");
+  if (!token) return fail(decode_v3_error(body));
+  if (token->empty() || !is_plain_word(*token)) return fail("etcd's token is not one word");
+  return std::string(*token);
+}
+
+bool v3_refuses_token(std::string_view body) {
+  constexpr std::uint64_t kUnauthenticated = 16;
+  const auto json = parse_json(body);
+  if (!json) return false;
+  const auto& error = error_in(*json);
+  const auto message = message_of(error);
+  return uint_at(error, "code") == kUnauthenticated || message.ends_with("invalid auth token") ||
+         message.ends_with("revision of auth store is old") ||
+         message.ends_with("user name is empty");
+}
+
+std::string decode_v3_error(std::string_view body) {
+  if (body.starts_with("CommonName of client"))
+    return "an etcd with authentication takes no client certificate with a CommonName at its JSON "
+           "gateway: one without is needed";
+  const auto json = parse_json(body);
+  const auto message = json ? message_of(error_in(*json)) : "";
+  return message.empty() ? quoted(body, 200) : "etcd says " + quoted(message, 200);
 }
 
 }  // namespace ambbpf

@@ -45,6 +45,8 @@ struct EtcdV3Txn {
 std::string encode_v3_range(std::string_view directory);
 std::string encode_v3_watch(std::string_view directory, std::uint64_t start_revision);
 
+std::string encode_v3_authenticate(const EtcdUser& user);
+
 Result<EtcdListing> decode_v3_listing(std::string_view body);
 
 // An {"error":...} line, which ends the stream, is an Error.
@@ -62,6 +64,13 @@ std::string encode_v3_put(std::string_view key, std::string_view value, std::uin
 std::string encode_v3_remove(std::string_view key, std::uint64_t index);
 std::string encode_v3_read(const std::vector<std::string>& keys);
 Result<EtcdV3Txn> decode_v3_txn(std::string_view body);
+
+// The token in the answer to an authentication, fit for a header field; empty where the member has
+// authentication switched off.
+Result<std::string> decode_v3_token(std::string_view body);
+
+// True if a request was refused because of its token, or because it had none: another may help.
+bool v3_refuses_token(std::string_view body);
 
 // The words in the body of an error, whichever form it has; quoted where it has none. For a log.
 std::string decode_v3_error(std::string_view body);

@@ -57,6 +57,9 @@ void v3(std::string_view body) {
   require(is_plain(decode_v3_error(body)), "a plain error");
   const auto listing = decode_v3_listing(body);
   if (succeeded(listing)) list(keys, listing->keys);
+  const auto token = decode_v3_token(body);
+  require(!succeeded(token) || is_plain(*token), "a token that fits into a header field");
+  v3_refuses_token(body);
   const auto watched = decode_v3_watched(body);
   if (!succeeded(watched)) return;
   require(is_plain(watched->canceled), "a plain reason");
@@ -77,6 +80,8 @@ void base64(std::string_view bytes) {
   require(create && string_at(*create, "key") == base64_encode(std::string(bytes) + '/') &&
               uint_at(*create, "start_revision") == bytes.size(),
           "a watch request says what it was asked");
+  const auto login = parse_json(encode_v3_authenticate({"name", std::string(bytes)}));
+  require(login && string_at(*login, "password") == bytes, "an authentication says the password");
 }
 
 }  // namespace

@@ -16,8 +16,9 @@ namespace ambbpf::test {
 
 class Follow {
  public:
-  Follow(EtcdApi api, EtcdOptions options, const std::string& service = "web")
-      : client_(io_.get_executor()) {
+  Follow(EtcdApi api, EtcdOptions options, const std::string& service = "web",
+         HttpAccess access = {}, std::optional<EtcdUser> user = std::nullopt)
+      : client_(io_.get_executor(), std::move(access), std::move(user)) {
     sources_ = make_etcd_sources(api, client_, service, options);
     published_.resize(sources_.size());
     for (std::size_t i = 0; i < sources_.size(); ++i)

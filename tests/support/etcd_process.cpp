@@ -63,9 +63,23 @@ void collect(const JsonValue& node, std::map<std::string, std::string>& into) {
 
 }  // namespace
 
-HttpAnswer call(const std::string& method, const std::string& url, const std::string& body) {
+HttpAnswer call(const std::string& method, const std::string& url, const std::string& body,
+                const CallAs& as) {
   const std::unique_ptr<CURL, void (*)(CURL*)> easy(curl_easy_init(), curl_easy_cleanup);
+  std::unique_ptr<curl_slist, void (*)(curl_slist*)> fields(nullptr, curl_slist_free_all);
   HttpAnswer answer;
+  curl_easy_setopt(easy.get(), CURLOPT_SSL_VERIFYPEER, 0L);
+  curl_easy_setopt(easy.get(), CURLOPT_SSL_VERIFYHOST, 0L);
+  if (!as.client.key.empty()) {
+    curl_easy_setopt(easy.get(), CURLOPT_SSLCERT, as.client.certificate.c_str());
+    curl_easy_setopt(easy.get(), CURLOPT_SSLKEY, as.client.key.c_str());
+  }
+  if (!as.user_and_password.empty())
+    curl_easy_setopt(easy.get(), CURLOPT_USERPWD, as.user_and_password.c_str());
+  if (!as.token.empty()) {
+    fields.reset(curl_slist_append(nullptr, ("Authorization: " + as.token).c_str()));
+    curl_easy_setopt(easy.get(), CURLOPT_HTTPHEADER, fields.get());
+  }
   curl_easy_setopt(easy.get(), CURLOPT_URL, url.c_str());
   curl_easy_setopt(easy.get(), CURLOPT_PROXY, "");
   curl_easy_setopt(easy.get(), CURLOPT_NOSIGNAL, 1L);
@@ -83,7 +97,8 @@ HttpAnswer call(const std::string& method, const std::string& url, const std::st
 
 EtcdProcess::EtcdProcess(EtcdFlags flags) : EtcdProcess("alone", free_port()) {
   cluster_ = fmt::format("{}={}", name_, peer_url_);
-  start(flags);
+  if (flags.tls) url_.replace(0, 4, "https");
+  start(std::move(flags));
 }
 
 EtcdProcess::EtcdProcess(std::string name, unsigned short peer_port)
@@ -98,17 +113,28 @@ EtcdProcess::~EtcdProcess() {
 }
 
 std::vector<std::string> EtcdProcess::arguments() const {
-  return {"/usr/bin/etcd",
-          "--name=" + name_,
-          "--data-dir=" + directory_ + "/data",
-          "--listen-client-urls=" + url_,
-          "--advertise-client-urls=" + url_,
-          "--listen-peer-urls=" + peer_url_,
-          "--initial-advertise-peer-urls=" + peer_url_,
-          "--initial-cluster=" + cluster_,
-          "--heartbeat-interval=50",
-          "--election-timeout=500",
-          fmt::format("--enable-v2={}", flags_.enable_v2)};
+  std::vector<std::string> words{
+      "/usr/bin/etcd",
+      "--name=" + name_,
+      "--data-dir=" + directory_ + "/data",
+      "--listen-client-urls=" + url_,
+      "--advertise-client-urls=" + url_,
+      "--listen-peer-urls=" + peer_url_,
+      "--initial-advertise-peer-urls=" + peer_url_,
+      "--initial-cluster=" + cluster_,
+      "--heartbeat-interval=50",
+      "--election-timeout=500",
+      "--bcrypt-cost=4",  // passwords need not be safe, and tests are to be fast
+      fmt::format("--enable-v2={}", flags_.enable_v2)};
+  if (flags_.tls) {
+    words.push_back("--cert-file=" + flags_.tls->server.certificate);
+    words.push_back("--key-file=" + flags_.tls->server.key);
+    if (const auto& ca = flags_.tls->clients_ca; !ca.empty()) {
+      words.emplace_back("--client-cert-auth");
+      words.push_back("--trusted-ca-file=" + ca);
+    }
+  }
+  return words;
 }
 
 void EtcdProcess::spawn() {
@@ -136,13 +162,16 @@ void EtcdProcess::start() {
 }
 
 void EtcdProcess::start(EtcdFlags flags) {
-  flags_ = flags;
+  flags_ = std::move(flags);
   start();
 }
 
 bool EtcdProcess::wait_until_ready() const {
-  return wait_for(
-      [this] { return call("GET", url_ + "/health").body.find("true") != std::string::npos; }, 20s);
+  const CallAs as{.client = own_certificate(), .user_and_password = {}, .token = {}};
+  const auto healthy = [&] {
+    return call("GET", url_ + "/health", "", as).body.find("true") != std::string::npos;
+  };
+  return wait_for(healthy, 20s);
 }
 
 void EtcdProcess::signal(int number) const {
@@ -160,21 +189,39 @@ void EtcdProcess::pause() { signal(SIGSTOP); }
 void EtcdProcess::resume() { signal(SIGCONT); }
 void EtcdProcess::wipe() { std::filesystem::remove_all(directory_ + "/data"); }
 
+Certificate EtcdProcess::own_certificate() const {
+  return flags_.tls ? flags_.tls->client : Certificate{};
+}
+
+HttpAnswer EtcdProcess::call_v2(const std::string& method, const std::string& target,
+                                const std::string& body) const {
+  CallAs as{.client = own_certificate(), .user_and_password = {}, .token = {}};
+  if (auth_v2_) as.user_and_password = fmt::format("root:{}", kRootsPassword);
+  return call(method, url_ + "/v2" + target, body, as);
+}
+
 void EtcdProcess::put_v2(const std::string& key, const std::string& value, int ttl) const {
   const std::unique_ptr<char, void (*)(void*)> escaped(
       curl_easy_escape(nullptr, value.c_str(), static_cast<int>(value.size())), curl_free);
   auto body = fmt::format("value={}", escaped.get());
   if (ttl > 0) body += fmt::format("&ttl={}", ttl);
-  must(call("PUT", url_ + "/v2/keys" + key, body), "put " + key);
+  must(call_v2("PUT", "/keys" + key, body), "put " + key);
 }
 
 void EtcdProcess::remove_v2(const std::string& key, bool recursive) const {
-  must(call("DELETE", url_ + "/v2/keys" + key + (recursive ? "?recursive=true" : "")),
-       "remove " + key);
+  must(call_v2("DELETE", "/keys" + key + (recursive ? "?recursive=true" : "")), "remove " + key);
 }
 
 std::string EtcdProcess::post_v3(const std::string& what, const std::string& body) const {
-  const auto answer = call("POST", url_ + "/v3" + what, body);
+  CallAs as{.client = own_certificate(), .user_and_password = {}, .token = {}};
+  if (auth_v3_) {
+    const auto login =
+        call("POST", url_ + "/v3/auth/authenticate",
+             fmt::format(R"({{"name":"root","password":"{}"}})", kRootsPassword), as);
+    must(login, "authenticate");
+    as.token = string_at(parse_json(login.body).value(), "token").value();
+  }
+  const auto answer = call("POST", url_ + "/v3" + what, body, as);
   must(answer, what);
   return answer.body;
 }
@@ -255,7 +302,8 @@ std::map<std::string, std::string> EtcdProcess::tree_v3(const std::string& direc
 }
 
 bool EtcdProcess::is_leader() const {
-  const auto answer = call("POST", url_ + "/v3/maintenance/status", "{}");
+  const CallAs as{.client = own_certificate(), .user_and_password = {}, .token = {}};
+  const auto answer = call("POST", url_ + "/v3/maintenance/status", "{}", as);
   const auto status = parse_json(answer.body);
   const auto* header = status ? object_at(*status, "header") : nullptr;
   if (!header) return false;

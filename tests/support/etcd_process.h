@@ -11,10 +11,20 @@
 #include <string>
 #include <vector>
 
+#include "tests/support/authority.h"
+
 namespace ambbpf::test {
+
+// With TLS the server wants https; the test itself does not look at its certificate.
+struct EtcdTls {
+  Certificate server;
+  std::string clients_ca;  // of client certificates that are asked for; empty: none are
+  Certificate client;      // the test's own
+};
 
 struct EtcdFlags {
   bool enable_v2 = true;
+  std::optional<EtcdTls> tls = std::nullopt;
 };
 
 struct HttpAnswer {
@@ -22,8 +32,15 @@ struct HttpAnswer {
   std::string body;
 };
 
-// One blocking request, without a proxy.
-HttpAnswer call(const std::string& method, const std::string& url, const std::string& body = "");
+struct CallAs {
+  Certificate client;
+  std::string user_and_password;  // "root:secret", for HTTP Basic
+  std::string token;              // field Authorization
+};
+
+// One blocking request, without a proxy; any certificate of the server's will do.
+HttpAnswer call(const std::string& method, const std::string& url, const std::string& body = "",
+                const CallAs& as = {});
 
 class EtcdProcess {
  public:
@@ -55,18 +72,37 @@ class EtcdProcess {
   std::map<std::string, std::string> tree_v2(const std::string& directory) const;
   std::map<std::string, std::string> tree_v3(const std::string& directory) const;
 
+  // Authentication: root, as whom the functions above write from then on, and the users below have
+  // all rights and those below /services; nobody else has any.
+  void enable_auth_v2();  // then add_user_v2
+  void enable_auth_v3();  // then add_user_v3
+  void disable_auth_v3();
+  void add_user_v2(const std::string& name, const std::string& password) const;
+  void add_user_v3(const std::string& name, const std::string& password) const;
+  void set_password_v2(const std::string& name, const std::string& password) const;
+  void set_password_v3(const std::string& name, const std::string& password) const;
+
   bool is_leader() const;
   bool wait_until_ready() const;  // false: not within 20 s
 
  private:
+  static constexpr const char* kRootsPassword = "roots-secret";
+
   friend class EtcdCluster;
   EtcdProcess(std::string name, unsigned short peer_port);  // a cluster's member, not yet started
   std::vector<std::string> arguments() const;
   void spawn();
   void signal(int number) const;
+  Certificate own_certificate() const;
+  void must_v2(const std::string& target, const std::string& body) const;  // PUT
+  HttpAnswer call_v2(const std::string& method, const std::string& target,
+                     const std::string& body = "") const;
   std::string post_v3(const std::string& call, const std::string& body) const;
 
   EtcdFlags flags_;
+  bool auth_v2_ = false;  // switched on
+  bool auth_v3_ = false;
+  bool rooted_v3_ = false;  // has its root and its role
   std::string name_ = "alone";
   std::string directory_;  // data and log
   std::string url_;

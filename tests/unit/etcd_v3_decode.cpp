@@ -103,6 +103,58 @@ TEST(EtcdV3Decode, ErrorBodiesOfAllAges) {
   EXPECT_EQ(decode_v3_error("[7]"), "'[7]'");
 }
 
+TEST(EtcdV3Decode, GatewaysWordForACommonNameIsExplained) {
+  EXPECT_EQ(
+      decode_v3_error("CommonName of client sending a request against gateway will be ignored "
+                      "and not used as expected\n"),
+      "an etcd with authentication takes no client certificate with a CommonName at its JSON "
+      "gateway: one without is needed");
+}
+
+TEST(EtcdV3Decode, Token) {
+  EXPECT_EQ(
+      decode_v3_token(
+          R"({"header":{"cluster_id":"15118495548433857066","member_id":"13668033151171901709","revision":"1","raft_term":"2"},"token":"IVzCQhramKcgDAES.13"})"),
+      "IVzCQhramKcgDAES.13");
+  EXPECT_EQ(
+      decode_v3_token(
+          R"({"error":"etcdserver: authentication is not enabled","message":"etcdserver: authentication is not enabled","code":9})"),
+      "");
+  const auto refused = decode_v3_token(
+      R"({"error":"etcdserver: authentication failed, invalid user ID or password","message":"etcdserver: authentication failed, invalid user ID or password","code":3})");
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().message(),
+            "etcd says 'etcdserver: authentication failed, invalid user ID or password'");
+}
+
+TEST(EtcdV3Decode, TokenThatWouldSplitTheHeaderIsRefused) {
+  for (const auto* body : {R"({"token":"a\r\nHost: b"})", R"({"token":"a b"})", R"({"token":""})",
+                           R"({"token":7})", R"({"token":"\u00e4"})", "{}", "[]", "", "<html>"})
+    EXPECT_FALSE(decode_v3_token(body)) << body;
+}
+
+TEST(EtcdV3Decode, RefusalsThatAnotherTokenMayHeal) {
+  for (
+      const auto* body :
+      {R"({"error":"etcdserver: invalid auth token","message":"etcdserver: invalid auth token","code":16})",
+       R"({"error":"etcdserver: user name is empty","message":"etcdserver: user name is empty","code":3})",
+       // 3.5 and 3.6, after their sources
+       R"({"error":"etcdserver: revision of auth store is old","code":3})",
+       R"({"code":16,"message":"etcdserver: something new","details":[]})",
+       R"({"error":{"grpc_code":16,"http_code":401,"message":"etcdserver: invalid auth token"}})"})
+    EXPECT_TRUE(v3_refuses_token(body)) << body;
+  for (
+      const auto* body :
+      {R"({"error":"etcdserver: permission denied","message":"etcdserver: permission denied","code":7})",
+       R"({"error":"etcdserver: duplicate key given in txn request","code":3})", "{}", "[16]", ""})
+    EXPECT_FALSE(v3_refuses_token(body)) << body;
+}
+
+TEST(EtcdV3Decode, PasswordsAreEscaped) {
+  EXPECT_EQ(encode_v3_authenticate({"amb", "a\"b\\c\n"}),
+            R"({"name":"amb","password":"a\"b\\c\n"})");
+}
+
 TEST(EtcdV3Decode, RequestsCoverWhatIsBelowTheDirectory) {
   EXPECT_EQ(encode_v3_range("/services/web"),
             R"({"key":"L3NlcnZpY2VzL3dlYi8=","range_end":"L3NlcnZpY2VzL3dlYjA="})");

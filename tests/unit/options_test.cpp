@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <gtest/gtest.h>
 
+#include <fstream>
+
+#include "tests/support/program.h"
 #include "tests/unit/command_lines.h"
 
 namespace ambbpf::test {
@@ -83,6 +86,67 @@ TEST(Options, EnvironmentTwinsAreReadAndTheCommandLineWins) {
   EXPECT_EQ(options.forwarding.engine, Engine::kCopy);
   EXPECT_EQ(options.forwarding.dial.retries, 1U);
   EXPECT_EQ(options.etcd.options.urls, std::vector<std::string>{"http://127.0.0.1:9"});
+}
+
+std::string message_of(const std::vector<const char*>& words) {
+  const auto command = parse(words);
+  return command ? "accepted" : command.error().message();
+}
+
+TEST(Options, EtcdIsConvincedByFilesAndAUser) {
+  const TemporaryDirectory place;
+  const auto file = (place.path() / "file").string();
+  std::ofstream(file) << "two words\n\n";
+  const auto options = parsed<ProxyOptions>(
+      {"proxy", "web", "80", "--etcd-ca", file.c_str(), "--etcd-cert", file.c_str(), "--etcd-key",
+       file.c_str(), "--etcd-user", "amb", "--etcd-password-file", file.c_str()});
+  EXPECT_EQ(options.etcd.access.ca, file);
+  EXPECT_EQ(options.etcd.access.certificate, file);
+  EXPECT_EQ(options.etcd.access.key, file);
+  ASSERT_TRUE(options.etcd.user);
+  EXPECT_EQ(options.etcd.user->name, "amb");
+  EXPECT_EQ(options.etcd.user->password, "two words\n") << "one newline is not the password's";
+}
+
+TEST(Options, PasswordOfEtcdIsInTheEnvironmentOrInAFile) {
+  const TemporaryDirectory place;
+  const auto file = (place.path() / "file").string();
+  std::ofstream(file) << "filed";
+  const Environment user("AMBBPF_ETCD_USER", "amb");
+  const Environment password("AMBBPF_ETCD_PASSWORD", "told");
+  EXPECT_EQ(parsed<ProxyOptions>({"proxy", "web", "80"}).etcd.user->password, "told");
+  const Environment password_file("AMBBPF_ETCD_PASSWORD_FILE", file.c_str());
+  EXPECT_EQ(parsed<ProxyOptions>({"proxy", "web", "80"}).etcd.user->password, "filed");
+}
+
+TEST(Options, EtcdIsAnonymousByDefault) {
+  const Environment user("AMBBPF_ETCD_USER", "");
+  const auto options = parsed<ProxyOptions>({"proxy", "web", "80"});
+  EXPECT_FALSE(options.etcd.user);
+  EXPECT_EQ(options.etcd.access.ca, "");
+}
+
+TEST(Options, WhatCannotConvinceEtcdIsRefusedAtTheStart) {
+  const auto with = [](std::vector<const char*> more) {
+    more.insert(more.begin(), {"proxy", "web", "80"});
+    return message_of(more);
+  };
+  const std::string missing = ": /nosuch: No such file or directory";
+  EXPECT_EQ(with({"--etcd-ca", "/nosuch"}), "--etcd-ca" + missing);
+  EXPECT_EQ(with({"--etcd-ca", "/"}), "--etcd-ca: /: Is a directory");
+  EXPECT_EQ(with({"--etcd-cert", "/nosuch", "--etcd-key", "/dev/null"}), "--etcd-cert" + missing);
+  EXPECT_EQ(with({"--etcd-cert", "/dev/null", "--etcd-key", "/nosuch"}), "--etcd-key" + missing);
+  EXPECT_EQ(with({"--etcd-cert", "/dev/null"}), "--etcd-cert: needs --etcd-key as well");
+  EXPECT_EQ(with({"--etcd-key", "/dev/null"}), "--etcd-key: needs --etcd-cert as well");
+  EXPECT_EQ(with({"--etcd-user", "amb"}),
+            "--etcd-user: needs --etcd-password-file, or AMBBPF_ETCD_PASSWORD set");
+  const auto file = [&](const char* name) {
+    return with({"--etcd-user", "amb", "--etcd-password-file", name});
+  };
+  EXPECT_EQ(file("/nosuch"), "--etcd-password-file" + missing);
+  EXPECT_EQ(file("/dev/null"), "--etcd-password-file: /dev/null: holds no password");
+  EXPECT_EQ(file("/dev/zero"), "--etcd-password-file: /dev/zero: more than 4096 bytes");
+  EXPECT_EQ(with({"--etcd-password-file", "/dev/null"}), "a password for etcd without --etcd-user");
 }
 
 TEST(Options, DockersLinkNamesTheEtcd) {

@@ -78,24 +78,37 @@ TEST_P(RegisterAll, FiftyComeAtOnceAndGoAtOnce) {
   EXPECT_TRUE(eventually([&] { return keys().empty(); })) << registrar.err();
 }
 
-TEST_P(RegisterAll, RemovesWhatItsPredecessorLeftAndNothingElse) {
-  run_container("gone", {"-p", "80", "--label", "ambbpf.service=web"});
-  run_container("here", {"-p", "80", "--label", "ambbpf.service=web"});
-  const auto elsewhere = "/services/web/another-host:gone:80";
-  const auto by_hand = "/services/web/gone";
+TEST_P(RegisterAll, LeavesAloneWhatItDidNotWrite) {
+  const auto elsewhere = "/services/web/another-host:web-1:80";
+  const auto by_hand = "/services/web/web-1";
   for (const auto& others : {elsewhere, by_hand})
     api() == "v2" ? etcd.put_v2(others, "10.0.0.1:80") : etcd.put_v3(others, "10.0.0.1:80");
+  run_container("web-1", {"-p", "80", "--label", "ambbpf.service=web"});
+  Program registrar(all());
+  ASSERT_TRUE(becomes(key("web", "web-1"), value_of("web-1"))) << registrar.err();
+  engine.must({"rm", "--force", "web-1"});
+  EXPECT_TRUE(goes(key("web", "web-1"))) << registrar.err();
+  EXPECT_EQ(keys().size(), 2U);
+  registrar.signal(SIGTERM);
+  EXPECT_EQ(registrar.wait(), 0);
+  EXPECT_EQ(keys().size(), 2U);
+}
+
+// The keys of a registrar that was killed, and of a container that ended before the next one came.
+TEST_P(RegisterAll, WhatNobodyKeepsRunsOut) {
+  run_container("gone", {"-p", "80", "--label", "ambbpf.service=web"});
+  run_container("here", {"-p", "80", "--label", "ambbpf.service=web"});
   {
-    Program killed(all({"--ttl", "600s"}));
+    Program killed(all());
     EXPECT_TRUE(becomes(key("web", "gone"), value_of("gone"))) << killed.err();
     EXPECT_TRUE(becomes(key("web", "here"), value_of("here"))) << killed.err();
   }
   engine.must({"kill", "gone"});
-  EXPECT_NE(value(key("web", "gone")), "");
-  Program registrar(all({"--ttl", "600s"}));
-  EXPECT_TRUE(goes(key("web", "gone"))) << registrar.err();
-  EXPECT_TRUE(becomes(key("web", "here"), value_of("here"))) << registrar.err();
-  EXPECT_EQ(keys().size(), 3U);
+  Program registrar(all());
+  const auto wanted = value_of("here");
+  EXPECT_TRUE(stays(key("web", "here"), wanted, [&] { return value(key("web", "gone")).empty(); }))
+      << registrar.err();
+  EXPECT_EQ(keys().size(), 1U);
 }
 
 TEST_P(RegisterAll, StatusTellsWhatIsRegistered) {

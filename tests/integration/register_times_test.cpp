@@ -27,9 +27,11 @@ class RegisterTimes : public RegistrationInBoth {
  protected:
   // When Docker says that this last happened to web-1, since 1970.
   std::chrono::nanoseconds time_of(const std::string& event) const {
-    const auto lines =
-        engine.must({"events", "--since", "1h", "--until", "0s", "--filter", "event=" + event,
-                     "--filter", "container=web-1", "--format", "{{.TimeNano}}"});
+    const auto until = now().count();
+    const auto lines = engine.must(
+        {"events", "--since", "1h", "--until",
+         fmt::format("{}.{:09}", until / 1'000'000'000, until % 1'000'000'000), "--filter",
+         "event=" + event, "--filter", "container=web-1", "--format", "{{.TimeNano}}"});
     return std::chrono::nanoseconds(std::stoll(lines.substr(lines.rfind('\n') + 1)));
   }
 

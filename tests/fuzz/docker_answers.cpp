@@ -48,6 +48,7 @@ void container(std::string_view body) {
 
 // Any text as the value of each label and variable.
 void labels(std::string_view text) {
+  if (text.size() > 256) return;  // longer ones only take longer
   const std::string value(text);
   for (const auto* name : {"ambbpf.service", "SERVICE_NAME", "SERVICE_80_NAME", "SERVICE_TAGS"}) {
     Container one;

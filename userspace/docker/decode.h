@@ -3,11 +3,11 @@
 // Errors are one line, fit for a log.
 #pragma once
 
-#include <compare>
 #include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "userspace/support/result.h"
@@ -19,7 +19,9 @@ struct DockerApiVersion {
   unsigned major = 0;
   unsigned minor = 0;
 
-  auto operator<=>(const DockerApiVersion&) const = default;
+  bool operator<(const DockerApiVersion& other) const {
+    return std::pair(major, minor) < std::pair(other.major, other.minor);
+  }
 };
 std::optional<DockerApiVersion> parse_docker_api_version(std::string_view text);
 std::string to_string(DockerApiVersion version);

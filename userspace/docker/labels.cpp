@@ -12,10 +12,10 @@
 namespace ambbpf {
 namespace {
 
-const std::string kPrefix = "ambbpf.";
-const std::string kService = "ambbpf.service";
-const std::string kPort = "ambbpf.port";
-const std::string kTag = "ambbpf.tag.";
+constexpr const char* kPrefix = "ambbpf.";
+constexpr const char* kService = "ambbpf.service";
+constexpr const char* kPort = "ambbpf.port";
+constexpr const char* kTag = "ambbpf.tag.";
 
 std::optional<unsigned short> port_of(const Container& container, Provided& provided) {
   if (const auto label = container.labels.find(kPort); label != container.labels.end()) {
@@ -37,7 +37,7 @@ void read_own_labels(const Container& container, Provided& provided) {
   for (; label != container.labels.end() && label->first.starts_with(kPrefix); ++label) {
     const auto& [name, value] = *label;
     if (name.starts_with(kTag)) {
-      const auto attribute = name.substr(kTag.size());
+      const auto attribute = name.substr(std::string_view(kTag).size());
       if (check_attribute_name(provided, name, attribute)) service.attributes[attribute] = value;
     } else if (name != kService && name != kPort) {
       complain(provided, name, "is no label of ours");

@@ -113,6 +113,21 @@ TEST_P(KeeperOutages, WithdrawEndsAtItsDeadline) {
   etcd.resume();
 }
 
+// Some beats fail, and may have taken effect all the same.
+TEST_P(KeeperOutages, WithdrawAfterAHangLeavesNothing) {
+  EtcdProcess etcd;
+  Keep keep(GetParam(), {etcd.url()}, 4s);
+  keep.want({{kKey, kValue}, {"/services/web/web-2", "10.0.0.2:80"}});
+  ASSERT_TRUE(keep.until_kept("/services/web/web-2"));
+  etcd.pause();
+  ASSERT_TRUE(keep.until_failing());
+  etcd.resume();
+  ASSERT_TRUE(keep.withdraw());
+  // A refresh of before the hang may come after all, and leave a v2 key to its TTL.
+  EXPECT_TRUE(until_value_is(etcd, std::nullopt));
+  EXPECT_TRUE(Turning::until([&] { return !keys(etcd).get("/services/web/web-2"); }));
+}
+
 TEST_P(KeeperOutages, WithdrawOfNothingDoesNotWaitForEtcd) {
   Keep keep(GetParam(), {nobody()});
   EXPECT_TRUE(keep.withdraw());

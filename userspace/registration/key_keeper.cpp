@@ -119,7 +119,10 @@ awaitable<Result<void>> KeyKeeper::beat() {
   const auto keys = keys_.to_keep();
   if (!keys.empty()) {
     const auto found = co_await writer_->keep(url(), keys);
-    if (!found) co_return tl::unexpected(found.error());
+    if (!found) {
+      keys_.keep_failed(keys);
+      co_return tl::unexpected(found.error());
+    }
     heard();
     ++status_.beats;
     keys_.keep_done(keys, *found);

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // Bodies and watch lines of both etcd APIs, down to a service's endpoints.
 #include <string>
+#include <vector>
 
 #include "tests/fuzz/require.h"
 #include "userspace/discovery/service_keys.h"
 #include "userspace/etcd/base64.h"
+#include "userspace/etcd/client.h"
 #include "userspace/etcd/v2_decode.h"
 #include "userspace/etcd/v3_decode.h"
 #include "userspace/support/json.h"
@@ -50,6 +52,8 @@ void v2(std::string_view body) {
   if (succeeded(listing)) list(keys, *listing);
   const auto event = decode_v2_event(body);
   if (succeeded(event)) change(keys, event->change);
+  (void)succeeded(decode_v2_node(body));
+  require(!v2_can_refresh(body) || parse_json(body), "only JSON can tell of a refresh");
 }
 
 void v3(std::string_view body) {
@@ -60,6 +64,10 @@ void v3(std::string_view body) {
   const auto token = decode_v3_token(body);
   require(!succeeded(token) || is_plain(*token), "a token that fits into a header field");
   v3_refuses_token(body);
+  for (const auto& lease : {decode_v3_lease(body), decode_v3_kept_lease(body)})
+    require(!succeeded(lease) || lease->ttl.count() >= 0, "a lease lasts");
+  const auto txn = decode_v3_txn(body);
+  require(!succeeded(txn) || txn->found.size() <= body.size(), "as many values as were told");
   const auto watched = decode_v3_watched(body);
   if (!succeeded(watched)) return;
   require(is_plain(watched->canceled), "a plain reason");
@@ -68,6 +76,20 @@ void v3(std::string_view body) {
     require(!one.key.empty(), "a change has a key");
     change(keys, one);
   }
+}
+
+// Whatever a key or a value holds, it ends up as one string.
+void requests(std::string_view bytes) {
+  const std::vector<std::string> keys{std::string(bytes), "/a"};
+  for (const auto& request :
+       {encode_v3_put(bytes, bytes, 7, false), encode_v3_put(bytes, bytes, 7, true),
+        encode_v3_remove(bytes, bytes.size()), encode_v3_read(keys)}) {
+    const auto json = parse_json(request);
+    require(json && array_at(*json, "success"), "a transaction is JSON");
+  }
+  for (const char c : url_encode(bytes))
+    require(is_plain({&c, 1}) && std::string_view(" &=?#+").find(c) == std::string_view::npos,
+            "an encoded value stays within its parameter");
 }
 
 void base64(std::string_view bytes) {
@@ -82,6 +104,7 @@ void base64(std::string_view bytes) {
           "a watch request says what it was asked");
   const auto login = parse_json(encode_v3_authenticate({"name", std::string(bytes)}));
   require(login && string_at(*login, "password") == bytes, "an authentication says the password");
+  requests(bytes);
 }
 
 }  // namespace

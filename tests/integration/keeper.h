@@ -50,6 +50,8 @@ class Keep {
   void want(const WantedKeys& keys) { keeper_.want(keys); }
   KeeperStatus status() const { return keeper_.status(); }
 
+  std::size_t keys() const { return keeper_.keys().size(); }
+
   std::optional<KeptKey> key(const std::string& name) const {
     for (auto& key : keeper_.keys())
       if (key.key == name) return key;

@@ -257,7 +257,7 @@ void EtcdProcess::revoke_leases() const {
 }
 
 std::optional<std::string> EtcdProcess::get_v2(const std::string& key) const {
-  const auto answer = call("GET", url_ + "/v2/keys" + key + "?quorum=true");
+  const auto answer = call("GET", url_ + "/v2/keys" + key);
   if (answer.status == 404) return std::nullopt;
   must(answer, "get " + key);
   const auto json = parse_json(answer.body);
@@ -265,8 +265,8 @@ std::optional<std::string> EtcdProcess::get_v2(const std::string& key) const {
 }
 
 std::optional<std::string> EtcdProcess::get_v3(const std::string& key) const {
-  const auto json =
-      parse_json(post_v3("/kv/range", fmt::format(R"({{"key":"{}"}})", base64_encode(key))));
+  const auto json = parse_json(post_v3(
+      "/kv/range", fmt::format(R"({{"key":"{}","serializable":true}})", base64_encode(key))));
   const auto* kvs = array_at(json.value(), "kvs");
   if (!kvs) return std::nullopt;
   return base64_decode(string_at((*kvs)[0], "value").value_or("")).value();

@@ -63,8 +63,9 @@ class EtcdProcess {
   void put_v3(const std::string& key, const std::string& value, int ttl = 0) const;
   void remove_v3(const std::string& key, bool recursive = false) const;
   std::size_t leases() const;
-  void revoke_leases() const;                                       // all that there are
-  std::optional<std::string> get_v2(const std::string& key) const;  // nothing: not there
+  void revoke_leases() const;  // all that there are
+  // As this member has it, also without a leader. Nothing: it is not there.
+  std::optional<std::string> get_v2(const std::string& key) const;
   std::optional<std::string> get_v3(const std::string& key) const;
   void compact_v3() const;  // up to now
 

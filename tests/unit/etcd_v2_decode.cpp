@@ -127,5 +127,40 @@ TEST(EtcdV2Decode, HugeAndDeepBodiesAreErrors) {
   EXPECT_LT(event.error().message().size(), 500U);
 }
 
+const std::string kRefreshed =
+    R"({"action":"compareAndSwap","node":{"key":"/s/a","value":"v 1","expiration":"2026-11-22T21:44:56.756069003Z","ttl":5,"modifiedIndex":7,"createdIndex":4},"prevNode":{"key":"/s/a","value":"v 1","expiration":"2026-11-22T21:44:56.692634229Z","ttl":5,"modifiedIndex":6,"createdIndex":4}})";
+
+TEST(EtcdV2Decode, NodeAfterAWrite) {
+  const auto node = decode_v2_node(kRefreshed);
+  ASSERT_TRUE(node) << node.error().message();
+  EXPECT_EQ(node->value, "v 1");
+  EXPECT_EQ(node->index, 7U);
+  for (std::size_t length = 0; length < kRefreshed.size(); ++length)
+    EXPECT_FALSE(decode_v2_node(kRefreshed.substr(0, length))) << length;
+}
+
+TEST(EtcdV2Decode, NodeOfTheWrongTypeIsAnError) {
+  for (const auto* body : {"", "[]", "{}", R"({"node":7})", R"({"node":{"value":"x"}})",
+                           R"({"node":{"value":"x","modifiedIndex":-1}})",
+                           R"({"node":{"dir":true,"modifiedIndex":7}})"})
+    EXPECT_FALSE(decode_v2_node(body)) << body;
+}
+
+TEST(EtcdV2Decode, RefreshIsKnownFrom23On) {
+  for (const auto* version : {R"({"etcdserver":"2.3.0","etcdcluster":"2.3.0"})",
+                              R"({"etcdserver":"2.10.1","etcdcluster":"2.10.0"})",
+                              R"({"etcdserver":"3.4.23","etcdcluster":"3.4.0"})"})
+    EXPECT_TRUE(v2_can_refresh(version)) << version;
+  for (const auto* version :
+       {"etcd 0.4.6", "", "{}", "[]", R"({"releaseVersion":"2.0.13","internalVersion":"2"})",
+        R"({"etcdserver":"2.2.5","etcdcluster":"2.2.0"})",
+        R"({"etcdserver":"2.3.8","etcdcluster":"2.2.0"})", R"({"etcdserver":"3.4.23"})",
+        R"({"etcdserver":"2.3.8","etcdcluster":"not_decided"})",
+        R"({"etcdserver":"3","etcdcluster":"3"})", R"({"etcdserver":"3.","etcdcluster":"3."})",
+        R"({"etcdserver":"99999999999.9","etcdcluster":"3.4.0"})",
+        R"({"etcdserver":7,"etcdcluster":7})"})
+    EXPECT_FALSE(v2_can_refresh(version)) << version;
+}
+
 }  // namespace
 }  // namespace ambbpf

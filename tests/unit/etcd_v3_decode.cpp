@@ -203,6 +203,85 @@ TEST(EtcdV3Decode, HugeAndDeepBodiesAreErrors) {
   EXPECT_LT(decode_v3_error(deep).size(), 500U);
 }
 
+const std::string kRead =
+    R"({"header":{"cluster_id":"12101053776118486841","member_id":"15985099378392235387","revision":"2","raft_term":"2"},"succeeded":true,"responses":[{"response_range":{"header":{"revision":"2"},"kvs":[{"key":"YQ==","create_revision":"2","mod_revision":"2","version":"1","value":"Yg==","lease":"9041998820175445303"}],"count":"1"}},{"response_range":{"header":{"revision":"2"}}}]})";
+
+TEST(EtcdV3Decode, TransactionThatReads) {
+  const auto txn = decode_v3_txn(kRead);
+  ASSERT_TRUE(txn) << txn.error().message();
+  EXPECT_TRUE(txn->succeeded);
+  ASSERT_EQ(txn->found.size(), 2U);
+  ASSERT_TRUE(txn->found[0]);
+  EXPECT_EQ(txn->found[0]->value, "b");
+  EXPECT_EQ(txn->found[0]->index, 2U);
+  EXPECT_EQ(txn->found[0]->lease, 9041998820175445303U);
+  EXPECT_FALSE(txn->found[1]);
+  for (std::size_t length = 0; length < kRead.size(); ++length)
+    EXPECT_FALSE(decode_v3_txn(kRead.substr(0, length))) << length;
+}
+
+TEST(EtcdV3Decode, TransactionThatWrites) {
+  const auto put = decode_v3_txn(
+      R"({"header":{"revision":"2"},"succeeded":true,"responses":[{"response_put":{"header":{"revision":"2"}}}]})");
+  ASSERT_TRUE(put);
+  EXPECT_TRUE(put->succeeded);
+  EXPECT_EQ(put->revision, 2U);
+  EXPECT_TRUE(put->found.empty());
+  const auto held = decode_v3_txn(
+      R"({"header":{"revision":"2"},"responses":[{"response_range":{"header":{"revision":"2"}}}]})");
+  ASSERT_TRUE(held);
+  EXPECT_FALSE(held->succeeded);
+  EXPECT_EQ(held->found.size(), 1U);
+}
+
+TEST(EtcdV3Decode, Leases) {
+  const auto granted =
+      decode_v3_lease(R"({"header":{"revision":"1"},"ID":"9041998820175445299","TTL":"5"})");
+  ASSERT_TRUE(granted);
+  EXPECT_EQ(granted->id, 9041998820175445299U);
+  EXPECT_EQ(granted->ttl, std::chrono::seconds(5));
+  const auto kept =
+      decode_v3_kept_lease(R"({"result":{"header":{},"ID":"9041998820175445303","TTL":"500"}})"
+                           "\n");
+  ASSERT_TRUE(kept);
+  EXPECT_EQ(kept->ttl, std::chrono::seconds(500));
+  const auto lost = decode_v3_kept_lease(R"({"result":{"header":{},"ID":"123"}})"
+                                         "\n");
+  ASSERT_TRUE(lost);
+  EXPECT_EQ(lost->ttl, std::chrono::seconds(0));
+  const auto error = decode_v3_kept_lease(R"({"error":{"message":"no leader"}})");
+  ASSERT_FALSE(error);
+  EXPECT_EQ(error.error().message(), "etcd says 'no leader'");
+}
+
+TEST(EtcdV3Decode, WrongTypesOfWritesAreErrors) {
+  for (const auto* body : {"", "null", "[]", "{}", R"({"ID":[]})", R"({"ID":"x"})", R"({"ID":-1})"})
+    EXPECT_FALSE(decode_v3_lease(body)) << body;
+  for (const auto* line : {"", "[]", "{}", R"({"result":7})", R"({"result":{}})"})
+    EXPECT_FALSE(decode_v3_kept_lease(line)) << line;
+  for (const auto* body :
+       {"", "[]", "{}", R"({"header":7})",
+        R"({"header":{},"responses":[{"response_range":{"kvs":[7]}}]})",
+        R"({"header":{},"responses":[{"response_range":{"kvs":[{"value":"!"}]}}]})"})
+    EXPECT_FALSE(decode_v3_txn(body)) << body;
+}
+
+TEST(EtcdV3Decode, TransactionsSayWhatTheyAreAsked) {
+  EXPECT_EQ(encode_v3_put("a", "b", 7, false),
+            R"({"success":[{"request_put":{"key":"YQ==","value":"Yg==","lease":"7"}}]})");
+  EXPECT_EQ(encode_v3_put("a", "b", 7, true),
+            R"({"compare":[{"key":"YQ==","target":"CREATE","result":"EQUAL",)"
+            R"("create_revision":"0"}],)"
+            R"("success":[{"request_put":{"key":"YQ==","value":"Yg==","lease":"7"}}],)"
+            R"("failure":[{"request_range":{"key":"YQ=="}}]})");
+  EXPECT_EQ(encode_v3_remove("a", 9),
+            R"({"compare":[{"key":"YQ==","target":"MOD","result":"EQUAL","mod_revision":"9"}],)"
+            R"("success":[{"request_delete_range":{"key":"YQ=="}}],)"
+            R"("failure":[{"request_range":{"key":"YQ=="}}]})");
+  EXPECT_EQ(encode_v3_read({"a", "b"}),
+            R"({"success":[{"request_range":{"key":"YQ=="}},{"request_range":{"key":"Yg=="}}]})");
+}
+
 TEST(Base64, BothWays) {
   // RFC 4648, section 10
   for (const auto& [bytes, text] : {std::pair{"", ""},

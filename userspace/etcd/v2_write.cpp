@@ -3,6 +3,9 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <optional>
+
 #include "userspace/etcd/v2_decode.h"
 #include "userspace/support/quote.h"
 
@@ -10,6 +13,8 @@ namespace ambbpf {
 namespace {
 
 using Kind = EtcdFound::Kind;
+
+constexpr std::size_t kAtOnce = 8;  // refreshes under way
 
 tl::unexpected<Error> failed(std::string_view what, const std::string& url, std::string_view why) {
   return fail(fmt::format("{} at {}: {}", what, url, why));
@@ -44,6 +49,19 @@ bool succeeded(const HttpResponse& response) {
 }
 
 }  // namespace
+
+// Refreshes of all keys, shared by those who carry them out.
+struct EtcdV2Writer::Round {
+  Round(const asio::any_io_executor& executor, std::vector<OwnKey> all)
+      : keys(std::move(all)), found(keys.size()), done(executor, Clock::time_point::max()) {}
+
+  const std::vector<OwnKey> keys;
+  std::vector<EtcdFound> found;
+  std::optional<Error> error;  // the last; after the first nothing more is begun
+  std::size_t next = 0;
+  std::size_t running = 0;
+  asio::steady_timer done;  // cancelled when none is running
+};
 
 EtcdV2Writer::EtcdV2Writer(EtcdClient& client, std::chrono::seconds ttl,
                            std::chrono::milliseconds timeout)
@@ -133,15 +151,27 @@ awaitable<Result<EtcdFound>> EtcdV2Writer::look(std::string url, OwnKey key) {
   co_return EtcdFound{Kind::kOther, 0, node->value};
 }
 
+// One after the other, a slow etcd could take longer for them than the TTL.
 awaitable<Result<std::vector<EtcdFound>>> EtcdV2Writer::keep(std::string url,
                                                              std::vector<OwnKey> keys) {
-  std::vector<EtcdFound> found;
-  for (const auto& key : keys) {
-    auto kept = co_await keep_one(url, key);
-    if (!kept) co_return tl::unexpected(kept.error());
-    found.push_back(std::move(*kept));
+  const auto round = std::make_shared<Round>(client_.executor(), std::move(keys));
+  round->running = std::min(kAtOnce, round->keys.size());
+  for (auto i = round->running; i > 0; --i) spawn(client_.executor(), keep_some(url, round));
+  while (round->running > 0) co_await round->done.async_wait(as_tuple);
+  if (round->error) co_return tl::unexpected(*round->error);
+  co_return std::move(round->found);
+}
+
+awaitable<void> EtcdV2Writer::keep_some(std::string url, std::shared_ptr<Round> round) {
+  while (!round->error && round->next < round->keys.size()) {
+    const auto i = round->next++;
+    auto kept = co_await keep_one(url, round->keys[i]);
+    if (kept)
+      round->found[i] = std::move(*kept);
+    else
+      round->error = kept.error();
   }
-  co_return found;
+  if (--round->running == 0) round->done.cancel();
 }
 
 // By the index, which tells also from another who keeps the same value. Where ours is not known,

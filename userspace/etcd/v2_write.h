@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include <map>
+#include <memory>
 #include <string>
-#include <string_view>
 #include <vector>
 
 #include "userspace/etcd/writer.h"
@@ -26,6 +25,9 @@ class EtcdV2Writer final : public EtcdWriter {
   awaitable<Result<void>> close(std::string url) override;
 
  private:
+  struct Round;
+
+  awaitable<void> keep_some(std::string url, std::shared_ptr<Round> round);
   awaitable<Result<EtcdFound>> set(std::string url, OwnKey key, std::string guard);
   awaitable<Result<EtcdFound>> keep_one(std::string url, OwnKey key);
   awaitable<Result<EtcdFound>> refresh(std::string url, OwnKey key);

@@ -131,6 +131,14 @@ void KeptKeys::keep_done(const std::vector<OwnKey>& asked, const std::vector<Etc
   }
 }
 
+void KeptKeys::keep_failed(const std::vector<OwnKey>& asked) {
+  for (const auto& own : asked) {
+    const auto at = entries_.find(own.key);
+    if (at != entries_.end() && at->second.sent && at->second.sent->value == own.value)
+      at->second.sent->index = 0;
+  }
+}
+
 // A refresh changes a v2 key's index, also of a key that is to be deleted by now.
 void KeptKeys::found_ours(Entry& entry, const OwnKey& asked, std::uint64_t index) {
   if (entry.sent && entry.sent->value == asked.value) entry.sent->index = index;

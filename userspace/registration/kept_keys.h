@@ -58,6 +58,9 @@ class KeptKeys {
   std::vector<OwnKey> to_keep() const;
   void keep_done(const std::vector<OwnKey>& asked, const std::vector<EtcdFound>& found);
 
+  // Nobody knows which of them were kept alive, and so at which index they are.
+  void keep_failed(const std::vector<OwnKey>& asked);
+
   // Makes what etcd refused due again.
   void retry_refused();
 

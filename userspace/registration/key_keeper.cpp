@@ -91,8 +91,8 @@ awaitable<Result<void>> KeyKeeper::open() {
     beat_at_ = Clock::now();
     co_return Result<void>();
   }
-  const auto* name = writers_.size() > 1 ? "neither keys API of etcd" : writers_[0]->name();
-  co_return fail(fmt::format("{} does not serve etcd's API {}", url(), name));
+  if (writers_.size() > 1) co_return fail(url() + " serves neither of etcd's APIs, v2 and v3");
+  co_return fail(fmt::format("{} does not serve etcd's API {}", url(), writers_[0]->name()));
 }
 
 awaitable<Result<void>> KeyKeeper::carry_out(KeptKeys::Task task) {
@@ -119,7 +119,10 @@ awaitable<Result<void>> KeyKeeper::beat() {
   const auto keys = keys_.to_keep();
   if (!keys.empty()) {
     const auto found = co_await writer_->keep(url(), keys);
-    if (!found) co_return tl::unexpected(found.error());
+    if (!found) {
+      keys_.keep_failed(keys);
+      co_return tl::unexpected(found.error());
+    }
     heard();
     ++status_.beats;
     keys_.keep_done(keys, *found);

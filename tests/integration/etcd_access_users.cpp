@@ -38,6 +38,7 @@ class EtcdUsers : public ::testing::TestWithParam<EtcdApi> {
  protected:
   EtcdOptions options() {
     auto options = options_for({etcd.url()});
+    options.request_timeout = 20s;  // longer than the loop stands still while users are made
     options.quiet_before_list = 500ms;
     return options;
   }
@@ -133,6 +134,7 @@ TEST(EtcdV3Users, AuthenticationSwitchedOffAndOnIsFollowedThrough) {
   users.enable();
   etcd.put_v3("/services/web/web-1", "10.0.0.1:80");
   auto options = options_for({etcd.url()});
+  options.request_timeout = 20s;
   options.quiet_before_list = 300ms;
   Follow web(EtcdApi::kV3, options, "web", {}, kAmb);
   ASSERT_TRUE(web.until_set_is({"10.0.0.1:80"})) << web.status().last_error;

@@ -195,7 +195,9 @@ TEST(EtcdV3Outages, MemberWithoutALeaderIsNotTrustedForLong) {
 TEST(EtcdV2Outages, ListsAgainAfterEventIndexCleared) {
   EtcdProcess etcd;
   etcd.put_v2("/services/web/web-1", "10.0.0.1:80");
-  Follow web(EtcdApi::kV2, options_for({etcd.url()}));
+  auto options = options_for({etcd.url()});
+  options.request_timeout = 20s;  // longer than the loop stands still
+  Follow web(EtcdApi::kV2, options);
   ASSERT_TRUE(web.until([&] { return web.status().lists == 1; }));  // and the loop stands still
   etcd.put_v2("/services/web/web-1", "10.0.0.2:80");
   for (int i = 0; i < 1100; ++i) etcd.put_v2("/elsewhere", std::to_string(i));

@@ -2,13 +2,10 @@
 // The options of the verbs that talk to etcd.
 #pragma once
 
+#include <CLI/CLI.hpp>
 #include <string>
 
 #include "userspace/cli/options.h"
-
-namespace CLI {
-class App;
-}
 
 namespace ambbpf {
 

@@ -57,7 +57,7 @@ std::string transfer_failure(CURL* easy, CURLcode result, const std::string& wor
     curl_easy_getinfo(easy, CURLINFO_OS_ERRNO, &error);
     return fmt::format("unix socket {}: {}", access.unix_socket, words_of(static_cast<int>(error)));
   }
-  const std::string said = words.empty() ? curl_easy_strerror(result) : words;
+  std::string said = words.empty() ? curl_easy_strerror(result) : words;
   if (answered || !may_be_about_our_certificate(easy, result)) return said;
   return fmt::format("{} ({})", said,
                      access.certificate.empty()

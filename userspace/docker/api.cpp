@@ -34,24 +34,31 @@ tl::unexpected<Error> DockerApi::refused(std::string_view path, int status, std:
                           decode_docker_error(body)));
 }
 
-// GET /version tells both ends of the range. Where it is not to be had, as behind a proxy that
-// guards the engine, a wrong version is refused with the right one.
 awaitable<Result<DockerApiVersion>> DockerApi::agree() {
   if (version_) co_return *version_;
-  auto ask = request(std::nullopt, "/version");
-  const auto answer = co_await http_.request(std::move(ask));
+  auto version = co_await ask_version();
+  if (version) version_ = *version;
+  co_return version;
+}
+
+// GET /version tells both ends of the range.
+awaitable<Result<DockerApiVersion>> DockerApi::ask_version() {
+  auto asked = request(std::nullopt, "/version");
+  const auto answer = co_await http_.request(std::move(asked));
   if (!answer) co_return tl::unexpected(answer.error());
   const auto range = decode_docker_version(answer->body);
-  if (range && answer->head.status == 200) {
-    version_ = std::min(std::max(kWanted, range->lowest), range->highest);
-    co_return *version_;
-  }
-  auto ping = request(kWanted, "/_ping");
-  const auto pong = co_await http_.request(std::move(ping));
-  if (!pong) co_return tl::unexpected(pong.error());
-  const auto other = decode_docker_other_version(pong->body);
-  version_ = pong->head.status == 400 && other ? *other : kWanted;
-  co_return *version_;
+  if (!range || answer->head.status != 200) co_return co_await try_version();
+  co_return std::min(std::max(kWanted, range->lowest), range->highest);
+}
+
+// Where it is not to be had, as behind a proxy that guards the engine, a wrong version is refused
+// with the right one.
+awaitable<Result<DockerApiVersion>> DockerApi::try_version() {
+  auto asked = request(kWanted, "/_ping");
+  const auto answer = co_await http_.request(std::move(asked));
+  if (!answer) co_return tl::unexpected(answer.error());
+  const auto other = decode_docker_other_version(answer->body);
+  co_return answer->head.status == 400 && other ? *other : kWanted;
 }
 
 awaitable<Result<HttpResponse>> DockerApi::get(std::string path) {

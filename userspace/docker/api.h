@@ -43,6 +43,8 @@ class DockerApi {
 
  private:
   awaitable<Result<DockerApiVersion>> agree();
+  awaitable<Result<DockerApiVersion>> ask_version();
+  awaitable<Result<DockerApiVersion>> try_version();
   awaitable<Result<HttpResponse>> get(std::string path);
   HttpRequest request(std::optional<DockerApiVersion> version, std::string_view path) const;
   tl::unexpected<Error> refused(std::string_view path, int status, std::string_view body);

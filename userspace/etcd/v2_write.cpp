@@ -91,11 +91,13 @@ awaitable<Result<bool>> EtcdV2Writer::open(std::string url) {
 }
 
 awaitable<Result<EtcdFound>> EtcdV2Writer::put(std::string url, OwnKey key, PutGuard guard) {
-  if (guard == PutGuard::kNone) co_return co_await set(url, key, "");
-  auto made = co_await set(url, key, "&prevExist=false");
+  const bool guarded = guard == PutGuard::kUnlessOthers;
+  auto found = co_await set(url, key, guarded ? "&prevExist=false" : "");
   // It stands again, or the answer to our own writing never came.
-  if (made && made->kind == Kind::kOther) co_return co_await keep_one(url, key);
-  co_return made;
+  if (guarded && found && found->kind == Kind::kOther) found = co_await keep_one(url, key);
+  if (found && found->kind == Kind::kLost)
+    co_return failed("write " + printable(key.key), url, "it is gone again");
+  co_return found;
 }
 
 // `guard`: "&prevExist=false", "&prevValue=…", or nothing. kOther: it held.

@@ -74,13 +74,13 @@ void KeptKeys::put_done(const Task& task, const EtcdFound& found) {
   const bool still_wanted = entry.state == State::kPending && entry.value == task.key.value;
   if (found.kind == Kind::kRefused) {
     entry.sent = task.before;
-    return refuse(entry, key, found.text);
+    if (still_wanted) refuse(entry, key, found.text);
+    return drop_if_nothing_stands(key);
   }
   if (found.kind == Kind::kOther) {
     entry.sent.reset();
     if (still_wanted) found_other(entry, key, found.text);
-    if (entry.state == State::kWithdrawing) entries_.erase(key);
-    return;
+    return drop_if_nothing_stands(key);
   }
   ++counts_.writes;
   entry.sent->index = found.index;
@@ -96,7 +96,10 @@ void KeptKeys::remove_done(const Task& task, const EtcdFound& found) {
   const auto& key = task.key.key;
   auto& entry = entries_.at(key);
   entry.tries = 0;
-  if (found.kind == Kind::kRefused) return refuse(entry, key, found.text);
+  if (found.kind == Kind::kRefused) {
+    if (entry.state == State::kWithdrawing) refuse(entry, key, found.text);
+    return;
+  }
   if (found.kind == Kind::kOurs) {
     ++counts_.deletes;
     log::info("{} is deleted", printable(key));
@@ -104,7 +107,12 @@ void KeptKeys::remove_done(const Task& task, const EtcdFound& found) {
     log::info("{} is left to another registrar, who has written it since", printable(key));
   }
   entry.sent.reset();
-  if (entry.state == State::kWithdrawing) entries_.erase(key);
+  drop_if_nothing_stands(key);
+}
+
+void KeptKeys::drop_if_nothing_stands(const std::string& key) {
+  const auto& entry = entries_.at(key);
+  if (entry.state == State::kWithdrawing && !entry.sent) entries_.erase(key);
 }
 
 std::vector<OwnKey> KeptKeys::to_keep() const {

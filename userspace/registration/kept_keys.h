@@ -84,6 +84,7 @@ class KeptKeys {
   using Entries = std::map<std::string, Entry>;
 
   void drop_unwanted(const WantedKeys& wanted);
+  void drop_if_nothing_stands(const std::string& key);
   void found_ours(Entry& entry, const OwnKey& asked, std::uint64_t index);
   void found_lost(Entry& entry, const OwnKey& asked);
   void found_other(Entry& entry, const std::string& key, const std::string& value);

@@ -2,13 +2,31 @@
 #include <gtest/gtest.h>
 
 #include <csignal>
+#include <cstdio>
 #include <cstdlib>
+#include <system_error>
 
+#include "tests/support/own_network.h"
 #include "userspace/support/log.h"
+
+namespace {
+
+// Where servers of several tests run at once, no port may be another's (CTest sets it).
+void enter_own_network_if_asked() {
+  if (!std::getenv("AMBBPF_TEST_OWN_NETWORK")) return;
+  try {
+    ambbpf::test::enter_own_network({});
+  } catch (const std::system_error& refused) {
+    std::fprintf(stderr, "in the network of the machine: %s\n", refused.what());
+  }
+}
+
+}  // namespace
 
 int main(int argc, char** argv) {
   std::signal(SIGPIPE, SIG_IGN);  // the relay asks for it
   ambbpf::log::set_up(std::getenv("AMBBPF_LOG_LEVEL") ? std::getenv("AMBBPF_LOG_LEVEL") : "error");
   testing::InitGoogleTest(&argc, argv);
+  enter_own_network_if_asked();
   return RUN_ALL_TESTS();
 }

@@ -66,6 +66,8 @@ void v3(std::string_view body) {
   v3_refuses_token(body);
   for (const auto& lease : {decode_v3_lease(body), decode_v3_kept_lease(body)})
     require(!succeeded(lease) || lease->ttl.count() >= 0, "a lease lasts");
+  const auto mortal = decode_v3_mortal_keys(body);
+  require(!succeeded(mortal) || mortal->size() <= body.size(), "as many keys as were told");
   const auto txn = decode_v3_txn(body);
   require(!succeeded(txn) || txn->found.size() <= body.size(), "as many values as were told");
   const auto watched = decode_v3_watched(body);

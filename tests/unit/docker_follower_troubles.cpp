@@ -59,7 +59,7 @@ TEST(DockerFollowerTroubles, NoSocketIsSaidAndTriedAgain) {
   EXPECT_EQ(follower.status().state, Following::kFailing);
   EXPECT_EQ(
       follower.status().last_error,
-      "GET http://docker/version: connect to /nonexistent/docker.sock: No such file or directory");
+      "GET http://docker/version: unix socket /nonexistent/docker.sock: No such file or directory");
 }
 
 TEST(DockerFollowerTroubles, OneThatCannotBeInspectedDoesNotStopTheOthers) {

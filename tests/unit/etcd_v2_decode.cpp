@@ -162,5 +162,13 @@ TEST(EtcdV2Decode, RefreshIsKnownFrom23On) {
     EXPECT_FALSE(v2_can_refresh(version)) << version;
 }
 
+TEST(EtcdV2Decode, MortalKeysAreThoseWithATtlAtAnyDepth) {
+  const auto keys = decode_v2_mortal_keys(
+      R"({"action":"get","node":{"key":"/services","dir":true,"nodes":[{"key":"/services/web","dir":true,"ttl":9,"nodes":[{"key":"/services/web/a","value":"1","ttl":3,"modifiedIndex":8},{"key":"/services/web/b","value":"2","modifiedIndex":9}]},{"key":"/services/c","value":"3","ttl":1,"modifiedIndex":4}]}})");
+  ASSERT_TRUE(keys) << keys.error().message();
+  EXPECT_EQ(*keys, (std::vector<OwnKey>{{"/services/c", "3", 4}, {"/services/web/a", "1", 8}}));
+  EXPECT_FALSE(decode_v2_mortal_keys("{}"));
+}
+
 }  // namespace
 }  // namespace ambbpf

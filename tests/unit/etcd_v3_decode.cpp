@@ -282,6 +282,15 @@ TEST(EtcdV3Decode, TransactionsSayWhatTheyAreAsked) {
             R"({"success":[{"request_range":{"key":"YQ=="}},{"request_range":{"key":"Yg=="}}]})");
 }
 
+TEST(EtcdV3Decode, MortalKeysAreThoseWithALease) {
+  const auto keys = decode_v3_mortal_keys(
+      R"({"header":{"revision":"9"},"kvs":[{"key":"L2E=","value":"MQ==","mod_revision":"7","lease":"5"},{"key":"L2I=","value":"Mg==","mod_revision":"8"}],"count":"2"})");
+  ASSERT_TRUE(keys) << keys.error().message();
+  EXPECT_EQ(*keys, (std::vector<OwnKey>{{"/a", "1", 7}}));
+  EXPECT_FALSE(decode_v3_mortal_keys("{}"));
+  EXPECT_FALSE(decode_v3_mortal_keys(R"({"header":{},"kvs":[{"key":"%"}]})"));
+}
+
 TEST(Base64, BothWays) {
   // RFC 4648, section 10
   for (const auto& [bytes, text] : {std::pair{"", ""},

@@ -172,5 +172,17 @@ TEST(KeptKeys, OvertakenIsLookedAtAndNotDeleted) {
   EXPECT_TRUE(keys.empty());
 }
 
+TEST(KeptKeys, WhatIsLeftOverAndNotWantedIsDeletedAsItStood) {
+  auto keys = kept();
+  keys.adopt({{"a", "old", 3}, {"b", "2", 5}});
+  const auto task = keys.take_next();
+  ASSERT_TRUE(task);
+  EXPECT_EQ(task->kind, TaskKind::kRemove);
+  EXPECT_EQ(task->key, (OwnKey{"b", "2", 5}));
+  keys.remove_done(*task, ours(0));
+  EXPECT_FALSE(keys.take_next());
+  EXPECT_EQ(keys.size(), 1U);
+}
+
 }  // namespace
 }  // namespace ambbpf

@@ -81,7 +81,7 @@ TEST(RegisterOptions, RefusalsNameWhatIsWrong) {
   EXPECT_NE(refusal({"register", "--all", "--docker", "ftp://x"}).find("--docker: "),
             std::string::npos);
   EXPECT_NE(refusal({"register", "--all", "--docker", "tcp://10.0.0.1", "--docker-ca", "/no/ca"})
-                .find("open /no/ca: No such file"),
+                .find("--docker-ca: /no/ca: No such file"),
             std::string::npos);
 }
 

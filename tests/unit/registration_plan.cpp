@@ -109,6 +109,17 @@ TEST(Plan, AMalformedLabelIsAComplaintAndHurtsNobodyElse) {
   EXPECT_THAT(made.wanted(), ElementsAre(Pair("/services/www/host-a:good:80", testing::_)));
 }
 
+TEST(Plan, KnowsTheKeysOfItsHost) {
+  const std::string value = R"({"port":49155,"host":"10.0.0.1"})";
+  EXPECT_TRUE(is_of_host("host-a", "/services/www/host-a:web:80", value));
+  EXPECT_TRUE(is_of_host("host-a", "/services/db/main/host-a:db:5432", value));
+  EXPECT_FALSE(is_of_host("host-a", "/services/www/host-ab:web:80", value));
+  EXPECT_FALSE(is_of_host("host-a", "/services/www/web", value));
+  EXPECT_FALSE(is_of_host("host-a", "/services/host-a:/web", value));
+  EXPECT_FALSE(is_of_host("host-a", "/services/www/host-a:web:80", "10.0.0.1:80")) << "registrator";
+  EXPECT_FALSE(is_of_host("", "/services/www/:web:80", value));
+}
+
 TEST(Registrar, WantsNothingBeforeItKnowsItsAddress) {
   std::vector<WantedKeys> wanted;
   auto rules = for_web();

@@ -50,7 +50,8 @@ void add_admin(CLI::App& app, std::string& path, const char* meaning) {
 Result<HttpAccess> checked_tls(std::string_view server, std::string ca, std::string certificate,
                                std::string key) {
   if (certificate.empty() != key.empty())
-    return fail(fmt::format("--{0}-cert and --{0}-key go together", server));
+    return fail(key.empty() ? fmt::format("--{0}-cert: needs --{0}-key as well", server)
+                            : fmt::format("--{0}-key: needs --{0}-cert as well", server));
   for (const auto& [option, file] : {std::pair("ca", &ca), {"cert", &certificate}, {"key", &key}}) {
     const auto readable = check_readable(*file);
     if (!readable)

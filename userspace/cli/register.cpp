@@ -114,6 +114,10 @@ awaitable<void> RegistrarProcess::name_host(RegistrarProcess& self) {
   for (;;) {
     auto name = co_await docker.host_name();
     if (name) {
+      self.keeper_.clear_left_over({.directory = self.options_.etcd.options.prefix,
+                                    .is_own = [host = *name](const OwnKey& key) {
+                                      return is_of_host(host, key.key, key.value);
+                                    }});
       self.registrar_.name_host(std::move(*name));
       co_return;
     }

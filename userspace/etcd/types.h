@@ -30,6 +30,15 @@ struct EtcdKey {
   bool operator==(const EtcdKey&) const = default;
 };
 
+// A key as it was last written.
+struct OwnKey {
+  std::string key;          // whole: "/services/web/web-1"
+  std::string value;        // never empty
+  std::uint64_t index = 0;  // of its last modification; 0: the answer to the write never came
+
+  bool operator==(const OwnKey&) const = default;
+};
+
 // A full listing of a service's directory.
 struct EtcdListing {
   bool served = true;  // false: the server answers but does not speak this API; the rest is empty

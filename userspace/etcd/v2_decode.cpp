@@ -87,6 +87,27 @@ Result<EtcdV2Node> decode_v2_node(std::string_view body) {
   return EtcdV2Node{std::string(string_at(*node, "value").value_or("")), *index};
 }
 
+Result<std::vector<OwnKey>> decode_v2_mortal_keys(std::string_view body) {
+  const auto json = parse_json(body);
+  if (!json) return not_as_expected("is not JSON", body);
+  const auto* node = object_at(*json, "node");
+  if (!node) return not_as_expected("has no \"node\"", body);
+  std::vector<OwnKey> keys;
+  std::vector<const JsonValue*> ahead{node};  // depth costs no stack
+  while (!ahead.empty()) {
+    const auto& next = *ahead.back();
+    ahead.pop_back();
+    if (const auto* nodes = array_at(next, "nodes"))
+      for (const auto& child : nodes->GetArray()) ahead.push_back(&child);
+    const auto key = string_at(next, "key");
+    const auto value = string_at(next, "value");
+    const auto index = uint_at(next, "modifiedIndex");
+    if (key && value && index && uint_at(next, "ttl"))
+      keys.push_back({std::string(*key), std::string(*value), *index});
+  }
+  return keys;
+}
+
 // 0.4 answers "etcd 0.4.6", 2.0 has other names; both versions, since in a mixed cluster each
 // member carries out the request by itself.
 bool v2_can_refresh(std::string_view version) {

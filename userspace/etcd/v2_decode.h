@@ -50,6 +50,9 @@ Result<EtcdV2Event> decode_v2_event(std::string_view body);
 // A directory is an Error.
 Result<EtcdV2Node> decode_v2_node(std::string_view body);
 
+// The keys with a TTL in an answer to a recursive GET, at any depth.
+Result<std::vector<OwnKey>> decode_v2_mortal_keys(std::string_view body);
+
 // Of the answer to /version: whether the whole cluster knows refresh=true (2.3 on). A server that
 // does not would take the value left out for an empty one.
 bool v2_can_refresh(std::string_view version);

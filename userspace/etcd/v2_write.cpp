@@ -189,6 +189,20 @@ awaitable<Result<EtcdFound>> EtcdV2Writer::remove(std::string url, OwnKey key) {
   co_return refusal_of(*response, "delete " + printable(key.key), url);
 }
 
+awaitable<Result<std::vector<OwnKey>>> EtcdV2Writer::list(std::string url, std::string directory) {
+  const auto what = "list " + printable(directory);
+  const auto response = co_await client_.request_v2(
+      "GET", url, url_encode(directory) + "?recursive=true&quorum=true", timeout_);
+  if (!response) co_return tl::unexpected(response.error());
+  if (has_code(*response, EtcdV2Error::kKeyNotFound)) co_return std::vector<OwnKey>();
+  if (!succeeded(*response))
+    co_return failed(what, url,
+                     fmt::format("HTTP {} {}", response->head.status, quoted(response->body)));
+  auto keys = decode_v2_mortal_keys(response->body);
+  if (!keys) co_return failed(what, url, keys.error().message());
+  co_return keys;
+}
+
 awaitable<Result<void>> EtcdV2Writer::close(std::string) { co_return Result<void>(); }
 
 }  // namespace ambbpf

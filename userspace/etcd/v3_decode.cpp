@@ -178,6 +178,22 @@ Result<EtcdV3Watched> decode_v3_watched(std::string_view line) {
   return watched;
 }
 
+Result<std::vector<OwnKey>> decode_v3_mortal_keys(std::string_view body) {
+  const auto json = parse_json(body);
+  if (!json) return not_as_expected("is not JSON", body);
+  if (!position_of(*json)) return not_as_expected("has no \"header\"", body);
+  std::vector<OwnKey> keys;
+  const auto* kvs = array_at(*json, "kvs");
+  if (!kvs) return keys;
+  for (const auto& kv : kvs->GetArray()) {
+    auto key = key_of(kv);
+    const auto value = value_of(kv);
+    if (!key || !value) return not_as_expected("has a key or value that is not base64", body);
+    if (value->lease) keys.push_back({std::move(key->key), value->value, value->index});
+  }
+  return keys;
+}
+
 std::string encode_v3_grant(std::chrono::seconds ttl) {
   return fmt::format(R"({{"TTL":"{}"}})", ttl.count());
 }

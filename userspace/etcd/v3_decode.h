@@ -52,6 +52,9 @@ Result<EtcdListing> decode_v3_listing(std::string_view body);
 // An {"error":...} line, which ends the stream, is an Error.
 Result<EtcdV3Watched> decode_v3_watched(std::string_view line);
 
+// The keys with a lease in an answer to a range.
+Result<std::vector<OwnKey>> decode_v3_mortal_keys(std::string_view body);
+
 std::string encode_v3_grant(std::chrono::seconds ttl);
 std::string encode_v3_lease(std::uint64_t id);  // to keep it alive, or to revoke it
 Result<EtcdV3Lease> decode_v3_lease(std::string_view body);

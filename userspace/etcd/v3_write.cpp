@@ -166,6 +166,16 @@ awaitable<Result<EtcdFound>> EtcdV3Writer::remove(std::string url, OwnKey key) {
   co_return failed(what, url, "it changes all the time");
 }
 
+awaitable<Result<std::vector<OwnKey>>> EtcdV3Writer::list(std::string url, std::string directory) {
+  const auto what = "list " + printable(directory);
+  const auto response = co_await ask(url, "/kv/range", encode_v3_range(directory));
+  if (!response) co_return tl::unexpected(response.error());
+  if (response->head.status != 200) co_return failed(what, url, words_of(*response));
+  auto keys = decode_v3_mortal_keys(response->body);
+  if (!keys) co_return failed(what, url, keys.error().message());
+  co_return keys;
+}
+
 // The call's name up to 3.3, which later versions know as well.
 awaitable<Result<void>> EtcdV3Writer::close(std::string url) {
   if (!lease_) co_return Result<void>();

@@ -22,6 +22,7 @@ class EtcdV3Writer final : public EtcdWriter {
   awaitable<Result<std::vector<EtcdFound>>> keep(std::string url,
                                                  std::vector<OwnKey> keys) override;
   awaitable<Result<EtcdFound>> remove(std::string url, OwnKey key) override;
+  awaitable<Result<std::vector<OwnKey>>> list(std::string url, std::string directory) override;
   awaitable<Result<void>> close(std::string url) override;
 
  private:

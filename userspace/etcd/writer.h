@@ -11,13 +11,6 @@
 
 namespace ambbpf {
 
-// A key as we last wrote it.
-struct OwnKey {
-  std::string key;          // whole: "/services/web/web-1"
-  std::string value;        // never empty
-  std::uint64_t index = 0;  // of its last modification; 0: the answer to the write never came
-};
-
 // What stands at a key, or why that is not for us to know.
 struct EtcdFound {
   enum class Kind {
@@ -54,6 +47,9 @@ class EtcdWriter {
 
   // Deletes the key if it is ours: kOurs: it was. Tells what stood there otherwise.
   virtual awaitable<Result<EtcdFound>> remove(std::string url, OwnKey key) = 0;
+
+  // All keys below a directory, at any depth, that go when nobody keeps them alive.
+  virtual awaitable<Result<std::vector<OwnKey>>> list(std::string url, std::string directory) = 0;
 
   // Once all keys are removed: gives back what kept them alive.
   virtual awaitable<Result<void>> close(std::string url) = 0;

@@ -45,6 +45,18 @@ void KeptKeys::drop_unwanted(const WantedKeys& wanted) {
   }
 }
 
+void KeptKeys::adopt(const std::vector<OwnKey>& left_over) {
+  for (const auto& key : left_over) {
+    if (entries_.contains(key.key)) continue;
+    auto& entry = entries_[key.key];
+    entry.state = State::kWithdrawing;
+    entry.sent = key;
+    entry.note = "left over from before";
+    log::info("{} is left over from an earlier registrar: {}", printable(key.key),
+              quoted(key.value, kShownOfAValue));
+  }
+}
+
 // Writes come first: what takes another key's place stands before that one goes.
 std::optional<KeptKeys::Task> KeptKeys::take_next() {
   const auto rank = [](const Entry& entry) {

@@ -54,6 +54,9 @@ class KeptKeys {
   void put_done(const Task& task, const EtcdFound& found);
   void remove_done(const Task& task, const EtcdFound& found);
 
+  // Keys of ours from before this process: those that are not wanted are to be deleted.
+  void adopt(const std::vector<OwnKey>& left_over);
+
   // What is to be kept alive, or looked at because another has it; and what was found there.
   std::vector<OwnKey> to_keep() const;
   void keep_done(const std::vector<OwnKey>& asked, const std::vector<EtcdFound>& found);

@@ -41,6 +41,7 @@ KeyKeeper::KeyKeeper(EtcdClient& client, EtcdApi api, EtcdOptions options, std::
 
 void KeyKeeper::want(const WantedKeys& keys) {
   keys_.want(keys);
+  wanted_ = true;
   changed_ = true;
   pause_.cancel();
 }
@@ -70,6 +71,8 @@ awaitable<Result<void>> KeyKeeper::work() {
       done = co_await open();
     } else if (Clock::now() >= beat_at_) {
       done = co_await beat();
+    } else if (left_over_ && wanted_ && !withdrawing_) {
+      done = co_await adopt_left_over();
     } else if (auto task = keys_.take_next()) {
       done = co_await carry_out(std::move(*task));
     } else {
@@ -129,6 +132,16 @@ awaitable<Result<void>> KeyKeeper::beat() {
     for (const auto& one : *found) refused(one);
   }
   beat_at_ = begin + milliseconds(writer_->ttl()) / 3;
+  co_return Result<void>();
+}
+
+awaitable<Result<void>> KeyKeeper::adopt_left_over() {
+  auto keys = co_await writer_->list(url(), left_over_->directory);
+  if (!keys) co_return tl::unexpected(keys.error());
+  heard();
+  std::erase_if(*keys, [this](const OwnKey& key) { return !left_over_->is_own(key); });
+  keys_.adopt(*keys);
+  left_over_.reset();
   co_return Result<void>();
 }
 

@@ -3,6 +3,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -39,6 +40,15 @@ class KeyKeeper {
   // `ttl`: at least 1 s. EtcdApi::kAuto: v2 where it is served, as old proxies read only that.
   KeyKeeper(EtcdClient& client, EtcdApi api, EtcdOptions options, std::chrono::seconds ttl);
 
+  // Which keys below a directory are known to be of earlier processes like this one: once the first
+  // keys are wanted, those that are not are deleted, as if they were our own. To be called at most
+  // once.
+  struct LeftOver {
+    std::string directory;
+    std::function<bool(const OwnKey&)> is_own;
+  };
+  void clear_left_over(LeftOver left_over) { left_over_ = std::move(left_over); }
+
   // Makes `keys` the whole of what is wanted; takes effect at once.
   void want(const WantedKeys& keys);
 
@@ -58,6 +68,7 @@ class KeyKeeper {
   awaitable<Result<void>> open();
   awaitable<Result<void>> carry_out(KeptKeys::Task task);
   awaitable<Result<void>> beat();
+  awaitable<Result<void>> adopt_left_over();
   awaitable<Result<void>> finish();
   void heard() { status_.heard_at = Clock::now(); }
   void all_done();
@@ -77,9 +88,11 @@ class KeyKeeper {
   std::optional<Clock::time_point> outage_since_;
   Clock::time_point beat_at_;  // when the next is due
 
-  asio::steady_timer pause_;      // of run()
-  asio::steady_timer withdrawn_;  // waited on by withdraw()
-  bool changed_ = false;          // since run() last looked
+  asio::steady_timer pause_;           // of run()
+  asio::steady_timer withdrawn_;       // waited on by withdraw()
+  std::optional<LeftOver> left_over_;  // still to be looked for
+  bool wanted_ = false;                // want() has been called
+  bool changed_ = false;               // since run() last looked
   bool withdrawing_ = false;
   bool finished_ = false;  // nothing is wanted, and nothing of ours stands
 };

@@ -62,6 +62,12 @@ WantedKeys Plan::wanted() const {
   return wanted;
 }
 
+bool is_of_host(std::string_view host_name, std::string_view key, std::string_view value) {
+  const auto name = key.substr(key.rfind('/') + 1);
+  return !host_name.empty() && name.starts_with(fmt::format("{}:", host_name)) &&
+         value.starts_with(R"({"port":)") && decode_endpoint_value(value);
+}
+
 Plan plan(const PlanRules& rules, const Containers& containers) {
   Plan plan;
   if (rules.only) {

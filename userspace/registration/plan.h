@@ -52,6 +52,10 @@ struct Plan {
   WantedKeys wanted() const;
 };
 
+// Whether a registrar of this host wrote this key for --all: its name begins with HOST: and its
+// value is of the form that we write.
+bool is_of_host(std::string_view host_name, std::string_view key, std::string_view value);
+
 // `only`: PREFIX/SERVICE/CONTAINER, whether it runs or not. Otherwise
 // PREFIX/SERVICE/HOST:CONTAINER: PORT for every service of every container that is not away.
 Plan plan(const PlanRules& rules, const Containers& containers);

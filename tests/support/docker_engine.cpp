@@ -110,6 +110,12 @@ std::vector<std::string> DockerEngine::arguments() const {
                                  "--group=root",
                                  "--exec-opt=native.cgroupdriver=cgroupfs",
                                  "--cgroup-parent=/" + name_};
+  if (const auto& tls = flags_.tls) {
+    words.insert(
+        words.end(),
+        {std::string("--host=") + DockerTls::kUrl, "--tlsverify", "--tlscacert=" + tls->clients_ca,
+         "--tlscert=" + tls->server.certificate, "--tlskey=" + tls->server.key});
+  }
   if (flags_.live_restore) words.emplace_back("--live-restore");
   return words;
 }

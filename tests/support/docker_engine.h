@@ -6,16 +6,26 @@
 
 #include <sys/types.h>
 
+#include <optional>
 #include <string>
 #include <vector>
 
+#include "tests/support/authority.h"
 #include "tests/support/own_processes.h"
 #include "tests/support/program.h"
 
 namespace ambbpf::test {
 
+// Serves on TCP as well, to those who show a certificate.
+struct DockerTls {
+  static constexpr auto kUrl = "tcp://127.0.0.1:2376";
+  Certificate server;
+  std::string clients_ca;
+};
+
 struct DockerFlags {
   bool live_restore = false;  // containers run on while the engine is away
+  std::optional<DockerTls> tls = std::nullopt;
 };
 
 class DockerEngine {

@@ -280,7 +280,7 @@ void EtcdProcess::compact_v3() const {
 
 std::map<std::string, std::string> EtcdProcess::tree_v2(const std::string& directory) const {
   std::map<std::string, std::string> tree;
-  const auto answer = call("GET", url_ + "/v2/keys" + directory + "?recursive=true&quorum=true");
+  const auto answer = call_v2("GET", "/keys" + directory + "?recursive=true&quorum=true");
   if (answer.status == 404) return tree;
   must(answer, "list " + directory);
   collect(*object_at(parse_json(answer.body).value(), "node"), tree);

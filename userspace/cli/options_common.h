@@ -2,16 +2,13 @@
 // Options that several verbs have.
 #pragma once
 
+#include <CLI/CLI.hpp>
 #include <cstdint>
 #include <string>
 #include <string_view>
 
 #include "userspace/http/http_client.h"
 #include "userspace/support/result.h"
-
-namespace CLI {
-class App;
-}
 
 namespace ambbpf {
 

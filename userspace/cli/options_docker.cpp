@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "userspace/cli/options_docker.h"
 
-#include <CLI/CLI.hpp>
 #include <cstdlib>
 
 #include "userspace/cli/options_common.h"

@@ -2,13 +2,10 @@
 // The options of the verbs that talk to Docker.
 #pragma once
 
+#include <CLI/CLI.hpp>
 #include <string>
 
 #include "userspace/docker/address.h"
-
-namespace CLI {
-class App;
-}
 
 namespace ambbpf {
 

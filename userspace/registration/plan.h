@@ -4,6 +4,7 @@
 
 #include <optional>
 #include <string>
+#include <tuple>
 #include <vector>
 
 #include "userspace/docker/container.h"
@@ -42,7 +43,10 @@ struct Complaint {
   std::string container;
   std::string reason;
 
-  auto operator<=>(const Complaint&) const = default;
+  bool operator==(const Complaint&) const = default;
+  bool operator<(const Complaint& other) const {
+    return std::tie(container, reason) < std::tie(other.container, other.reason);
+  }
 };
 
 struct Plan {

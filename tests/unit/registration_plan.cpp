@@ -124,7 +124,8 @@ TEST(Registrar, WantsNothingBeforeItKnowsItsAddress) {
   std::vector<WantedKeys> wanted;
   auto rules = for_web();
   rules.advertised = asio::ip::address();
-  Registrar registrar(rules, [&](const WantedKeys& keys) { wanted.push_back(keys); });
+  Registrar registrar(rules,
+                      [&](const WantedKeys& keys, const Reasons&) { wanted.push_back(keys); });
   registrar.consider(all_of({web()}));
   EXPECT_THAT(wanted, IsEmpty());
   registrar.advertise(asio::ip::make_address("10.0.0.9"));

@@ -26,7 +26,9 @@ class RegistrarProcess {
         etcd_(io_.get_executor(), options.etcd.access, options.etcd.user),
         docker_(io_.get_executor(), options.docker),
         keeper_(etcd_, options.etcd.api, options.etcd.options, options.ttl),
-        registrar_(rules(options), [this](const WantedKeys& keys) { keeper_.want(keys); }) {}
+        registrar_(rules(options), [this](const WantedKeys& keys, const Reasons& why_not) {
+          keeper_.want(keys, why_not);
+        }) {}
 
   Result<void> open_admin();
   void run();

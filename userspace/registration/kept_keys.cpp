@@ -17,8 +17,8 @@ constexpr std::size_t kShownOfAValue = 200;  // bytes
 
 }  // namespace
 
-void KeptKeys::want(const WantedKeys& wanted) {
-  drop_unwanted(wanted);
+void KeptKeys::want(const WantedKeys& wanted, const Reasons& why_not) {
+  drop_unwanted(wanted, why_not);
   for (const auto& [key, value] : wanted) {
     auto& entry = entries_[key];
     if (entry.value == value && entry.state != State::kWithdrawing) continue;
@@ -30,7 +30,7 @@ void KeptKeys::want(const WantedKeys& wanted) {
   }
 }
 
-void KeptKeys::drop_unwanted(const WantedKeys& wanted) {
+void KeptKeys::drop_unwanted(const WantedKeys& wanted, const Reasons& why_not) {
   for (auto at = entries_.begin(); at != entries_.end();) {
     auto& entry = at->second;
     if (wanted.contains(at->first)) {
@@ -38,8 +38,11 @@ void KeptKeys::drop_unwanted(const WantedKeys& wanted) {
     } else if (!entry.sent) {
       at = entries_.erase(at);
     } else {
-      if (entry.state != State::kWithdrawing) entry.refused = false;
-      entry.state = State::kWithdrawing;
+      if (std::exchange(entry.state, State::kWithdrawing) != State::kWithdrawing) {
+        const auto reason = why_not.find(at->first);
+        entry.note = reason == why_not.end() ? "" : reason->second;
+        entry.refused = false;
+      }
       ++at;
     }
   }
@@ -114,7 +117,7 @@ void KeptKeys::remove_done(const Task& task, const EtcdFound& found) {
   }
   if (found.kind == Kind::kOurs) {
     ++counts_.deletes;
-    log::info("{} is deleted", printable(key));
+    log::info("{} is deleted{}{}", printable(key), entry.note.empty() ? "" : ": ", entry.note);
   } else if (found.kind == Kind::kOther) {
     log::info("{} is left to another registrar, who has written it since", printable(key));
   }

@@ -15,6 +15,9 @@ namespace ambbpf {
 // empty.
 using WantedKeys = std::map<std::string, std::string>;
 
+// Why keys are not wanted any more, for the log; not every one has a reason.
+using Reasons = std::map<std::string, std::string>;
+
 struct KeptKey {
   enum class State {
     kPending,     // wanted, and not yet written or lost
@@ -25,8 +28,8 @@ struct KeptKey {
   std::string key;
   std::string value;
   State state = State::kPending;
-  std::string
-      note;  // of kOvertaken: what stands there; else: why it could not be written or deleted
+  // Of kOvertaken: what stands there; of kWithdrawing: why it is not wanted; and why etcd refuses.
+  std::string note;
 };
 
 // The keys that are wanted and those that are still to be deleted, and what is to be done next.
@@ -45,7 +48,7 @@ class KeptKeys {
     std::uint64_t deletes = 0;
   };
 
-  void want(const WantedKeys& wanted);
+  void want(const WantedKeys& wanted, const Reasons& why_not = {});
 
   // The next change to make in etcd; from now on it may have taken effect. Each must come to an end
   // with put_done() or remove_done(), unless nobody knows how it ended: then it is due again, after
@@ -86,7 +89,7 @@ class KeptKeys {
   };
   using Entries = std::map<std::string, Entry>;
 
-  void drop_unwanted(const WantedKeys& wanted);
+  void drop_unwanted(const WantedKeys& wanted, const Reasons& why_not);
   void drop_if_nothing_stands(const std::string& key);
   void found_ours(Entry& entry, const OwnKey& asked, std::uint64_t index);
   void found_lost(Entry& entry, const OwnKey& asked);

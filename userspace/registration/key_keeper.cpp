@@ -39,8 +39,8 @@ KeyKeeper::KeyKeeper(EtcdClient& client, EtcdApi api, EtcdOptions options, std::
       pause_(client.executor()),
       withdrawn_(client.executor()) {}
 
-void KeyKeeper::want(const WantedKeys& keys) {
-  keys_.want(keys);
+void KeyKeeper::want(const WantedKeys& keys, const Reasons& why_not) {
+  keys_.want(keys, why_not);
   wanted_ = true;
   changed_ = true;
   pause_.cancel();

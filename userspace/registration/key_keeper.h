@@ -49,8 +49,9 @@ class KeyKeeper {
   };
   void clear_left_over(LeftOver left_over) { left_over_ = std::move(left_over); }
 
-  // Makes `keys` the whole of what is wanted; takes effect at once.
-  void want(const WantedKeys& keys);
+  // Makes `keys` the whole of what is wanted; takes effect at once. `why_not`: of those that are
+  // no longer, for the log.
+  void want(const WantedKeys& keys, const Reasons& why_not = {});
 
   // Never ends; errors are retried with back-off and shown in status(). *this outlives it.
   awaitable<void> run();

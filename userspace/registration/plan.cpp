@@ -68,6 +68,15 @@ bool is_of_host(std::string_view host_name, std::string_view key, std::string_vi
          value.starts_with(R"({"port":)") && decode_endpoint_value(value);
 }
 
+Reasons Plan::why_not() const {
+  Reasons reasons;
+  for (const auto& planned : keys)
+    if (!planned.endpoint)
+      reasons.emplace(planned.key, fmt::format("container {}: {}", printable(planned.container),
+                                               planned.why_not));
+  return reasons;
+}
+
 Plan plan(const PlanRules& rules, const Containers& containers) {
   Plan plan;
   if (rules.only) {

@@ -54,6 +54,7 @@ struct Plan {
   std::vector<Complaint> complaints;
 
   WantedKeys wanted() const;
+  Reasons why_not() const;  // of the others: "container web: it is paused"
 };
 
 // Whether a registrar of this host wrote this key for --all: its name begins with HOST: and its

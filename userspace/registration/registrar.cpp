@@ -27,21 +27,20 @@ void Registrar::consider(const Containers& containers) {
 void Registrar::plan_again() {
   if (!containers_ || rules_.advertised.is_unspecified()) return;
   if (!rules_.only && rules_.host_name.empty()) return;
+  const auto wanted_before = plan_ ? plan_->wanted() : WantedKeys();
   plan_ = ambbpf::plan(rules_, *containers_);
-  tell(*plan_);
-  want_(plan_->wanted());
+  tell(*plan_, wanted_before);
+  want_(plan_->wanted(), plan_->why_not());
 }
 
-// Each reason once, until it changes.
-void Registrar::tell(const Plan& plan) {
-  std::map<std::string, std::string> reasons;
-  for (const auto& planned : plan.keys) {
-    if (planned.why_not.empty()) continue;
-    const auto& reason = reasons[planned.key] = planned.why_not;
-    const auto told = told_.find(planned.key);
-    if (told == told_.end() || told->second != reason)
-      log::info("{} is not registered: container {}: {}", printable(planned.key),
-                printable(planned.container), reason);
+// Each reason once, until it changes. That of a key that stands goes with its deletion.
+void Registrar::tell(const Plan& plan, const WantedKeys& wanted_before) {
+  auto reasons = plan.why_not();
+  for (const auto& [key, reason] : reasons) {
+    const auto told = told_.find(key);
+    const bool known = told != told_.end() && told->second == reason;
+    if (!known && !wanted_before.contains(key))
+      log::info("{} is not registered: {}", printable(key), reason);
   }
   told_ = std::move(reasons);
   std::set<Complaint> complaints(plan.complaints.begin(), plan.complaints.end());

@@ -2,7 +2,6 @@
 #pragma once
 
 #include <functional>
-#include <map>
 #include <optional>
 #include <set>
 #include <string>
@@ -15,7 +14,7 @@ namespace ambbpf {
 // cannot register. Does no I/O itself.
 class Registrar {
  public:
-  using Want = std::function<void(const WantedKeys&)>;
+  using Want = std::function<void(const WantedKeys&, const Reasons& why_not)>;
 
   // Nothing is planned before the address to advertise is known and, without `rules.only`, the
   // host's name; what is missing in `rules` comes by advertise() and name_host().
@@ -31,13 +30,13 @@ class Registrar {
 
  private:
   void plan_again();
-  void tell(const Plan& plan);
+  void tell(const Plan& plan, const WantedKeys& wanted_before);
 
   PlanRules rules_;
   Want want_;
   std::optional<Containers> containers_;
   std::optional<Plan> plan_;
-  std::map<std::string, std::string> told_;  // why_not by key, as last logged
+  Reasons told_;  // as last logged, here or with the key's deletion
   std::set<Complaint> complained_;
 };
 

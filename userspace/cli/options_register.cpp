@@ -90,7 +90,7 @@ void add_register(CLI::App& verb, GivenRegister& given) {
   add_log_level(verb, given.log_level);
 }
 
-Result<RegisterOptions> register_options(const GivenRegister& given) {
+Result<Command> register_options(const GivenRegister& given) {
   RegisterOptions options;
   if (given.all && !given.words.empty())
     return fail(fmt::format("--all and CONTAINER '{}' exclude each other", given.words[0]));

@@ -25,6 +25,6 @@ struct GivenRegister {
 
 void add_register(CLI::App& verb, GivenRegister& given);
 
-Result<RegisterOptions> register_options(const GivenRegister& given);
+Result<Command> register_options(const GivenRegister& given);
 
 }  // namespace ambbpf

@@ -25,7 +25,8 @@ class Environment {
     const auto equals = word.find('=');
     if (equals == std::string::npos) return false;
     if (!word.starts_with("AMBBPF_") && !word.starts_with("FORWARD_ADDR=") &&
-        !word.starts_with("ETCD_PORT_"))
+        !word.starts_with("ETCD_PORT_") && !word.starts_with("DOCKER_") &&
+        !word.starts_with("COREOS_PRIVATE_IPV4="))
       return false;
     set_.push_back(word.substr(0, equals));
     ::setenv(set_.back().c_str(), word.c_str() + equals + 1, 1);
@@ -49,6 +50,18 @@ struct RequireSane {
     require(!options.target.host.empty() && options.target.port != 0, "a target");
     require(options.listen.port() != 0, "a port");
     (*this)(options.forwarding);
+  }
+  void operator()(const RegisterOptions& options) const {
+    require(!options.etcd.options.urls.empty() && !options.docker.url.empty(), "two servers");
+    require(options.ttl >= 1s && options.ttl <= 24h, "a TTL of at most a day");
+    require(!options.advertise || !options.advertise->is_unspecified(), "an address of a machine");
+    if (!options.only) return;
+    const auto& [container, port, service, attributes] = *options.only;
+    require(!container.empty() && container.find('/') == std::string::npos, "a container's name");
+    require(port != 0 && !service.empty(), "its port and a service");
+    const tcp::endpoint somewhere(asio::ip::address_v4::loopback(), port);
+    require(decode_endpoint_value(encode_endpoint_value(somewhere, attributes)) == somewhere,
+            "a value that is read as it is written");
   }
   void operator()(const ForwardingOptions& options) const {
     require(options.threads >= 1 && options.threads <= 256, "a number of threads");

@@ -16,7 +16,7 @@ namespace ambbpf {
 struct StatusReport {
   struct Endpoint {
     std::string address;           // "10.0.0.1:80", "[fd00::1]:80"
-    std::string found_as;          // etcd key, or the name that was resolved
+    std::string found_as;          // etcd key, container, or the name that was resolved
     std::uint64_t resting_ms = 0;  // 0: in use; else how much longer it rests after failed connects
     std::uint64_t connections_now = 0;
     std::uint64_t connections_total = 0;
@@ -27,8 +27,8 @@ struct StatusReport {
     std::string reason;
   };
   struct Source {
-    std::string kind;   // "etcd v2", "etcd v3", "name"
-    std::string from;   // server and key, or the name
+    std::string kind;   // "etcd v2", "etcd v3", "docker", "name"
+    std::string from;   // server and key, the engine, or the name
     std::string state;  // "starting", "following", "failing", "not served"
     std::uint64_t endpoints = 0;
     std::optional<std::uint64_t> heard_ms;   // age of the last good answer

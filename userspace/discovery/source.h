@@ -28,8 +28,8 @@ struct SourceStatus {
     kNotServed,  // the server answers, but does not speak this API; asked again now and then
   };
 
-  std::string kind;  // "etcd v2", "etcd v3", "name"
-  std::string from;  // the server in use and the key followed, or the name resolved
+  std::string kind;  // "etcd v2", "etcd v3", "docker", "name"
+  std::string from;  // the server in use and the key followed, the engine, or the name resolved
   State state = State::kStarting;
   std::size_t endpoints = 0;                   // in the set last published
   std::optional<Clock::time_point> heard_at;   // the last good answer, event or sign of life

@@ -11,7 +11,7 @@ namespace ambbpf {
 // Where a backend is, as a source found it.
 struct Endpoint {
   tcp::endpoint address;
-  std::string found_as;  // the etcd key ("/services/web/web-1"), or the name it was resolved from
+  std::string found_as;  // etcd key "/services/web/web-1", "container web-1", or a name resolved
 
   bool operator==(const Endpoint&) const = default;
 };

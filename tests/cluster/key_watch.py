@@ -1,0 +1,80 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What etcd says of one key, as it happens (API v2)."""
+
+import json
+import threading
+import time
+import urllib.error
+import urllib.request
+from dataclasses import dataclass
+from typing import Any
+
+from machine import Failure, wait_for
+
+
+@dataclass(frozen=True)
+class Change:
+    at: float    # time.monotonic(), when we heard of it
+    value: str   # empty: the key is gone
+    action: str  # etcd's: set, create, update, delete, expire, ...
+
+
+class KeyWatch(threading.Thread):
+    """Follows the key at the first of the members that answers, for as long as the process lives."""
+
+    def __init__(self, members: list[str], key: str) -> None:
+        super().__init__(daemon=True)
+        self._members = members
+        self._key = key
+        self.changes: list[Change] = []
+        self.start()
+
+    def run(self) -> None:
+        while True:
+            for member in self._members:
+                try:
+                    self._follow(f"http://{member}:2379/v2/keys{self._key}")
+                except (OSError, ValueError, KeyError):
+                    time.sleep(0.05)
+
+    def _follow(self, url: str) -> None:
+        try:
+            with urllib.request.urlopen(url, timeout=2) as answer:
+                index = int(answer.headers["X-Etcd-Index"])
+                self._note("get", json.load(answer)["node"])
+        except urllib.error.HTTPError as error:
+            if error.code != 404:
+                raise
+            index = int(error.headers["X-Etcd-Index"])
+            self._note("get", {})
+        # The directory: who watches a key alone is not told when it expires (etcd 3.4).
+        directory = f"{url.rpartition('/')[0]}?recursive=true&wait=true&stream=true&waitIndex={index + 1}"
+        with urllib.request.urlopen(directory) as answer:
+            for line in answer:
+                event = json.loads(line)
+                if event["node"]["key"] == self._key:
+                    self._note(event["action"], event["node"])
+
+    def _note(self, action: str, node: dict[str, Any]) -> None:
+        value = node.get("value", "")
+        if (self.changes[-1].value if self.changes else None) != value:
+            self.changes.append(Change(time.monotonic(), value, action))
+
+    def value(self) -> str:
+        return self.changes[-1].value if self.changes else ""
+
+    def wait_for_host(self, host: str, seconds: float) -> Change:
+        """The change that brought the key to that host."""
+        wait_for(f"{self._key} says {host} and not '{self.value()}'", seconds,
+                 lambda: f'"{host}"' in self.value())
+        return self.changes[-1]
+
+    def wait_until_gone(self, since: float, seconds: float) -> Change:
+        def gone() -> Change | None:
+            return next((c for c in self.changes if c.at >= since and not c.value), None)
+
+        wait_for(f"{self._key} goes", seconds, lambda: gone() is not None)
+        change = gone()
+        if not change:
+            raise Failure(f"{self._key} has come back")
+        return change

@@ -135,9 +135,20 @@ TEST_F(ProgramService, ARegistrarTellsTheSame) {
   EXPECT_EQ(registrar.wait(), 0);
 }
 
+TEST_F(ProgramService, WaitsForNoServiceManagerThatDoesNotRead) {
+  Program ambassador(forward(), notifying({"WATCHDOG_USEC=2000"}));
+  ASSERT_TRUE(ambassador.says("now at")) << ambassador.err();
+  // More pings than fit (net.unix.max_dgram_qlen is 512 under systemd).
+  std::this_thread::sleep_for(2s);
+  EXPECT_EQ(run({"status", "--ready", "--admin", admin()}).code, 0);
+  EXPECT_NE(manager.hear("READY=1"), "");
+  manager.drop_what_is_there();
+  EXPECT_TRUE(is_fed());
+}
+
 TEST_F(ProgramService, ServesOnWhenNobodyHears) {
   Program ambassador(forward(), {.environment = {"NOTIFY_SOCKET=/nosuch", watched}});
-  EXPECT_TRUE(ambassador.says("the service manager cannot be told READY=1: No such file"));
+  ASSERT_TRUE(ambassador.says("the service manager cannot be told READY=1: No such file"));
   EXPECT_NO_THROW(Peer::connect_to(front));
 }
 

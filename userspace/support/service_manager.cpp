@@ -2,13 +2,19 @@
 #include "userspace/support/service_manager.h"
 
 #include <fmt/format.h>
+#include <poll.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <systemd/sd-daemon.h>
 
+#include <cstddef>
 #include <cstdlib>
+#include <string_view>
 #include <system_error>
 #include <utility>
 
 #include "userspace/support/log.h"
+#include "userspace/support/unique_fd.h"
 
 namespace ambbpf {
 
@@ -16,7 +22,24 @@ using namespace std::chrono_literals;
 
 namespace {
 
-bool wants_to_hear() { return std::getenv("NOTIFY_SOCKET") != nullptr; }
+const char* notify_socket() { return std::getenv("NOTIFY_SOCKET"); }
+
+// sd_notify(3) waits while the service manager does not read, and a PID 1 that is frozen never
+// does. False where it cannot be known.
+bool has_no_room() {
+  const std::string_view path = notify_socket();
+  sockaddr_un address{};
+  if (path.empty() || path.size() >= sizeof address.sun_path) return false;
+  address.sun_family = AF_UNIX;
+  path.copy(address.sun_path, path.size());
+  if (path.front() == '@') address.sun_path[0] = '\0';  // no file (unix(7))
+  const auto size = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + path.size());
+  const UniqueFd probe(::socket(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+  if (!probe || ::connect(probe.get(), reinterpret_cast<const sockaddr*>(&address), size) != 0)
+    return false;
+  pollfd room{.fd = probe.get(), .events = POLLOUT, .revents = 0};
+  return ::poll(&room, 1, 0) == 0;
+}
 
 // How long the watchdog waits for food; 0: there is none that means us.
 std::chrono::microseconds watchdog_limit() {
@@ -27,7 +50,7 @@ std::chrono::microseconds watchdog_limit() {
 }  // namespace
 
 void ServiceManager::ready(asio::io_context& io) {
-  if (!wants_to_hear()) return;
+  if (!notify_socket()) return;
   spawn(io, tell_state(*this));
   if (const auto limit = watchdog_limit(); limit > 0us) spawn(io, feed_watchdog(*this, limit));
 }
@@ -40,14 +63,12 @@ void ServiceManager::stopping(std::chrono::milliseconds at_most) {
 }
 
 awaitable<void> ServiceManager::tell_state(ServiceManager& self) {
-  auto told = self.answers_.state();
-  self.send("READY=1\nSTATUS=" + told);
+  std::string told;
   for (;;) {
-    co_await sleep_for(1s);
     auto state = self.answers_.state();
-    if (state == told) continue;
-    self.send("STATUS=" + state);
-    told = std::move(state);
+    if (state != told && self.send((told.empty() ? "READY=1\nSTATUS=" : "STATUS=") + state))
+      told = std::move(state);
+    co_await sleep_for(1s);
   }
 }
 
@@ -60,12 +81,13 @@ awaitable<void> ServiceManager::feed_watchdog(ServiceManager& self, Clock::durat
   }
 }
 
-void ServiceManager::send(const std::string& message) {
-  // 0: without a service manager
+bool ServiceManager::send(const std::string& message) {
+  if (!notify_socket() || has_no_room()) return false;
   const int sent = ::sd_notify(0, message.c_str());
-  if (sent >= 0 || std::exchange(failure_told_, true)) return;
-  log::warn("the service manager cannot be told {}: {}", message.substr(0, message.find('\n')),
-            std::generic_category().message(-sent));
+  if (sent < 0 && !std::exchange(failure_told_, true))
+    log::warn("the service manager cannot be told {}: {}", message.substr(0, message.find('\n')),
+              std::generic_category().message(-sent));
+  return sent > 0;
 }
 
 }  // namespace ambbpf

@@ -36,7 +36,7 @@ class ServiceManager {
  private:
   static awaitable<void> tell_state(ServiceManager& self);
   static awaitable<void> feed_watchdog(ServiceManager& self, Clock::duration limit);
-  void send(const std::string& message);
+  bool send(const std::string& message);  // whether it was taken
 
   const ServiceAnswers answers_;
   bool failure_told_ = false;

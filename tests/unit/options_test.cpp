@@ -172,6 +172,15 @@ TEST(Options, ForwardTakesItsTargetFromTheEnvironment) {
   EXPECT_EQ(parsed<ForwardOptions>({"forward", "other:83"}).target.host, "other");
 }
 
+TEST(Options, StatusHasThreeForms) {
+  using Form = StatusOptions::Form;
+  EXPECT_EQ(parsed<StatusOptions>({"status"}).form, Form::kText);
+  EXPECT_EQ(parsed<StatusOptions>({"status", "--json"}).form, Form::kJson);
+  const auto ready = parsed<StatusOptions>({"status", "--ready", "--admin", "/a.sock"});
+  EXPECT_EQ(ready.form, Form::kReady);
+  EXPECT_EQ(ready.admin, "/a.sock");
+}
+
 struct Wrong {
   std::vector<const char*> words;
   const char* named;  // what the message must name
@@ -220,7 +229,8 @@ INSTANTIATE_TEST_SUITE_P(
         Wrong{{"forward", "host:1", "other:2"}, "other:2"}, Wrong{{"forward", "[::1:80"}, "[::1"},
         Wrong{{"forward", "ho st:80"}, "ho st"},
         Wrong{{"forward", "host:80", "--listen", "80"}, "--listen"},
-        Wrong{{"status", "--port", "1"}, "--port"}));
+        Wrong{{"status", "--port", "1"}, "--port"},
+        Wrong{{"status", "--ready", "--json"}, "--json"}));
 
 TEST(Options, HelpAndVersionArePrinted) {
   EXPECT_NE(parsed<Printed>({"--help"}).text.find("proxy"), std::string::npos);

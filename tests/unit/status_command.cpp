@@ -6,6 +6,7 @@
 
 #include "tests/unit/admin_fixture.h"
 #include "tests/unit/status_sample.h"
+#include "userspace/admin/plain_text.h"
 #include "userspace/cli/status.h"
 
 namespace ambbpf {
@@ -38,9 +39,11 @@ class StatusCommand : public testing::Test {
     fs::create_directory(places_.runtime);
   }
 
-  int run(bool json = false) { return ask({.admin = std::nullopt, .json = json}); }
-  int run_at(const fs::path& socket, bool json = false) {
-    return ask({.admin = socket, .json = json});
+  using Form = StatusOptions::Form;
+
+  int run(Form form = Form::kText) { return ask({.admin = std::nullopt, .form = form}); }
+  int run_at(const fs::path& socket, Form form = Form::kText) {
+    return ask({.admin = socket, .form = form});
   }
 
   std::string out() const { return out_.str(); }
@@ -77,7 +80,7 @@ TEST_F(StatusCommand, ShowsAllProcessesOneAfterAnother) {
 TEST_F(StatusCommand, WritesOneJsonDocumentWithWhatProcessesSaid) {
   ServingProcess first(places_.system / "proxy-1.sock", answers(R"({"pid":1,"future":[1,2]})"));
   ServingProcess second(places_.runtime / "proxy-2.sock", answers(R"({"pid":2})"));
-  EXPECT_EQ(run(true), kAllWell);
+  EXPECT_EQ(run(Form::kJson), kAllWell);
   EXPECT_EQ(out(), "{\"processes\":[{\"pid\":1,\"future\":[1,2]},{\"pid\":2}]}\n");
 }
 
@@ -85,7 +88,7 @@ TEST_F(StatusCommand, ExitsWith1IfAnyProcessIsDegraded) {
   ServingProcess well(places_.system / "proxy-1.sock", answers(to_json(sample_report())));
   ServingProcess ill(places_.system / "proxy-2.sock", answers(to_json(degraded_report())));
   EXPECT_EQ(run(), kDegraded);
-  EXPECT_EQ(run(true), kDegraded);
+  EXPECT_EQ(run(Form::kJson), kDegraded);
   EXPECT_EQ(run_at(places_.system / "proxy-1.sock"), kAllWell);
 }
 
@@ -96,7 +99,7 @@ TEST_F(StatusCommand, SaysThatNothingRunsAndWhereItLooked) {
   EXPECT_EQ(err(), fmt::format("ambbpf: no ambassador is running (looked in {}, {}, {})\n",
                                places_.system.native(), places_.runtime.native(),
                                places_.temporary.native()));
-  EXPECT_EQ(run(true), kNothingRuns);
+  EXPECT_EQ(run(Form::kJson), kNothingRuns);
   EXPECT_EQ(out(), "{\"processes\":[]}\n");
 }
 
@@ -120,7 +123,7 @@ TEST_F(StatusCommand, NamesASocketThatIsMissingOrNone) {
   EXPECT_THAT(err(), HasSubstr("/x: no such file; no ambassador is running there\n"));
   EXPECT_EQ(run_at(places_.system), kNoAnswer);
   EXPECT_THAT(err(), HasSubstr("/run: is no socket\n"));
-  EXPECT_EQ(run_at(directory_ / std::string(120, 'x'), true), kNoAnswer);
+  EXPECT_EQ(run_at(directory_ / std::string(120, 'x'), Form::kJson), kNoAnswer);
   EXPECT_THAT(err(), HasSubstr("a socket's can have 107\n"));
   EXPECT_EQ(out(), "{\"processes\":[]}\n");
 }
@@ -161,6 +164,38 @@ TEST_F(StatusCommand, PassesOnWhyAProcessHasNoReport) {
   ServingProcess process(places_.system / "proxy-1.sock", std::move(hanging), limits);
   EXPECT_EQ(run(), kNoAnswer);
   EXPECT_THAT(err(), HasSubstr("proxy-1.sock: answered 503: a thread does not answer\n"));
+}
+
+TEST_F(StatusCommand, SaysWhichProcessesAreReadyWithoutAskingForReports) {
+  ServingProcess first(places_.system / "proxy-1.sock", answers("no report"));
+  ServingProcess second(places_.system / "proxy-2.sock", answers("no report"));
+  EXPECT_EQ(run(Form::kReady), kAllWell);
+  EXPECT_EQ(out(), fmt::format("ready: {0}/proxy-1.sock\nready: {0}/proxy-2.sock\n",
+                               places_.system.native()));
+}
+
+TEST_F(StatusCommand, SaysWhyAProcessIsNotReady) {
+  ServingProcess well(places_.system / "proxy-1.sock", answers(""));
+  ServingProcess ill(places_.system / "proxy-2.sock", answers("", "service \x1b: not yet"));
+  EXPECT_EQ(run(Form::kReady), kDegraded);
+  EXPECT_EQ(out(), fmt::format("ready: {0}/proxy-1.sock\nnot ready: {0}/proxy-2.sock: "
+                               "service {1}: not yet\n",
+                               places_.system.native(), plain("\x1b")));
+  EXPECT_EQ(run_at(places_.system / "proxy-1.sock", Form::kReady), kAllWell);
+}
+
+TEST_F(StatusCommand, NothingThatRunsIsNotReady) {
+  EXPECT_EQ(run(Form::kReady), kNothingRuns);
+  EXPECT_THAT(out(), IsEmpty());
+  EXPECT_EQ(run_at(directory_ / "x", Form::kReady), kNothingRuns);
+}
+
+TEST_F(StatusCommand, AProcessThatHangsIsNeitherReadyNorNot) {
+  ServingProcess well(places_.system / "proxy-1.sock", answers(""));
+  const auto stopped = bind_socket(places_.system / "proxy-2.sock", true);  // never accepts
+  EXPECT_EQ(run(Form::kReady), kNoAnswer);
+  EXPECT_EQ(out(), fmt::format("ready: {}/proxy-1.sock\n", places_.system.native()));
+  EXPECT_THAT(err(), HasSubstr("proxy-2.sock: "));
 }
 
 TEST_F(StatusCommand, DoesNotAskAProxyServer) {

@@ -8,6 +8,7 @@
 #include <algorithm>
 
 #include "userspace/admin/admin_paths.h"
+#include "userspace/admin/plain_text.h"
 #include "userspace/cli/report.h"
 #include "userspace/proxy/listen.h"
 #include "userspace/support/log.h"
@@ -17,6 +18,8 @@ namespace ambbpf {
 using namespace std::chrono_literals;
 
 namespace {
+
+constexpr auto kTimeToEnd = 5s;  // for what comes after draining; takes a fraction of a second
 
 // Two descriptors for each connection: takes what the hard limit allows. Returns the limit.
 rlim_t raise_descriptor_limit() {
@@ -113,6 +116,9 @@ void Ambassador::run() {
   for (const auto& worker : workers_) worker->start();
   log::info("{}: engine {}, {} thread{}, admin socket {}", verb_, name_of(engine_.engine),
             workers_.size(), workers_.size() == 1 ? "" : "s", admin_->path().string());
+  // Whether a source has answered does not count: clients are held until one does, and at boot a
+  // unit must not fail for an etcd that is not up yet.
+  service_manager_.ready(io_);
   spawn(io_, serve_until_signal(*this));
   io_.run();
   workers_.clear();
@@ -130,6 +136,7 @@ void Ambassador::look_again_on_doubt(Entry& entry) {
 awaitable<void> Ambassador::serve_until_signal(Ambassador& self) {
   co_await self.signals_.async_wait(as_tuple);
   self.draining_ = true;
+  self.service_manager_.stopping(self.options_.drain + kTimeToEnd);
   for (const auto& worker : self.workers_) worker->stop_accepting();
   spawn(self.io_, drain(self));
   co_await self.signals_.async_wait(as_tuple);
@@ -167,6 +174,16 @@ std::string Ambassador::not_ready() const {
     if (!heard) return fmt::format("service {}: no source has answered yet", entry.service->name());
   }
   return {};
+}
+
+std::string Ambassador::state() const {
+  const auto why_not = not_ready();
+  return plain(
+      fmt::format("engine {}; {}", name_of(engine_.engine), why_not.empty() ? "ready" : why_not));
+}
+
+awaitable<void> Ambassador::turn_workers(Ambassador& self) {
+  for (const auto& worker : self.workers_) co_await worker->turn();
 }
 
 awaitable<std::string> Ambassador::status(Ambassador& self) {

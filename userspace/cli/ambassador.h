@@ -14,6 +14,7 @@
 #include "userspace/dataplane/probe.h"
 #include "userspace/discovery/source.h"
 #include "userspace/proxy/worker.h"
+#include "userspace/support/service_manager.h"
 
 namespace ambbpf {
 
@@ -60,8 +61,10 @@ class Ambassador {
   static awaitable<void> serve_until_signal(Ambassador& self);
   static awaitable<void> drain(Ambassador& self);
   static awaitable<std::string> status(Ambassador& self);
+  static awaitable<void> turn_workers(Ambassador& self);
   std::uint64_t open_connections() const;
   std::string not_ready() const;
+  std::string state() const;
 
   const std::string verb_;
   const ForwardingOptions options_;
@@ -74,6 +77,8 @@ class Ambassador {
   std::vector<Entry> entries_;  // outlive the workers
   std::vector<std::unique_ptr<Worker>> workers_;
   std::unique_ptr<AdminServer> admin_;
+  ServiceManager service_manager_{{.state = [this] { return state(); },
+                                   .turn_other_loops = [this] { return turn_workers(*this); }}};
 };
 
 }  // namespace ambbpf

@@ -37,6 +37,7 @@ struct Given {
   std::vector<std::string> services_and_ports;
   std::string target;
   bool json = false;
+  bool ready = false;
 };
 
 // The CPUs this process may use.
@@ -201,7 +202,18 @@ void describe_forward(CLI::App& app, Given& given) {
 
 void describe_status(CLI::App& app, Given& given) {
   add_admin(app, given.admin, "The process with this admin socket only (default: every one found)");
-  app.add_flag("--json", given.json, "One JSON document, for programs");
+  auto& json = *app.add_flag("--json", given.json, "One JSON document, for programs");
+  app.add_flag("--ready", given.ready,
+               "Only whether they are ready to serve; exits with 0 if all are")
+      ->excludes(&json);
+}
+
+Command status_options(const Given& given) {
+  StatusOptions options;
+  if (given.json) options.form = StatusOptions::Form::kJson;
+  if (given.ready) options.form = StatusOptions::Form::kReady;
+  if (!given.admin.empty()) options.admin = given.admin;
+  return options;
 }
 
 // CLI11 ends some of its messages with a line of advice.
@@ -249,11 +261,8 @@ Result<Command> command_of(int argc, const char* const* argv) {
   if (forward.parsed()) return forward_options(for_forward);
   if (registrar.parsed()) return register_options(for_register);
   if (doctor.parsed()) return Command(DoctorOptions{for_doctor.log_level});
-  if (!status.parsed())
-    return fail("which one: proxy, forward, register, status or doctor? (--help explains)");
-  StatusOptions options{.admin = std::nullopt, .json = for_status.json};
-  if (!for_status.admin.empty()) options.admin = for_status.admin;
-  return Command(std::move(options));
+  if (status.parsed()) return status_options(for_status);
+  return fail("which one: proxy, forward, register, status or doctor? (--help explains)");
 }
 
 }  // namespace

@@ -12,11 +12,14 @@
 #include "userspace/registration/key_keeper.h"
 #include "userspace/registration/registrar.h"
 #include "userspace/support/log.h"
+#include "userspace/support/service_manager.h"
 
 namespace ambbpf {
 namespace {
 
 using namespace std::chrono_literals;
+
+constexpr auto kWithdrawal = 5s;  // at most, for the keys to be removed
 
 // A running registrar: Docker tells, the plan is made anew, etcd is kept so. One thread.
 class RegistrarProcess {
@@ -42,6 +45,7 @@ class RegistrarProcess {
   static awaitable<void> withdraw(RegistrarProcess& self);
   static awaitable<std::string> status(RegistrarProcess& self);
   std::string not_ready() const;
+  std::string state() const;
 
   const RegisterOptions options_;
   const Clock::time_point started_ = Clock::now();
@@ -54,6 +58,7 @@ class RegistrarProcess {
   KeyKeeper keeper_;
   Registrar registrar_;
   std::unique_ptr<AdminServer> admin_;
+  ServiceManager service_manager_{{.state = [this] { return state(); }, .turn_other_loops = {}}};
 };
 
 PlanRules RegistrarProcess::rules(const RegisterOptions& options) {
@@ -87,6 +92,7 @@ void RegistrarProcess::run() {
   if (!options_.only) spawn(io_, name_host(*this));
   spawn(io_, follow_docker(*this));
   spawn(io_, keeper_.run());
+  service_manager_.ready(io_);  // Docker and etcd are waited for in operation
   spawn(io_, serve_until_signal(*this));
   io_.run();
 }
@@ -136,6 +142,7 @@ awaitable<void> RegistrarProcess::follow_docker(RegistrarProcess& self) {
 awaitable<void> RegistrarProcess::serve_until_signal(RegistrarProcess& self) {
   co_await self.signals_.async_wait(as_tuple);
   self.stopping_ = true;
+  self.service_manager_.stopping(kWithdrawal + 5s);
   log::info("register: stopping");
   spawn(self.io_, withdraw(self));
   co_await self.signals_.async_wait(as_tuple);
@@ -144,7 +151,7 @@ awaitable<void> RegistrarProcess::serve_until_signal(RegistrarProcess& self) {
 }
 
 awaitable<void> RegistrarProcess::withdraw(RegistrarProcess& self) {
-  co_await self.keeper_.withdraw(Clock::now() + 5s);
+  co_await self.keeper_.withdraw(Clock::now() + kWithdrawal);
   if (const auto left = self.keeper_.keys().size(); left > 0)
     log::warn("register: {} keys could not be removed; they live out their TTL", left);
   self.io_.stop();
@@ -157,6 +164,11 @@ std::string RegistrarProcess::not_ready() const {
   if (!keeper_.status().heard_at && !registrar_.plan()->wanted().empty())
     return "etcd has not answered yet";
   return {};
+}
+
+std::string RegistrarProcess::state() const {
+  const auto why_not = not_ready();
+  return why_not.empty() ? "ready" : why_not;
 }
 
 awaitable<std::string> RegistrarProcess::status(RegistrarProcess& self) {

@@ -1,13 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "userspace/cli/status.h"
 
-#include <curl/curl.h>
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <array>
 #include <iostream>
-#include <memory>
 #include <string>
 #include <utility>
 #include <vector>
@@ -15,74 +12,55 @@
 #include "userspace/admin/plain_text.h"
 #include "userspace/admin/socket_file.h"
 #include "userspace/admin/status_report.h"
+#include "userspace/cli/admin_client.h"
 
 namespace ambbpf {
 namespace {
 
 namespace fs = std::filesystem;
 
-constexpr long kPatience = 3'000;                         // milliseconds, for the whole answer
-constexpr std::size_t kLongestAnswer = 64 * 1024 * 1024;  // bytes
+using Form = StatusOptions::Form;
 
-struct EndCurl {
-  void operator()(CURL* easy) const { curl_easy_cleanup(easy); }
-};
-
+// What is printed of a process.
 struct Told {
-  std::string json;  // as the process sent it, with fields that we may not know
-  StatusReport report;
+  std::string text;
+  bool is_well = false;
 };
 
-std::size_t append(char* data, std::size_t, std::size_t size, void* to) {
-  auto& body = *static_cast<std::string*>(to);
-  if (body.size() + size > kLongestAnswer) return 0;  // fails the transfer
-  body.append(data, size);
-  return size;
-}
-
-Result<std::string> get_status(const fs::path& socket) {
-  const std::unique_ptr<CURL, EndCurl> easy(curl_easy_init());
-  if (!easy) return fail("libcurl cannot be set up");
-  std::string body;
-  std::array<char, CURL_ERROR_SIZE> why{};
-  curl_easy_setopt(easy.get(), CURLOPT_URL, "http://localhost/status");
-  curl_easy_setopt(easy.get(), CURLOPT_UNIX_SOCKET_PATH, socket.c_str());
-  curl_easy_setopt(easy.get(), CURLOPT_PROXY, "");
-  curl_easy_setopt(easy.get(), CURLOPT_TIMEOUT_MS, kPatience);
-  curl_easy_setopt(easy.get(), CURLOPT_NOSIGNAL, 1L);
-  curl_easy_setopt(easy.get(), CURLOPT_ERRORBUFFER, why.data());
-  curl_easy_setopt(easy.get(), CURLOPT_WRITEFUNCTION, &append);
-  curl_easy_setopt(easy.get(), CURLOPT_WRITEDATA, &body);
-  if (const auto result = curl_easy_perform(easy.get()); result != CURLE_OK)
-    return fail(why[0] ? why.data() : curl_easy_strerror(result));
-  long status = 0;
-  curl_easy_getinfo(easy.get(), CURLINFO_RESPONSE_CODE, &status);
-  if (status != 200) {
-    const auto reason = body.substr(0, std::min<std::size_t>(body.find('\n'), 200));
-    return fail(fmt::format("answered {}: {}", status, reason));
-  }
-  return body;
-}
-
-Result<Told> ask(const fs::path& socket) {
-  auto json = get_status(socket);
-  if (!json) return tl::unexpected(json.error());
-  auto report = status_report_from_json(*json);
+Result<Told> ask_for_report(const fs::path& socket, Form form) {
+  auto answer = ask_process(socket, "/status");
+  if (!answer) return tl::unexpected(answer.error());
+  if (answer->code != 200) return tl::unexpected(answer->as_error());
+  const auto report = status_report_from_json(answer->body);
   if (!report) return tl::unexpected(report.error());
-  return Told{std::move(*json), std::move(*report)};
+  // The JSON as the process sent it: with fields that we may not know.
+  return Told{.text = form == Form::kJson ? std::move(answer->body) : to_text(*report),
+              .is_well = !is_degraded(*report)};
+}
+
+Result<Told> ask_whether_ready(const fs::path& socket) {
+  const auto answer = ask_process(socket, "/readyz");
+  if (!answer) return tl::unexpected(answer.error());
+  if (answer->code == 200)
+    return Told{.text = fmt::format("ready: {}\n", plain(socket.native())), .is_well = true};
+  if (answer->code != 503) return tl::unexpected(answer->as_error());
+  return Told{.text = fmt::format("not ready: {}: {}\n", plain(socket.native()),
+                                  plain(answer->first_line())),
+              .is_well = false};
 }
 
 // One call of run_status().
 class Round {
  public:
-  Round(bool json, std::ostream& out, std::ostream& err) : json_(json), out_(out), err_(err) {}
+  Round(Form form, std::ostream& out, std::ostream& err) : form_(form), out_(out), err_(err) {}
 
   // Of a process's socket.
   void take(const fs::path& socket, bool tell_if_gone) {
     const auto answer = who_answers(socket);
     if (!answer) return failed(answer.error().message());
     if (*answer == Answer::kSomebody) {
-      if (auto told = ask(socket))
+      if (auto told =
+              form_ == Form::kReady ? ask_whether_ready(socket) : ask_for_report(socket, form_))
         told_.push_back(std::move(*told));
       else
         failed(fmt::format("admin socket {}: {}", socket.native(), told.error().message()));
@@ -98,16 +76,11 @@ class Round {
   bool nothing_found() const { return told_.empty() && !failed_; }
 
   int finish() const {
-    if (json_)
-      print_json();
-    else
-      print_text();
+    print();
     out_.flush();
     if (failed_) return kNoAnswer;
     if (told_.empty()) return kNothingRuns;
-    for (const auto& told : told_)
-      if (is_degraded(told.report)) return kDegraded;
-    return kAllWell;
+    return std::ranges::all_of(told_, &Told::is_well) ? kAllWell : kDegraded;
   }
 
  private:
@@ -118,19 +91,17 @@ class Round {
     failed_ = true;
   }
 
-  void print_json() const {
+  void print() const {
+    if (form_ == Form::kJson) out_ << "{\"processes\":[";
     std::string_view between;
-    out_ << "{\"processes\":[";
-    for (const auto& told : told_) out_ << std::exchange(between, ",") << told.json;
-    out_ << "]}\n";
+    for (const auto& told : told_) {
+      out_ << between << told.text;
+      between = form_ == Form::kJson ? "," : form_ == Form::kText ? "\n" : "";
+    }
+    if (form_ == Form::kJson) out_ << "]}\n";
   }
 
-  void print_text() const {
-    std::string_view between;
-    for (const auto& told : told_) out_ << std::exchange(between, "\n") << to_text(told.report);
-  }
-
-  bool json_;
+  Form form_;
   std::ostream& out_;
   std::ostream& err_;
   std::vector<Told> told_;
@@ -141,7 +112,7 @@ class Round {
 
 int run_status(const StatusOptions& options, const AdminPlaces& places, std::ostream& out,
                std::ostream& err) {
-  Round round(options.json, out, err);
+  Round round(options.form, out, err);
   if (options.admin) {
     round.take(*options.admin, true);
     return round.finish();

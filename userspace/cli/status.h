@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// `ambbpf status`: asks running processes for their reports over their admin sockets.
+// `ambbpf status`: asks running processes for their reports, or only whether they are ready, over
+// their admin sockets.
 #pragma once
 
 #include <filesystem>
@@ -12,14 +13,18 @@ namespace ambbpf {
 
 struct StatusOptions {
   std::optional<std::filesystem::path> admin;  // absent: every process that is found
-  bool json = false;                           // one document, {"processes":[…]}
+  enum class Form {
+    kText,
+    kJson,   // one document, {"processes":[…]}
+    kReady,  // no reports: a line for each process, "ready: SOCKET" or "not ready: SOCKET: why"
+  } form = Form::kText;
 };
 
 // What run_status() returns, and the process exits with. The highest that applies of kAllWell,
 // kDegraded and kNoAnswer; kNothingRuns applies alone.
 enum StatusExit : int {
   kAllWell = 0,
-  kDegraded = 1,     // is_degraded() (admin/status_report.h) of a process
+  kDegraded = 1,     // is_degraded() (admin/status_report.h) of a process; kReady: one is not ready
   kNothingRuns = 3,  // no process was found, or none behind the socket that was named
   kNoAnswer = 4,     // a process did not answer in time or not sensibly, or we may not ask it
 };

@@ -19,6 +19,8 @@ constexpr int kAcceptsATurn = 64;
 
 awaitable<RelayCounts> counts_of(Relay& relay) { co_return relay.counts(); }
 
+awaitable<void> nothing() { co_return; }
+
 // Not by recv(2), which would take the news of a reset from those who must know.
 FirstBytes has_spoken(int client) {
   int bytes = 0;
@@ -171,5 +173,7 @@ void Worker::reset_all() {
 awaitable<RelayCounts> Worker::counts() {
   co_return co_await asio::co_spawn(io_, counts_of(*relay_), asio::use_awaitable);
 }
+
+awaitable<void> Worker::turn() { co_await asio::co_spawn(io_, nothing(), asio::use_awaitable); }
 
 }  // namespace ambbpf

@@ -33,6 +33,9 @@ class Worker {
   void reset_all();
   // Answers in the caller's coroutine.
   awaitable<RelayCounts> counts();
+  // Returns in the caller's coroutine when the worker's thread has taken up work: never while it
+  // hangs.
+  awaitable<void> turn();
 
  private:
   struct Listening {

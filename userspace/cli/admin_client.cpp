@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "userspace/cli/admin_client.h"
+
+#include <curl/curl.h>
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <memory>
+
+namespace ambbpf {
+namespace {
+
+constexpr long kPatience = 3'000;                         // milliseconds, for the whole answer
+constexpr std::size_t kLongestAnswer = 64 * 1024 * 1024;  // bytes
+
+struct EndCurl {
+  void operator()(CURL* easy) const { curl_easy_cleanup(easy); }
+};
+
+std::size_t append(char* data, std::size_t, std::size_t size, void* to) {
+  auto& body = *static_cast<std::string*>(to);
+  if (body.size() + size > kLongestAnswer) return 0;  // fails the transfer
+  body.append(data, size);
+  return size;
+}
+
+}  // namespace
+
+std::string AdminAnswer::first_line() const {
+  return body.substr(0, std::min<std::size_t>(body.find('\n'), 200));
+}
+
+Error AdminAnswer::as_error() const {
+  return {.what = fmt::format("answered {}: {}", code, first_line()), .code = {}};
+}
+
+Result<AdminAnswer> ask_process(const std::filesystem::path& socket, const std::string& path) {
+  const std::unique_ptr<CURL, EndCurl> easy(curl_easy_init());
+  if (!easy) return fail("libcurl cannot be set up");
+  const std::string url = "http://localhost" + path;
+  AdminAnswer answer;
+  std::array<char, CURL_ERROR_SIZE> why{};
+  curl_easy_setopt(easy.get(), CURLOPT_URL, url.c_str());
+  curl_easy_setopt(easy.get(), CURLOPT_UNIX_SOCKET_PATH, socket.c_str());
+  curl_easy_setopt(easy.get(), CURLOPT_PROXY, "");
+  curl_easy_setopt(easy.get(), CURLOPT_TIMEOUT_MS, kPatience);
+  curl_easy_setopt(easy.get(), CURLOPT_NOSIGNAL, 1L);
+  curl_easy_setopt(easy.get(), CURLOPT_ERRORBUFFER, why.data());
+  curl_easy_setopt(easy.get(), CURLOPT_WRITEFUNCTION, &append);
+  curl_easy_setopt(easy.get(), CURLOPT_WRITEDATA, &answer.body);
+  if (const auto result = curl_easy_perform(easy.get()); result != CURLE_OK)
+    return fail(why[0] ? why.data() : curl_easy_strerror(result));
+  curl_easy_getinfo(easy.get(), CURLINFO_RESPONSE_CODE, &answer.code);
+  return answer;
+}
+
+}  // namespace ambbpf

@@ -1,0 +1,23 @@
+// SPDX-License-Identifier: Apache-2.0
+// The other end of an admin socket (admin/server.h).
+#pragma once
+
+#include <filesystem>
+#include <string>
+
+#include "userspace/support/result.h"
+
+namespace ambbpf {
+
+struct AdminAnswer {
+  long code = 0;  // of HTTP
+  std::string body;
+
+  std::string first_line() const;  // of the body, or its beginning
+  Error as_error() const;          // where another code was hoped for
+};
+
+// GET `path`, such as "/status". Fails if no whole answer comes in time.
+Result<AdminAnswer> ask_process(const std::filesystem::path& socket, const std::string& path);
+
+}  // namespace ambbpf

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Control groups of a run: a tree in every hierarchy of this machine, a branch for each simulated machine."""
+"""Control groups of a run: one in every hierarchy of this machine, and below it one for each simulated machine."""
 
 import os
 from collections.abc import Iterator
@@ -8,42 +8,41 @@ from pathlib import Path
 ROOT = Path("/sys/fs/cgroup")
 
 
-def hierarchies() -> Iterator[tuple[str, Path]]:
-    """Controllers, and where this process is in their hierarchy. Version 2 beside others has no name."""
+def hierarchies() -> Iterator[tuple[str, Path, Path]]:
+    """Controllers, where their hierarchy is mounted, and where this process is in it.
+
+    Version 2 beside others has no controllers.
+    """
     for line in Path("/proc/self/cgroup").read_text().splitlines():
         _, controllers, place = line.split(":", 2)
         mount = ROOT / (controllers.removeprefix("name=") or "unified")
-        yield controllers, mount / place.lstrip("/")
+        yield controllers, mount, mount / place.lstrip("/")
 
 
 def refusal() -> str:
     """Why machines cannot have control groups here; empty: they can."""
-    missing = [str(path) for _, path in hierarchies() if not path.is_dir()]
-    if missing or not any("memory" in controllers for controllers, _ in hierarchies()):
-        return "the control groups are not of version 1 with version 2 beside it, below /sys/fs/cgroup"
-    return ""
+    found = list(hierarchies())
+    if all(place.is_dir() for _, _, place in found) and any("memory" in c for c, _, _ in found):
+        return ""
+    return "the control groups are not of version 1 with version 2 beside it, below /sys/fs/cgroup"
 
 
 class ControlGroups:
-    """Names ours in every hierarchy."""
+    """Below the calling process's own, so that its limits hold."""
 
     def __init__(self, name: str) -> None:
-        self.name = name
-        self._groups = [(controllers, path / name) for controllers, path in hierarchies()]
+        self._groups = [(controllers, place / name) for controllers, _, place in hierarchies()]
+        # Docker takes a name from the top.
+        self._dockers = [mount / name for _, mount, _ in hierarchies()]
 
     def make(self) -> "ControlGroups":
         for controllers, group in self._groups:
-            group.mkdir(parents=True, exist_ok=True)
+            group.mkdir(exist_ok=True)
             if "cpuset" in controllers:  # empty in a new group, which then takes no process
-                for each in reversed([group, *group.relative_to(ROOT / controllers).parents][:-1]):
-                    self._inherit_cpus(ROOT / controllers / each)
+                for setting in ("cpuset.cpus", "cpuset.mems"):
+                    (group / setting).write_text((group.parent / setting).read_text())
+                (group / "cgroup.clone_children").write_text("1")
         return self
-
-    @staticmethod
-    def _inherit_cpus(group: Path) -> None:
-        for setting in ("cpuset.cpus", "cpuset.mems"):
-            (group / setting).write_text((group.parent / setting).read_text())
-        (group / "cgroup.clone_children").write_text("1")
 
     def enter(self) -> None:
         """Takes the calling process in."""
@@ -52,6 +51,6 @@ class ControlGroups:
 
     def remove(self) -> None:
         """With everything below, after the processes have ended."""
-        for _, group in self._groups:
+        for group in {*self._dockers, *(group for _, group in self._groups)}:
             for directory, _, _ in os.walk(group, topdown=False):
                 os.rmdir(directory)

@@ -23,11 +23,12 @@ class Cluster:
         self._registry = start_registry(work, REGISTRY)
         given = work / "given"
         shutil.rmtree(given, ignore_errors=True)
-        given.mkdir()
-        shutil.copy(ambbpf, given / "ambbpf")
+        (given / "bin").mkdir(parents=True)
+        shutil.copy(ambbpf, given / "bin" / "ambbpf")
         shutil.copytree(ROOT / "units", given / "units")
         machines = work / "machines"
         shutil.rmtree(machines, ignore_errors=True)  # a run that was killed has left its disks
+        self.provider = ""  # the name of the machine that has the provider's units
         self._machines = {name: Machine(name, machines, groups, given) for name in NAMES}
         # Not from A, which is going to vanish without a word.
         self.key = KeyWatch([self["B"].private, self["C"].private], KEY)
@@ -52,12 +53,13 @@ class Cluster:
     # What is there for clients
 
     def load(self, rate: float) -> Load:
+        """Through HAProxy."""
         return Load(self["B"].public, 80, rate)
 
-    def wait_for_page(self, what: str, seconds: float = 60) -> None:
+    def wait_for_page(self, what: str) -> None:
         began = time.monotonic()
         with self.load(rate=10) as load:
-            wait_for(what, seconds, lambda: load.good_since(began))
+            wait_for(what, 60, lambda: load.good_since(began))
 
     def hold(self, what: str) -> HeldConnection:
         """To the ambassador on B, without HAProxy between."""
@@ -73,11 +75,10 @@ class Cluster:
 
     # What is said of it
 
-    def status(self, command: list[str]) -> dict[str, Any]:
-        """Of the one ambassador that the command, to be run on B, tells of."""
-        report = json.loads(self["B"].attempt(*command, "status", "--json").stdout)
-        found = [each for each in report["processes"] if each["verb"] == "proxy"]
-        (process,) = found
+    def status(self, *command: str) -> dict[str, Any]:
+        """Of the one process that `ambbpf status`, which is run on B, tells of."""
+        report = json.loads(self["B"].attempt(*command, "--json").stdout)
+        (process,) = report["processes"]
         assert isinstance(process, dict)
         return process
 

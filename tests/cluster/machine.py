@@ -143,7 +143,7 @@ class Machine:
         try:
             return subprocess.run(
                 ["nsenter", "--target", str(self._pid), "--mount", "--uts", "--ipc", "--net", "--pid",
-                 "--cgroup", "--root", "--wd", "--", "env", "-i", f"PATH=/opt/ambbpf:{PROGRAMS}",
+                 "--cgroup", "--root", "--wd", "--", "env", "-i", f"PATH=/usr/local/bin:{PROGRAMS}",
                  "HOME=/root", "LANG=C.UTF-8", *command],
                 stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
                 timeout=seconds)
@@ -159,7 +159,7 @@ class Machine:
 
     def install_units(self, names: str) -> None:
         """As an administrator copies them; `names` is a pattern below units/."""
-        self.run("sh", "-c", f"cp /opt/ambbpf/units/{names} /run/systemd/system/ && systemctl daemon-reload")
+        self.run("sh", "-c", f"cp /usr/local/units/{names} /run/systemd/system/ && systemctl daemon-reload")
 
     def remove_units(self) -> None:
         self.run("sh", "-c", "rm /run/systemd/system/*.service && systemctl daemon-reload")

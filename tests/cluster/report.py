@@ -17,6 +17,10 @@ class Report:
     def say(self, text: str) -> None:
         print(f"[{time.monotonic() - self._began:6.1f} s] {text}", flush=True)
 
+    def show(self, command: str, printed: str) -> None:
+        self.say(command)
+        print(printed, end="", flush=True)
+
     def row(self, what: str, load: Load, more: str) -> None:
         """`longest silence`: seconds between two good answers, of whoever asked."""
         failed = load.failed()

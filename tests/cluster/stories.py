@@ -4,18 +4,34 @@
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 from cluster import Cluster
 from load import HeldConnection, Load
 from machine import Failure, wait_for
 from report import Report
 
-TUTORIAL_PROVIDER = ("apache.service", "etcd-amb-apache.service", "apache-docker-reg.service")
-TUTORIAL_CONSUMER = ("etcd-amb-apache2.service", "apache-dyn-amb.service", "haproxy.service")
-PROVIDER = ("apache.service", "apache-register.service")
-CONSUMER = ("apache-ambassador.service", "haproxy.service")
-TTL = 5.0       # seconds, of the key
+TTL = 5.0        # seconds, of the key
 VANISHED = 40.0  # seconds within which open connections to a machine that has vanished are ended
+
+
+@dataclass(frozen=True)
+class Units:
+    name: str
+    files: str  # below units/
+    provider: tuple[str, ...]
+    consumer: tuple[str, ...]
+    one_by_one: bool  # as the tutorial starts them
+    ambassador: tuple[str, ...]  # as it is called within its container
+
+
+TUTORIAL = Units("the tutorial's units", "tutorial/*",
+                 ("apache.service", "etcd-amb-apache.service", "apache-docker-reg.service"),
+                 ("etcd-amb-apache2.service", "apache-dyn-amb.service", "haproxy.service"), True,
+                 ("docker", "exec", "apache-dyn-amb.service", "ambbpf"))
+OURS = Units("our units", "recommended/*", ("apache.service", "apache-register.service"),
+             ("apache-ambassador.service", "haproxy.service"), False,
+             ("docker", "exec", "apache-ambassador.service", "ambbpf"))
 
 
 def require(what: str, holds: bool) -> None:
@@ -28,145 +44,176 @@ def require_active(cluster: Cluster, machine: str, units: tuple[str, ...]) -> No
         wait_for(f"{machine}: {unit} is active", 60, lambda: cluster[machine].state(unit) == "active")
 
 
-# Failover: machine A, which has the provider's units, vanishes; C gets them.
-
-
-def fail_over(cluster: Cluster, report: Report, name: str, units: tuple[str, ...]) -> None:
-    with cluster.load(rate=50) as load:
-        time.sleep(2)
-        idle, talking = cluster.hold("an idle one"), cluster.hold("one that has something to say")
-        time.sleep(0.5)
-        crash = time.monotonic()
-        cluster["A"].crash()
-        talking.send(b"GET / HTTP/1.0\r\n\r\n")
-        report.say("machine A has vanished")
-        gone = cluster.key.wait_until_gone(crash, TTL + 15)
-        report.say(f"its key is gone ({gone.action}); starting {', '.join(units)} on C")
-        begun = time.monotonic()
-        cluster["C"].start(*units)
-        back = cluster.key.wait_for_host(cluster["C"].private, 60)
-        wait_for("a good answer after the new key", 30, lambda: load.good_since(back.at))
-        time.sleep(3)
-        good = load.first_good_after(back.at)
-        assert good
-        ended = wait_for_end(crash, (idle, talking))
-    unavoidable = (crash, back.at)
-    failed = load.failed_outside(unavoidable)
-    report.row(f"{name}: A vanishes, C takes over", load,
-               f"crash to expiry {gone.at - crash:.1f} s, units' start to key {back.at - begun:.1f} s, "
-               f"key to good answer {(good - back.at) * 1000:.0f} ms, "
-               f"failed while an endpoint existed {len(failed)}")
-    report.note(f"{name}: open connections to A", ended)
-    require(f"requests failed while there was an endpoint: {failed[:5]}", not failed)
-    require_active(cluster, "C", units)
-
-
-def wait_for_end(crash: float, held: tuple[HeldConnection, ...]) -> str:
-    return "not waited for"
-    wait_for("open connections to the machine that has vanished are ended", VANISHED,
-             lambda: all(each.ended for each in held))
-    return ", ".join(f"{each.what}: {each.how} after {each.ended - crash:.1f} s" for each in held)
-
-
-# The two sets of units
-
-
-def tutorial(cluster: Cluster, report: Report) -> None:
-    """The tutorial's six units, in its order, one by one, on machines that have nothing yet."""
-    for machine, units in (("A", TUTORIAL_PROVIDER), ("B", TUTORIAL_CONSUMER)):
-        cluster[machine].install_units("tutorial/*")
-        for unit in units:
-            report.say(f"{machine}: systemctl start {unit}")
-            cluster[machine].start(unit)
-    cluster["C"].install_units("tutorial/*")
-    cluster.wait_for_page("the page through HAProxy")
-    report.say("the page is served through HAProxy on B's public address")
-    show_units(cluster, report, {"A": TUTORIAL_PROVIDER, "B": TUTORIAL_CONSUMER})
-    show_status(cluster, report, ["docker", "exec", "apache-dyn-amb.service", "/usr/bin/ambbpf"])
-    fail_over(cluster, report, "the tutorial's units", TUTORIAL_PROVIDER)
-    for unit in reversed(TUTORIAL_PROVIDER):
-        with cluster.load(rate=20) as load:
-            restart_of(cluster, report, "C", unit, TUTORIAL_PROVIDER)
-        report.row(f"the tutorial's units: {unit} is killed on C", load, "all three come back")
-    for machine, units in (("C", TUTORIAL_PROVIDER), ("B", TUTORIAL_CONSUMER)):
-        cluster[machine].stop(*units)
-        cluster[machine].remove_units()
-    report.say("stopped: every unit is inactive, none has failed")
-
-
-def restart_of(cluster: Cluster, report: Report, machine: str, unit: str, units: tuple[str, ...]) -> None:
-    """The unit's container dies; it and those that are bound to it must come back by themselves."""
-    time.sleep(1)
-    killed = time.monotonic()
-    cluster[machine].run("docker", "kill", unit)
-    time.sleep(2)
-    require_active(cluster, machine, units)
-    cluster.key.wait_for_host(cluster[machine].private, 60)
-    cluster.wait_for_page(f"the page, after {unit} was killed")
-    report.say(f"{machine}: {unit} was killed, all is back after {time.monotonic() - killed:.1f} s")
-
-
-def recommended(cluster: Cluster, report: Report) -> None:
-    """The four units that we recommend, all of a machine's at once."""
-    for machine, units in (("A", PROVIDER), ("B", CONSUMER)):
-        cluster[machine].install_units("recommended/*")
-        report.say(f"{machine}: systemctl start {' '.join(units)}")
-        cluster[machine].start(*units)
-    cluster["C"].install_units("recommended/*")
-    cluster.wait_for_page("the page through HAProxy")
-    report.say("the page is served through HAProxy on B's public address")
-    show_units(cluster, report, {"A": PROVIDER, "B": CONSUMER})
-    show_status(cluster, report, ["docker", "exec", "apache-ambassador.service", "/usr/bin/ambbpf"])
-    show_status(cluster, report, ["ambbpf"])
-    fail_over(cluster, report, "our units", PROVIDER)
-
-
-def move(cluster: Cluster, report: Report) -> None:
-    """From C, where it is by now, back to A."""
-    cluster["A"].install_units("recommended/*")
-    with cluster.load(rate=200) as load:
-        time.sleep(2)
-        cluster["A"].start(*PROVIDER)
-        moved = cluster.key.wait_for_host(cluster["A"].private, 60)
-        report.say("A has the key; stopping on C")
-        cluster["C"].stop(*reversed(PROVIDER))
-        time.sleep(3)
-    report.row("a graceful move from C to A", load,
-               f"{len([r for r in load.requests if r.begun > moved.at])} of them after the move")
+def require_none_failed(load: Load) -> None:
     require(f"requests failed: {load.failed()[:5]}", not load.failed())
-    require(f"the key says {cluster.key.value()}", f'"{cluster["A"].private}"' in cluster.key.value())
 
 
-# Troubles, with our units; the provider is on A.
+# Starting and stopping: the provider's units on A, the consumer's on B
 
 
-def ambassador_killed(cluster: Cluster, report: Report) -> None:
-    with trouble(cluster, report, "the ambassador gets SIGKILL"):
-        cluster["B"].run("docker", "kill", "--signal", "KILL", "apache-ambassador.service")
-        time.sleep(1)
-
-
-def docker_restarted(cluster: Cluster, report: Report) -> None:
-    with trouble(cluster, report, "dockerd is restarted on B, its containers with it"):
-        cluster["B"].run("systemctl", "restart", "docker", seconds=120)
-
-
-def member_lost(machine: str, whose: str) -> Callable[[Cluster, Report], None]:
+def start(units: Units) -> Callable[[Cluster, Report], None]:
+    """On machines that have nothing yet, neither images nor units."""
     def story(cluster: Cluster, report: Report) -> None:
-        with trouble(cluster, report, f"the etcd member of {whose} is lost for 12 s") as load:
-            cluster[machine].run("systemctl", "stop", "etcd")
-            time.sleep(12)  # well beyond the key's TTL
-            cluster[machine].run("systemctl", "start", "etcd")
-        require(f"requests failed: {load.failed()[:5]}", not load.failed())
+        for name, chosen in (("A", units.provider), ("B", units.consumer)):
+            cluster[name].install_units(units.files)
+            for group in ((each,) for each in chosen) if units.one_by_one else (chosen,):
+                report.say(f"{name}: systemctl start {' '.join(group)}")
+                cluster[name].start(*group)
+        cluster.provider = "A"
+        cluster.wait_for_page("the page through HAProxy")
+        report.say("the page is served through HAProxy on B's public address")
+        for name, chosen in (("A", units.provider), ("B", units.consumer)):
+            report.show(f"{name}: systemctl list-units", cluster[name].run(
+                "systemctl", "list-units", "--all", "--no-legend", "--plain", *chosen))
+            require_active(cluster, name, chosen)
+        show_status(cluster, report, units.ambassador)
 
     return story
 
 
+def stop(units: Units) -> Callable[[Cluster, Report], None]:
+    def story(cluster: Cluster, report: Report) -> None:
+        for name, chosen in ((cluster.provider, units.provider), ("B", units.consumer)):
+            cluster[name].stop(*chosen)
+            cluster[name].remove_units()
+        report.note(f"{units.name} are stopped", "all are inactive, none has failed")
+
+    return story
+
+
+def show_status(cluster: Cluster, report: Report, ambbpf: tuple[str, ...], *options: str) -> None:
+    """The kernel must be at work."""
+    cluster.talk_on_one_connection()
+    called = " ".join((*ambbpf, "status", *options))
+    report.show(f"B: {called}", cluster["B"].run(*ambbpf, "status", *options))
+    status = cluster.status(*ambbpf, "status", *options)
+    require(f"the engine is {status['engine']}: {status['engine_reason']}", status["engine"] == "sockmap")
+    moved = status["connections"]["to_client"]["kernel_bytes"]
+    require("the kernel has moved nothing", moved > 0)
+    report.note(called, f"engine sockmap, {moved} bytes to clients by the kernel")
+
+
+def status_from_the_host(cluster: Cluster, report: Report) -> None:
+    show_status(cluster, report, ("ambbpf",))
+
+
+# Failover: the provider's machine vanishes, another one gets its units
+
+
+def crash(units: Units) -> Callable[[Cluster, Report], None]:
+    def story(cluster: Cluster, report: Report) -> None:
+        require("the provider is on A", cluster.provider == "A")
+        cluster["C"].install_units(units.files)
+        with cluster.load(rate=50) as load:
+            time.sleep(2)
+            held = (cluster.hold("an idle one"), cluster.hold("one that has something to say"))
+            time.sleep(0.5)
+            vanished = time.monotonic()
+            cluster["A"].crash()
+            held[1].send(b"GET / HTTP/1.0\r\n\r\n")
+            report.say("machine A has vanished")
+            gone = cluster.key.wait_until_gone(vanished, TTL + 15)
+            report.say(f"its key is gone ({gone.action}); C: systemctl start {' '.join(units.provider)}")
+            begun = time.monotonic()
+            cluster["C"].start(*units.provider)
+            back = cluster.key.wait_for_host(cluster["C"].private, 60)
+            wait_for("a good answer after the new key", 30, lambda: load.good_since(back.at))
+            time.sleep(3)
+        cluster.provider = "C"
+        good = load.first_good_after(back.at)
+        assert good
+        failed = load.failed_outside((vanished, back.at))
+        report.row(f"{units.name}: A vanishes, C takes over", load,
+                   f"crash to expiry {gone.at - vanished:.1f} s, units' start to key {back.at - begun:.1f} s, "
+                   f"key to good answer {(good - back.at) * 1000:.0f} ms, "
+                   f"failed while an endpoint existed {len(failed)}")
+        require(f"requests failed while there was an endpoint: {failed[:5]}", not failed)
+        require_active(cluster, "C", units.provider)
+        report.note(f"{units.name}: open connections to A", how_they_end(held, vanished))
+        cluster.boot("A")
+        report.say("machine A has booted again")
+
+    return story
+
+
+def how_they_end(held: tuple[HeldConnection, ...], vanished: float) -> str:
+    wait_for("open connections to the machine that has vanished are ended",
+             vanished + VANISHED - time.monotonic(), lambda: all(each.ended for each in held))
+    return ", ".join(f"{each.what}: {each.how} after {each.ended - vanished:.1f} s" for each in held)
+
+
+def move(cluster: Cluster, report: Report) -> None:
+    """Graceful: it starts on the other machine first."""
+    here, there = cluster.provider, "A" if cluster.provider == "C" else "C"
+    cluster[there].install_units(OURS.files)
+    with cluster.load(rate=200) as load:
+        time.sleep(2)
+        cluster[there].start(*OURS.provider)
+        moved = cluster.key.wait_for_host(cluster[there].private, 60)
+        report.say(f"{there} has the key; {here}: systemctl stop {' '.join(OURS.provider)}")
+        cluster[here].stop(*OURS.provider)
+        time.sleep(3)
+    cluster.provider = there
+    after = [request for request in load.requests if request.begun > moved.at]
+    report.row(f"a graceful move from {here} to {there}", load, f"{len(after)} of them after the move")
+    require_none_failed(load)
+    require(f"the key says {cluster.key.value()}", f'"{cluster[there].private}"' in cluster.key.value())
+
+
+# Troubles
+
+
+@contextmanager
+def trouble(cluster: Cluster, report: Report, what: str, units: Units) -> Iterator[Load]:
+    """Clients ask for the page before, during and after it. In the end all must be well by itself."""
+    with cluster.load(rate=50) as load:
+        time.sleep(2)
+        yield load
+        require_active(cluster, cluster.provider, units.provider)
+        require_active(cluster, "B", units.consumer)
+        over = time.monotonic()
+        wait_for("a good answer after the trouble", 60, lambda: load.good_since(over))
+        cluster.key.wait_for_host(cluster[cluster.provider].private, 30)
+        time.sleep(2)
+    report.row(what, load, "")
+
+
+def containers_die(units: Units) -> Callable[[Cluster, Report], None]:
+    """Each of the provider's in turn; those that are bound to it have to come back as well."""
+    def story(cluster: Cluster, report: Report) -> None:
+        for unit in reversed(units.provider):
+            with trouble(cluster, report, f"{units.name}: {unit}'s container dies", units):
+                cluster[cluster.provider].run("docker", "kill", unit)
+                time.sleep(3)
+
+    return story
+
+
+def ambassador_killed(cluster: Cluster, report: Report) -> None:
+    with trouble(cluster, report, "the ambassador gets SIGKILL", OURS):
+        cluster["B"].run("docker", "kill", "--signal", "KILL", "apache-ambassador.service")
+        time.sleep(2)
+
+
+def docker_restarted(cluster: Cluster, report: Report) -> None:
+    with trouble(cluster, report, "dockerd is restarted on B, its containers with it", OURS):
+        cluster["B"].run("systemctl", "restart", "docker", seconds=120)
+        time.sleep(3)
+
+
+def member_lost(cluster: Cluster, report: Report) -> None:
+    for machine, whose in (("B", "the consumer's"), (cluster.provider, "the provider's")):
+        with trouble(cluster, report, f"the etcd member of {whose} machine is lost for 12 s", OURS) as load:
+            cluster[machine].run("systemctl", "stop", "etcd")
+            time.sleep(12)  # well beyond the key's TTL
+            cluster[machine].run("systemctl", "start", "etcd")
+        require_none_failed(load)
+
+
 def all_etcd_lost(cluster: Cluster, report: Report) -> None:
-    with trouble(cluster, report, "all of etcd is lost for 30 s") as load:
+    with trouble(cluster, report, "all of etcd is lost for 30 s", OURS) as load:
         for name in "ABC":
             cluster[name].run("systemctl", "stop", "etcd")
-        report.say("no etcd any more")
         time.sleep(30)
         for name in "ABC":
             cluster[name].run("systemctl", "start", "--no-block", "etcd")
@@ -174,55 +221,47 @@ def all_etcd_lost(cluster: Cluster, report: Report) -> None:
             wait_for("etcd is back", 60, cluster[name].is_up)
         report.say("etcd is back")
         time.sleep(TTL + 5)  # whatever was due to expire does
-    require(f"requests failed: {load.failed()[:5]}", not load.failed())
-    cluster.key.wait_for_host(cluster["A"].private, 30)
+    require_none_failed(load)
 
 
-@contextmanager
-def trouble(cluster: Cluster, report: Report, what: str) -> Iterator[Load]:
-    """Clients ask for the page before, during and after it. In the end all must be well by itself."""
-    cluster.wait_for_page("the page, before the trouble")
-    with cluster.load(rate=50) as load:
+# Without Docker
+
+
+def plain(cluster: Cluster, report: Report) -> None:
+    """The ambassador as a plain unit of B, in its sandbox, set up as the unit's head says."""
+    machine, unit = cluster["B"], "ambbpf@web.service"
+    machine.install_units("ambbpf@.service")
+    machine.run("sh", "-c", "mkdir /etc/ambbpf && echo AMBBPF_ARGUMENTS=proxy apache-A 8080 >/etc/ambbpf/web.env")
+    machine.start(unit)  # returns when it says that it is ready
+    with Load(machine.private, 8080, rate=50) as load:
         time.sleep(2)
-        yield load
-        require_active(cluster, "A", PROVIDER)
-        require_active(cluster, "B", CONSUMER)
+        machine.run("systemctl", "kill", "--signal", "KILL", unit)
+        wait_for(f"{unit} is restarted", 20, lambda: machine.state(unit) == "active")
         over = time.monotonic()
-        wait_for("a good answer after the trouble", 60, lambda: load.good_since(over))
-        time.sleep(2)
-    report.row(what, load, "")
-
-
-# What is shown
-
-
-def show_units(cluster: Cluster, report: Report, where: dict[str, tuple[str, ...]]) -> None:
-    for machine, units in where.items():
-        listed = cluster[machine].run("systemctl", "list-units", "--all", "--no-legend", "--plain", *units)
-        report.say(f"{machine}: systemctl list-units")
-        print(listed, end="", flush=True)
-        require_active(cluster, machine, units)
-
-
-def show_status(cluster: Cluster, report: Report, ambbpf: list[str]) -> None:
-    """The kernel must be at work in the least privileged container."""
-    cluster.talk_on_one_connection()
-    report.say(f"B: {' '.join(ambbpf)} status")
-    print(cluster["B"].run(*ambbpf, "status"), end="", flush=True)
-    status = cluster.status(ambbpf)
+        wait_for("a good answer after the restart", 20, lambda: load.good_since(over))
+        time.sleep(1)
+    report.row(f"without Docker: {unit} gets SIGKILL", load, "")
+    told = machine.run("ambbpf", "status")
+    require(f"ambbpf status does not tell of both:\n{told}", told.count(" proxy, pid ") == 2)
+    status = cluster.status("ambbpf", "status", "--admin", "/run/ambbpf/web/ambbpf.sock")
     require(f"the engine is {status['engine']}: {status['engine_reason']}", status["engine"] == "sockmap")
-    moved = status["connections"]["to_client"]["kernel_bytes"]
-    require("the kernel has moved nothing", moved > 0)
-    report.note(f"{' '.join(ambbpf)} status", f"engine sockmap, {moved} bytes to clients by the kernel")
+    machine.stop(unit)
 
 
 ALL: dict[str, Callable[[Cluster, Report], None]] = {
-    "tutorial": tutorial,
-    "recommended": recommended,
+    "tutorial": start(TUTORIAL),
+    "tutorial-crash": crash(TUTORIAL),
+    "tutorial-containers-die": containers_die(TUTORIAL),
+    "tutorial-stop": stop(TUTORIAL),
+    "ours": start(OURS),
+    "status": status_from_the_host,
+    "crash": crash(OURS),
     "move": move,
+    "containers-die": containers_die(OURS),
     "ambassador-killed": ambassador_killed,
     "docker-restarted": docker_restarted,
-    "etcd-of-consumer": member_lost("B", "the consumer's machine"),
-    "etcd-of-provider": member_lost("A", "the provider's machine"),
-    "etcd-all": all_etcd_lost,
+    "etcd-member-lost": member_lost,
+    "etcd-lost": all_etcd_lost,
+    "plain": plain,
+    "stop": stop(OURS),
 }

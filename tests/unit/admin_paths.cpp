@@ -143,6 +143,21 @@ TEST_F(AdminPathsPromises, ListTheSocketsOfAllPlaces) {
                           places_.runtime / "c.sock", places_.temporary / "d.sock"));
 }
 
+TEST_F(AdminPathsPromises, ListTheSocketsInDirectoriesOfServices) {
+  for (const auto* service : {"web", "db", "db/deeper"})
+    fs::create_directories(places_.system / service);
+  fs::create_directories(places_.runtime / "web");
+  leave_socket(places_.system / "z.sock");
+  leave_socket(places_.system / "web" / "b.sock");
+  leave_socket(places_.system / "db" / "a.sock");
+  leave_socket(places_.system / "db" / "deeper" / "c.sock");
+  leave_socket(places_.runtime / "web" / "d.sock");
+  fs::create_directory_symlink(places_.runtime / "web", places_.system / "link");
+  EXPECT_THAT(known_admin_sockets(places_),
+              ElementsAre(places_.system / "z.sock", places_.system / "db" / "a.sock",
+                          places_.system / "web" / "b.sock"));
+}
+
 TEST_F(AdminPathsPromises, ListNothingWherePlacesAreMissing) {
   EXPECT_THAT(known_admin_sockets(places_), testing::IsEmpty());
 }

@@ -70,6 +70,18 @@ std::vector<fs::path> sockets_in(const fs::path& directory) {
   return found;
 }
 
+std::vector<fs::path> directories_in(const fs::path& directory) {
+  std::vector<fs::path> found;
+  std::error_code error;
+  for (fs::directory_iterator entry(directory, error), end; !error && entry != end;
+       entry.increment(error)) {
+    std::error_code gone;
+    if (fs::is_directory(entry->symlink_status(gone))) found.push_back(entry->path());
+  }
+  std::ranges::sort(found);
+  return found;
+}
+
 void remove_leftovers(const fs::path& directory) {
   for (const auto& path : sockets_in(directory)) {
     struct stat there {};
@@ -109,6 +121,9 @@ std::vector<fs::path> known_admin_sockets(const AdminPlaces& places) {
   for (const auto& place : places.all()) {
     if (place == places.temporary && !check_private(place)) continue;
     std::ranges::move(sockets_in(place), std::back_inserter(all));
+    if (place != places.system) continue;
+    for (const auto& service : directories_in(place))
+      std::ranges::move(sockets_in(service), std::back_inserter(all));
   }
   return all;
 }

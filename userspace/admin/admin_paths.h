@@ -14,6 +14,8 @@ namespace ambbpf {
 // In the order of preference. A process uses the first that is there, or can be made, and that it
 // may write to; status looks into all of them.
 struct AdminPlaces {
+  // Below it, services that run as different users may have directories of their own, where --admin
+  // tells them to (systemd's RuntimeDirectory=ambbpf/NAME).
   std::filesystem::path system = "/run/ambbpf";
   std::filesystem::path runtime;    // $XDG_RUNTIME_DIR/ambbpf; empty: there is none
   std::filesystem::path temporary;  // /tmp/ambbpf-UID; only if it is our own and its mode is 0700
@@ -27,7 +29,8 @@ struct AdminPlaces {
 Result<std::filesystem::path> default_admin_path(std::string_view verb,
                                                  const AdminPlaces& places = AdminPlaces::usual());
 
-// Every *.sock in the places, alive or left over, place by place and sorted by name.
+// Every *.sock in the places and in the directories of the system's, alive or left over, place by
+// place and sorted by name.
 std::vector<std::filesystem::path> known_admin_sockets(
     const AdminPlaces& places = AdminPlaces::usual());
 

@@ -58,7 +58,8 @@ def start_registry(work: Path, address: str) -> subprocess.Popen[bytes]:
         if registry.poll() is not None:
             raise Failure(f"docker-registry ended with {registry.returncode}: {work / 'registry.log'}")
         try:
-            return urllib.request.urlopen(f"http://{address}/v2/", timeout=2).status == 200
+            urllib.request.urlopen(f"http://{address}/v2/", timeout=2).close()
+            return True
         except OSError:
             return False
 
@@ -130,7 +131,7 @@ def build_and_push(work: Path, cgroup: str) -> None:
         builder.docker("rmi", f"{address}/ambbpf/{name}")
     registry.terminate()
     registry.wait(10)
-    builder.docker("image", "prune", "--force")
+    builder.docker("image", "prune", "--force", "--filter", "until=24h")  # younger layers are wanted again
     builder.end()
 
 

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What etcd says of one key, as it happens (API v2)."""
 
+import http.client
 import json
 import threading
 import time
@@ -34,7 +35,7 @@ class KeyWatch(threading.Thread):
             for member in self._members:
                 try:
                     self._follow(f"http://{member}:2379/v2/keys{self._key}")
-                except (OSError, ValueError, KeyError):
+                except (OSError, http.client.HTTPException, ValueError, KeyError):
                     time.sleep(0.05)
 
     def _follow(self, url: str) -> None:

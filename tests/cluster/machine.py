@@ -90,7 +90,8 @@ class Machine:
                  "--kill-child", str(HERE / "machine-init")],
                 env=environment, stdin=subprocess.DEVNULL, stdout=console, stderr=console,
                 start_new_session=True, preexec_fn=self._groups.make().enter)
-        wait_for(f"{self.name} starts systemd", 20, lambda: pid_file.exists() and pid_file.read_text())
+        wait_for(f"{self.name} starts systemd", 20,
+                 lambda: pid_file.exists() and bool(pid_file.read_text()))
         self._pid = int(pid_file.read_text())
 
     def _plug_in(self, others: list["Machine"]) -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from cluster import Cluster
 from load import HeldConnection, Load
-from machine import Failure, wait_for
+from machine import DOCKER_BRIDGE, Failure, wait_for
 from report import Report
 
 TTL = 5.0        # seconds, of the key
@@ -224,7 +224,26 @@ def all_etcd_lost(cluster: Cluster, report: Report) -> None:
     require_none_failed(load)
 
 
-# Without Docker
+# The images by themselves, and the ambassador without Docker
+
+
+def drop_in(cluster: Cluster, report: Report) -> None:
+    """The tutorial's lines with another user name and nothing else: without root's capabilities, for example."""
+    provider, consumer = cluster[cluster.provider], cluster["B"]
+    run = ("docker", "run", "--detach", "--rm", "--name")
+    for machine in (provider, consumer):
+        machine.run(*run, "etcd-amb", "ambbpf/simple-amb", f"{DOCKER_BRIDGE}:4001")
+    provider.run(*run, "docker-reg", "--link", "etcd-amb:etcd", "-v",
+                 "/var/run/docker.sock:/var/run/docker.sock", "ambbpf/docker-register", "apache.service", "80",
+                 "drop-in")
+    consumer.run(*run, "dyn-amb", "--link", "etcd-amb:etcd", "-p", f"{consumer.private}:8081:80",
+                 "ambbpf/dynamic-etcd-amb", "drop-in", "80")
+    began = time.monotonic()
+    with Load(consumer.private, 8081, rate=20) as load:
+        wait_for("the page through the images alone", 30, lambda: load.good_since(began + 1))
+    provider.run("docker", "stop", "docker-reg", "etcd-amb")
+    consumer.run("docker", "stop", "dyn-amb", "etcd-amb")
+    report.row("the tutorial's `docker run` lines", load, "")
 
 
 def plain(cluster: Cluster, report: Report) -> None:
@@ -262,6 +281,7 @@ ALL: dict[str, Callable[[Cluster, Report], None]] = {
     "docker-restarted": docker_restarted,
     "etcd-member-lost": member_lost,
     "etcd-lost": all_etcd_lost,
+    "drop-in": drop_in,
     "plain": plain,
     "stop": stop(OURS),
 }

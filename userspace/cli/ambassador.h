@@ -60,6 +60,7 @@ class Ambassador {
   static awaitable<void> serve_until_signal(Ambassador& self);
   static awaitable<void> drain(Ambassador& self);
   static awaitable<std::string> status(Ambassador& self);
+  StatusReport report(const RelayCounts& counts) const;
   std::uint64_t open_connections() const;
   std::string not_ready() const;
 

@@ -156,7 +156,7 @@ TEST_P(VanishedPeers, AreNotThoseWhoseMemoryIsFull) {
 }
 
 TEST_P(VanishedPeers, AreNotThoseThatComeBackInTime) {
-  serve_with_patience(4s);
+  serve_with_patience(6s);
   auto pairs = start_both();
   for (const auto& pair : pairs) cut(pair.vanishing);
   const auto bytes = bytes_from_seed(3, 100 * kKiB);

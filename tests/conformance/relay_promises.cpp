@@ -35,11 +35,13 @@ std::size_t open_descriptors() {
 
 }  // namespace
 
-INSTANTIATE_TEST_SUITE_P(EveryEngine, RelayPromises,
-                         ::testing::Values(sockmap_at_once(), with_defaults(Engine::kSockmap),
-                                           with_defaults(Engine::kSplice),
-                                           with_defaults(Engine::kCopy)),
-                         [](const auto& engine) { return std::string(engine.param.name); });
+std::vector<EngineUnderTest> every_engine() {
+  return {sockmap_at_once(), with_defaults(Engine::kSockmap), with_defaults(Engine::kSplice),
+          with_defaults(Engine::kCopy)};
+}
+
+INSTANTIATE_TEST_SUITE_P(EveryEngine, RelayPromises, ::testing::ValuesIn(every_engine()),
+                         name_of_engine);
 
 void RelayPromises::SetUp() {
   descriptors_before_ = open_descriptors();
@@ -107,6 +109,13 @@ void RelayPromises::serve_with_one_thread() {
   auto alone = settings();
   alone.threads = 1;
   start_proxy(alone);
+  proxy->publish({listener->address()});
+}
+
+void RelayPromises::serve_with_patience(std::chrono::milliseconds longest_silence) {
+  auto impatient = settings();
+  impatient.relay.patience = {.longest = longest_silence};
+  start_proxy(impatient);
   proxy->publish({listener->address()});
 }
 

@@ -8,7 +8,9 @@
 
 #include <memory>
 #include <ostream>
+#include <string>
 #include <string_view>
+#include <vector>
 
 #include "tests/support/peers.h"
 #include "tests/support/proxy_under_test.h"
@@ -26,6 +28,11 @@ inline std::ostream& operator<<(std::ostream& out, const EngineUnderTest& engine
   return out << engine.name;
 }
 
+std::vector<EngineUnderTest> every_engine();
+inline std::string name_of_engine(const ::testing::TestParamInfo<EngineUnderTest>& engine) {
+  return std::string(engine.param.name);
+}
+
 class RelayPromises : public ::testing::TestWithParam<EngineUnderTest> {
  protected:
   // A proxy and a listener that it knows as its only endpoint.
@@ -39,6 +46,8 @@ class RelayPromises : public ::testing::TestWithParam<EngineUnderTest> {
   void promote_at_age(std::chrono::milliseconds age);
   // The same, for a promise about one thread, however many AMBBPF_TEST_THREADS asks for.
   void serve_with_one_thread();
+  // The same, and peers may be silent for this long.
+  void serve_with_patience(std::chrono::milliseconds longest_silence);
   // The same, and with no endpoint.
   void serve_nobody_yet(std::chrono::milliseconds hold);
 

@@ -31,6 +31,7 @@ TEST(Options, DefaultsAreThoseOfTheManual) {
   EXPECT_EQ(options.forwarding.dial.retries, 3U);
   EXPECT_EQ(options.forwarding.dial.hold, 3s);
   EXPECT_EQ(options.forwarding.drain, 5s);
+  EXPECT_EQ(options.forwarding.patience.longest, 30s);
   EXPECT_EQ(options.etcd.options.urls,
             (std::vector<std::string>{"http://172.17.42.1:4001", "http://127.0.0.1:2379"}));
 }
@@ -59,6 +60,8 @@ TEST(Options, EverythingCanBeSet) {
                                              "1m",
                                              "--drain",
                                              "0s",
+                                             "--peer-timeout",
+                                             "5m",
                                              "--admin",
                                              "/tmp/a.sock",
                                              "--log-level",
@@ -74,6 +77,7 @@ TEST(Options, EverythingCanBeSet) {
   EXPECT_EQ(options.forwarding.dial.retries, 0U);
   EXPECT_EQ(options.forwarding.dial.hold, 60s);
   EXPECT_EQ(options.forwarding.drain, 0s);
+  EXPECT_EQ(options.forwarding.patience.longest, 5min);
   EXPECT_EQ(options.forwarding.admin, "/tmp/a.sock");
   EXPECT_EQ(options.forwarding.log_level, "debug");
 }
@@ -82,9 +86,11 @@ TEST(Options, EnvironmentTwinsAreReadAndTheCommandLineWins) {
   const Environment engine("AMBBPF_ENGINE", "copy");
   const Environment retries("AMBBPF_RETRIES", "7");
   const Environment etcd("AMBBPF_ETCD", "http://127.0.0.1:9");
+  const Environment peer_timeout("AMBBPF_PEER_TIMEOUT", "7s");
   const auto options = parsed<ProxyOptions>({"proxy", "web", "80", "--retries", "1"});
   EXPECT_EQ(options.forwarding.engine, Engine::kCopy);
   EXPECT_EQ(options.forwarding.dial.retries, 1U);
+  EXPECT_EQ(options.forwarding.patience.longest, 7s);
   EXPECT_EQ(options.etcd.options.urls, std::vector<std::string>{"http://127.0.0.1:9"});
 }
 
@@ -222,6 +228,8 @@ INSTANTIATE_TEST_SUITE_P(
         Wrong{{"proxy", "web", "80", "--connect-timeout", "0s"}, "--connect-timeout"},
         Wrong{{"proxy", "web", "80", "--connect-timeout", "1 day"}, "--connect-timeout"},
         Wrong{{"proxy", "web", "80", "--hold", "-1s"}, "--hold"},
+        Wrong{{"proxy", "web", "80", "--peer-timeout", "4999ms"}, "--peer-timeout"},
+        Wrong{{"forward", "host:80", "--peer-timeout", "6m"}, "--peer-timeout"},
         Wrong{{"proxy", "web", "80", "--retries", "many"}, "many"},
         Wrong{{"proxy", "web", "80", "--log-level", "loud"}, "loud"},
         Wrong{{"proxy", "web", "80", "--wrong"}, "--wrong"}, Wrong{{"forward"}, "FORWARD_ADDR"},

@@ -62,6 +62,7 @@ inline StatusReport sample_report() {
   all.refused_by_kernel = 1;
   all.last_refusal = "update peer_of: Argument list too long";
   all.resets = 9;
+  all.vanished = 4;
   all.untold_events = 2;
 
   auto& registrar = report.registrars.emplace_back();

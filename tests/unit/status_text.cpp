@@ -97,7 +97,7 @@ registrar: advertises 10.0.0.9, keys live 5s
              last error 1m1s ago: PUT http://127.0.0.1:2379: Connection refused
              31 writes, 32 beats, 34 removals, 33 lost, 35 failures
 
-connections: 12 now, 3456 in all, 9 reset; 10 in the map now
+connections: 12 now, 3456 in all, 9 reset (4 had vanished); 10 in the map now
   moved           in the kernel  in user space
   directions now             19              5
   to backends           1.2 GiB        3.4 MiB

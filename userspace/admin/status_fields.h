@@ -75,6 +75,7 @@ void each_field(Either<StatusReport::Connections> auto& connections, auto&& visi
   visit("refused_by_kernel", connections.refused_by_kernel);
   visit("last_refusal", connections.last_refusal);
   visit("resets", connections.resets);
+  visit("vanished", connections.vanished);
   visit("mismatches", connections.mismatches);
   visit("untold_events", connections.untold_events);
 }

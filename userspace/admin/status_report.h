@@ -70,6 +70,7 @@ struct StatusReport {
     std::uint64_t refused_by_kernel = 0;
     std::string last_refusal;
     std::uint64_t resets = 0;
+    std::uint64_t vanished = 0;
     std::uint64_t mismatches = 0;
     std::uint64_t untold_events = 0;
   };

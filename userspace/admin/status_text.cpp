@@ -106,10 +106,12 @@ void add_service(TextPage& page, const StatusReport::Service& service) {
 
 void add_connections(TextPage& page, const StatusReport::Connections& all) {
   page.blank();
-  page.paragraph(0, 2,
-                 fmt::format("connections: {} now, {} in all, {} reset; {} in the map now",
-                             human_count(all.now), human_count(all.total), human_count(all.resets),
-                             human_count(all.in_map_now)));
+  page.paragraph(
+      0, 2,
+      fmt::format("connections: {} now, {} in all, {} reset ({} had vanished); {} in the map "
+                  "now",
+                  human_count(all.now), human_count(all.total), human_count(all.resets),
+                  human_count(all.vanished), human_count(all.in_map_now)));
   page.table({{"moved", Side::kLeft, 16},
               {"in the kernel", Side::kRight, 13},
               {"in user space", Side::kRight, 13}},

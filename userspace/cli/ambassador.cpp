@@ -66,8 +66,10 @@ Result<void> Ambassador::choose_engine() {
 }
 
 Result<void> Ambassador::start_workers(const std::vector<Served>& served) {
-  const RelayOptions relay{
-      .engine = engine_.engine, .promotion = {}, .slots = slots_for(raise_descriptor_limit())};
+  const RelayOptions relay{.engine = engine_.engine,
+                           .promotion = {},
+                           .slots = slots_for(raise_descriptor_limit()),
+                           .patience = options_.patience};
   for (unsigned i = 0; i < options_.threads; ++i) {
     auto worker = Worker::create(relay, options_.dial);
     if (!worker) return tl::unexpected(worker.error());
@@ -189,24 +191,27 @@ awaitable<void> Ambassador::turn_workers(Ambassador& self) {
 awaitable<std::string> Ambassador::status(Ambassador& self) {
   RelayCounts counts;
   for (const auto& worker : self.workers_) counts += co_await worker->counts();
+  co_return to_json(self.report(counts));
+}
 
+StatusReport Ambassador::report(const RelayCounts& counts) const {
   const auto now = Clock::now();
   StatusReport report;
   report.version = AMBBPF_VERSION;
   report.pid = static_cast<std::uint64_t>(::getpid());
-  report.verb = self.verb_;
-  report.uptime_ms = milliseconds_between(self.started_, now);
-  report.draining = self.draining_;
-  report.threads = self.workers_.size();
-  report_engine(self.engine_, report);
-  for (const auto& entry : self.entries_) {
+  report.verb = verb_;
+  report.uptime_ms = milliseconds_between(started_, now);
+  report.draining = draining_;
+  report.threads = workers_.size();
+  report_engine(engine_, report);
+  for (const auto& entry : entries_) {
     auto& service = report.services.emplace_back(report_service(*entry.service, now));
     service.listen = to_string(entry.listen);
     for (const auto& source : entry.sources)
       service.sources.push_back(report_source(source->status(), now));
   }
   report.connections = report_connections(counts);
-  co_return to_json(report);
+  return report;
 }
 
 }  // namespace ambbpf

@@ -62,6 +62,7 @@ class Ambassador {
   static awaitable<void> drain(Ambassador& self);
   static awaitable<std::string> status(Ambassador& self);
   static awaitable<void> turn_workers(Ambassador& self);
+  StatusReport report(const RelayCounts& counts) const;
   std::uint64_t open_connections() const;
   std::string not_ready() const;
   std::string state() const;

@@ -16,6 +16,9 @@
 #include "userspace/proxy/listen.h"
 
 namespace ambbpf {
+
+using namespace std::chrono_literals;
+
 namespace {
 
 constexpr unsigned kMostThreads = 256;
@@ -27,6 +30,7 @@ struct Given {
   std::uint64_t connect_timeout_ms = 1000;
   std::uint64_t hold_ms = 3000;
   std::uint64_t drain_ms = 5000;
+  std::uint64_t peer_timeout_ms = 30'000;
   unsigned retries = 3;
   std::string admin;
   std::string log_level = "info";
@@ -65,6 +69,8 @@ void add_forwarding(CLI::App& app, Given& given) {
                "How long a connection waits for a service without endpoints");
   add_duration(app, "--drain", "AMBBPF_DRAIN", given.drain_ms,
                "How long open connections may go on after SIGTERM");
+  add_duration(app, "--peer-timeout", "AMBBPF_PEER_TIMEOUT", given.peer_timeout_ms,
+               "After this long without a sign of life a client or backend is taken for vanished");
   add_admin(app, given.admin,
             "The admin socket (default: in /run/ambbpf, or where the user may write)");
   add_log_level(app, given.log_level);
@@ -80,6 +86,10 @@ Result<ForwardingOptions> forwarding_options(const Given& given) {
                   .retries = given.retries,
                   .hold = milliseconds(given.hold_ms)};
   options.drain = milliseconds(given.drain_ms);
+  options.patience = {.longest = milliseconds(given.peer_timeout_ms)};
+  // Keepalives come in whole seconds; after five minutes the kernel gives up by itself.
+  if (options.patience.longest < 5s || options.patience.longest > 5min)
+    return fail("--peer-timeout: must be from 5s to 5m");
   if (!given.admin.empty()) options.admin = given.admin;
   options.log_level = given.log_level;
   return options;

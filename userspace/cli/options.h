@@ -11,6 +11,7 @@
 
 #include "userspace/cli/status.h"
 #include "userspace/dataplane/engine.h"
+#include "userspace/dataplane/peer_watch.h"
 #include "userspace/discovery/name_source.h"
 #include "userspace/docker/address.h"
 #include "userspace/etcd/types.h"
@@ -26,6 +27,7 @@ struct ForwardingOptions {
   unsigned threads = 1;
   DialOptions dial;
   std::chrono::milliseconds drain{5000};       // after SIGTERM, for open connections
+  Patience patience;                           // with peers that are heard no more
   std::optional<std::filesystem::path> admin;  // none: the default place
   std::string log_level = "info";
 };

@@ -93,6 +93,7 @@ StatusReport::Connections report_connections(const RelayCounts& counts) {
       .refused_by_kernel = counts.refused_by_kernel,
       .last_refusal = counts.last_refusal,
       .resets = counts.resets,
+      .vanished = counts.vanished,
       .mismatches = counts.mismatches,
       .untold_events = counts.untold_events,
   };

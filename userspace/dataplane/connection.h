@@ -10,6 +10,7 @@
 
 #include "userspace/dataplane/agenda.h"
 #include "userspace/dataplane/kernel_path.h"
+#include "userspace/dataplane/peer_watch.h"
 #include "userspace/dataplane/pump.h"
 #include "userspace/dataplane/relay.h"
 
@@ -26,6 +27,7 @@ struct End {
   bool hung_up = false;     // its FIN or a reset has been announced
   bool has_fin = false;     // its FIN, and no error
   bool has_urgent = false;  // an urgent byte, at which a read ends
+  PeerWatch peer{};
 };
 
 std::string_view name_of(const End& end);  // "client", "backend"
@@ -109,6 +111,7 @@ class Connection {
   void look_at(Direction& direction);  // its date has come, or its turn
   void taken_back_by_kernel(Direction& direction);
   void reset(std::string_view reason, std::error_code error);
+  void reset_if_a_peer_has_vanished();
 
   void add_to(RelayCounts& counts) const;
 

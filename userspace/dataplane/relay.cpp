@@ -30,6 +30,7 @@ RelayCounts& RelayCounts::operator+=(const RelayCounts& other) {
   refused_by_kernel += other.refused_by_kernel;
   if (!other.last_refusal.empty()) last_refusal = other.last_refusal;
   resets += other.resets;
+  vanished += other.vanished;
   mismatches += other.mismatches;
   untold_events += other.untold_events;
   return *this;
@@ -42,7 +43,7 @@ Result<std::unique_ptr<Relay>> Relay::create(asio::io_context& io, const RelayOp
 }
 
 Relay::Relay(asio::io_context& io, const RelayOptions& options)
-    : io_(io), plane_(std::make_unique<Plane>(io, options)) {}
+    : io_(io), plane_(std::make_unique<Plane>(io, options)), roll_call_(*plane_) {}
 
 Relay::~Relay() {
   if (epoll_watch_) epoll_watch_->release();  // the epoll set is the plane's
@@ -75,6 +76,7 @@ void Relay::adopt(UniqueFd client, UniqueFd backend, Finished finished) {
                                    std::move(finished));
   const auto self = std::prev(plane_->connections.end());
   self->start(self);
+  roll_call_.begin();
 }
 
 void Relay::wait_for_events() {

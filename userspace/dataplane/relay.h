@@ -12,6 +12,8 @@
 #include <system_error>
 
 #include "userspace/dataplane/engine.h"
+#include "userspace/dataplane/peer_watch.h"
+#include "userspace/dataplane/roll_call.h"
 #include "userspace/support/asio.h"
 #include "userspace/support/result.h"
 #include "userspace/support/unique_fd.h"
@@ -33,6 +35,7 @@ struct RelayOptions {
   Engine engine = Engine::kSockmap;
   Promotion promotion;
   std::uint32_t slots = 65536;  // sockmap: two for each connection; one thread's share
+  Patience patience{};
 };
 
 // What became of a connection. `error` is empty when both sides finished in order.
@@ -62,6 +65,7 @@ struct RelayCounts {
   std::uint64_t refused_by_kernel = 0;  // connections that had to stay in user space
   std::string last_refusal;
   std::uint64_t resets = 0;
+  std::uint64_t vanished = 0;    // … because of a peer that was heard no more
   std::uint64_t mismatches = 0;  // bytes received and bytes sent on did not agree
   std::uint64_t untold_events = 0;
 
@@ -83,7 +87,8 @@ class Relay {
   Relay& operator=(const Relay&) = delete;
 
   // Takes both sockets, connected and non-blocking; calls back once, when they have been closed.
-  // A half-close is passed on after every earlier byte; a reset of either side resets the other.
+  // A half-close is passed on after every earlier byte; a reset of either side resets the other,
+  // and so does a peer that has vanished (peer_watch.h).
   void adopt(UniqueFd client, UniqueFd backend, Finished finished);
 
   std::size_t connections() const;
@@ -100,6 +105,7 @@ class Relay {
 
   asio::io_context& io_;
   std::unique_ptr<Plane> plane_;
+  RollCall roll_call_;
   std::unique_ptr<asio::posix::stream_descriptor> epoll_watch_;
   std::uint64_t untold_seen_ = 0;
 };

@@ -5,6 +5,7 @@
 #include <netinet/in.h>
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <cstddef>
 
 namespace ambbpf {
@@ -20,12 +21,17 @@ bool ends_with_a_fin(const tcp_info& info) {
           info.tcpi_state == kClosing);
 }
 
+// Its size says which fields the kernel knows; 0: the call failed.
+socklen_t ask(int socket, tcp_info& info) {
+  socklen_t size = sizeof info;
+  return ::getsockopt(socket, IPPROTO_TCP, TCP_INFO, &info, &size) == 0 ? size : 0;
+}
+
 }  // namespace
 
 std::optional<TcpCounts> tcp_counts(int socket) {
   tcp_info info{};
-  socklen_t size = sizeof info;
-  if (::getsockopt(socket, IPPROTO_TCP, TCP_INFO, &info, &size) != 0) return std::nullopt;
+  const auto size = ask(socket, info);
   if (size < offsetof(tcp_info, tcpi_bytes_retrans) + sizeof info.tcpi_bytes_retrans)
     return std::nullopt;
   return TcpCounts{
@@ -35,6 +41,22 @@ std::optional<TcpCounts> tcp_counts(int socket) {
       .queue_empty = info.tcpi_notsent_bytes == 0 && info.tcpi_unacked == 0,
       .closed = info.tcpi_state == kClosed,
   };
+}
+
+// What is unacknowledged need not be unanswered: a peer whose memory is full drops it and answers
+// each repetition with a closed window. So there must have been silence for longer than the pause
+// up to the next repetition, which the kernel doubles with each of them.
+std::optional<LifeSigns> life_signs(int socket) {
+  using std::chrono::microseconds;
+  using std::chrono::milliseconds;
+  tcp_info info{};
+  if (ask(socket, info) == 0 || info.tcpi_state == kClosed) return std::nullopt;
+  // Bytes that come with no news in their acknowledgement count as the former only.
+  const milliseconds heard_ago(std::min(info.tcpi_last_data_recv, info.tcpi_last_ack_recv));
+  const bool is_overdue = info.tcpi_unacked > 0 && heard_ago > microseconds(info.tcpi_rto);
+  return LifeSigns{.heard_ago = heard_ago,
+                   .awaits_answer = info.tcpi_probes > 0 || is_overdue,
+                   .backs_off = info.tcpi_backoff > 0};
 }
 
 }  // namespace ambbpf

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <optional>
 
@@ -20,5 +21,17 @@ struct TcpCounts {
 
 // Empty on kernels before 4.19, which do not report tcpi_bytes_sent (Linux ba113c3aa79a).
 std::optional<TcpCounts> tcp_counts(int socket);
+
+// What tells a peer that lives from one that has vanished.
+struct LifeSigns {
+  std::chrono::milliseconds heard_ago{};  // since its last segment
+  // A probe is out, or bytes or a FIN that should have been acknowledged by now. The question may
+  // have been put this very moment.
+  bool awaits_answer = false;
+  bool backs_off = false;  // the pauses between such questions grow
+};
+
+// Empty where the connection has ended.
+std::optional<LifeSigns> life_signs(int socket);
 
 }  // namespace ambbpf

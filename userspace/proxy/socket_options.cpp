@@ -8,7 +8,6 @@
 namespace ambbpf {
 
 Result<void> set_connection_options(int socket) {
-  using std::chrono::milliseconds;
   struct Option {
     int level;
     int name;
@@ -18,10 +17,6 @@ Result<void> set_connection_options(int socket) {
   constexpr Option kOptions[] = {
       {IPPROTO_TCP, TCP_NODELAY, 1, "TCP_NODELAY"},
       {SOL_SOCKET, SO_OOBINLINE, 1, "SO_OOBINLINE"},
-      {SOL_SOCKET, SO_KEEPALIVE, 1, "SO_KEEPALIVE"},
-      {IPPROTO_TCP, TCP_KEEPIDLE, 60, "TCP_KEEPIDLE"},
-      {IPPROTO_TCP, TCP_KEEPINTVL, 15, "TCP_KEEPINTVL"},
-      {IPPROTO_TCP, TCP_USER_TIMEOUT, int{milliseconds(kPeerTimeout).count()}, "TCP_USER_TIMEOUT"},
   };
   for (const auto& option : kOptions)
     if (::setsockopt(socket, option.level, option.name, &option.value, sizeof option.value) != 0)

@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "userspace/dataplane/roll_call.h"
+
+#include <algorithm>
+#include <cerrno>
+
+#include "userspace/dataplane/connection.h"
+
+namespace ambbpf {
+
+namespace {
+constexpr std::size_t kCallsATurn = 64;  // some 0.2 ms
+}
+
+RollCall::RollCall(Plane& plane) : plane_(plane), timer_(plane.io) {}
+
+void RollCall::begin() {
+  if (goes_on_) return;
+  goes_on_ = true;
+  go_on_at(Clock::now() + plane_.options.patience.look_every());
+}
+
+// Who has been called goes to the end of the list.
+void RollCall::call_some() {
+  const auto begun = Clock::now();
+  auto& all = plane_.connections;
+  for (auto calls = std::min(all.size(), kCallsATurn); calls > 0; --calls) {
+    all.splice(all.end(), all, all.begin());
+    all.back().reset_if_a_peer_has_vanished();
+  }
+  plane_.retired.clear();
+  goes_on_ = !all.empty();
+  if (goes_on_)
+    go_on_at(begun + plane_.options.patience.look_every() * kCallsATurn /
+                         std::max(all.size(), kCallsATurn));
+}
+
+void RollCall::go_on_at(Clock::time_point due) {
+  timer_.expires_at(due);
+  timer_.async_wait([this](boost::system::error_code error) {
+    if (!error) call_some();
+  });
+}
+
+void Connection::reset_if_a_peer_has_vanished() {
+  for (auto& end : ends_) {
+    if (!end.peer.sees_it_vanished(end.socket.get(), plane_.options.patience)) continue;
+    ++plane_.counts.vanished;
+    return reset(end.index == kClient ? "client has vanished" : "backend has vanished",
+                 std::error_code(ETIMEDOUT, std::system_category()));
+  }
+}
+
+}  // namespace ambbpf

@@ -48,7 +48,7 @@ std::vector<ConnectedPair> Ambassador::connect(std::size_t count) {
 std::uint64_t Ambassador::count_of(const char* name) const {
   std::ostringstream out;
   std::ostringstream err;
-  run_status({.admin = admin(), .json = true}, {}, out, err);
+  run_status({.admin = admin(), .form = StatusOptions::Form::kJson}, {}, out, err);
   rapidjson::Document status;
   if (status.Parse(out.str().c_str()).HasParseError() || status["processes"].Empty())
     throw std::runtime_error("no status: " + err.str());

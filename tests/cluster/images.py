@@ -16,7 +16,7 @@ import time
 import urllib.request
 from pathlib import Path
 
-from machine import PROGRAMS, Failure, wait_for
+from machine import PROGRAMS, Failure, run, wait_for
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 NAMES = ("ambbpf", "simple-amb", "docker-register", "dynamic-etcd-amb", "apache", "haproxy")
@@ -70,18 +70,20 @@ def start_registry(work: Path, address: str) -> subprocess.Popen[bytes]:
 class Builder:
     """A Docker Engine without a network of its own: builds have the machine's."""
 
+    # A tmpfs in our own mount namespace: the paths of sockets have to be short.
+    PLACE = Path("/mnt")
+
     def __init__(self, work: Path, cgroup: str) -> None:
-        state = work / "builder"
-        state.mkdir(exist_ok=True)
-        self.socket = f"unix://{state}/docker.sock"
-        self.log = state / "log"
+        run("mount", "-t", "tmpfs", "tmpfs", str(self.PLACE))
+        self.socket = f"unix://{self.PLACE}/docker.sock"
+        self.log = work / "builder.log"
         # Else it would write its key below /etc.
-        (state / "daemon.json").write_text(f'{{"deprecated-key-path": "{state}/key.json"}}')
+        (self.PLACE / "daemon.json").write_text(f'{{"deprecated-key-path": "{self.PLACE}/key.json"}}')
         with self.log.open("wb") as log:
             self._process = subprocess.Popen(
-                ["dockerd", "--host", self.socket, "--config-file", f"{state}/daemon.json",
-                 "--data-root", f"{state}/data", "--exec-root", f"{state}/exec", "--pidfile",
-                 f"{state}/pid", "--bridge=none", "--iptables=false", "--ip6tables=false",
+                ["dockerd", "--host", self.socket, "--config-file", f"{self.PLACE}/daemon.json",
+                 "--data-root", f"{work}/builder", "--exec-root", f"{self.PLACE}/exec", "--pidfile",
+                 f"{self.PLACE}/pid", "--bridge=none", "--iptables=false", "--ip6tables=false",
                  "--ip-forward=false", "--group=root", "--cgroup-parent", f"/{cgroup}/builder",
                  "--exec-opt", "native.cgroupdriver=cgroupfs"], stdout=log, stderr=log)
         os.environ |= {"DOCKER_HOST": self.socket, "DOCKER_BUILDKIT": "0", "PATH": PROGRAMS}

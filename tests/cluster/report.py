@@ -2,7 +2,6 @@
 """What a run has seen: told as it happens, and a table at the end."""
 
 import time
-from pathlib import Path
 
 from load import Load
 
@@ -38,6 +37,3 @@ class Report:
         widths = [max(len(row[column]) for row in rows) for column in range(len(COLUMNS) - 1)] + [0]
         return "".join("| " + " | ".join(cell.ljust(width) for cell, width in zip(row, widths)) + "\n"
                        for row in rows)
-
-    def write(self, path: Path) -> None:
-        path.write_text(self.table())

@@ -27,6 +27,19 @@ def refusal() -> str:
     return "the control groups are not of version 1 with version 2 beside it, below /sys/fs/cgroup"
 
 
+def name_of(pid: int | str) -> str:
+    """Of the group of the run that this process is."""
+    return f"ambbpf-cluster-{pid}"
+
+
+def remove_leftovers() -> None:
+    """Of runs that were killed: the kernel ends their processes, and leaves their groups."""
+    for _, mount, place in hierarchies():
+        for group in [*mount.glob(name_of("*")), *place.glob(name_of("*"))]:
+            if not Path("/proc", group.name.removeprefix(name_of(""))).exists():
+                ControlGroups(group.name).remove()
+
+
 class ControlGroups:
     """Below the calling process's own, so that its limits hold."""
 

@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Control groups of a run: one in every hierarchy of this machine, and below it one for each simulated machine."""
 
+import errno
 import os
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -34,10 +36,24 @@ def name_of(pid: int | str) -> str:
 
 def remove_leftovers() -> None:
     """Of runs that were killed: the kernel ends their processes, and leaves their groups."""
-    for _, mount, place in hierarchies():
-        for group in [*mount.glob(name_of("*")), *place.glob(name_of("*"))]:
+    for _, mount, _ in hierarchies():
+        for group in list(mount.rglob(name_of("*"))):
             if not Path("/proc", group.name.removeprefix(name_of(""))).exists():
-                ControlGroups(group.name).remove()
+                remove_tree(group)
+
+
+def remove_tree(group: Path) -> None:
+    """The processes in it have ended, or are about to."""
+    deadline = time.monotonic() + 10
+    for directory, _, _ in os.walk(group, topdown=False):
+        while True:
+            try:
+                os.rmdir(directory)
+                break
+            except OSError as error:
+                if error.errno != errno.EBUSY or time.monotonic() > deadline:
+                    raise
+                time.sleep(0.02)
 
 
 class ControlGroups:
@@ -65,5 +81,4 @@ class ControlGroups:
     def remove(self) -> None:
         """With everything below, after the processes have ended."""
         for group in {*self._dockers, *(group for _, group in self._groups)}:
-            for directory, _, _ in os.walk(group, topdown=False):
-                os.rmdir(directory)
+            remove_tree(group)

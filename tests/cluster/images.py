@@ -19,7 +19,7 @@ from pathlib import Path
 from machine import PROGRAMS, Failure, run, wait_for
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-NAMES = ("ambbpf", "simple-amb", "docker-register", "dynamic-etcd-amb", "apache", "haproxy")
+NAMES = [each.parent.name for each in ROOT.glob("images/*/Dockerfile")]
 BASE = "debian:bookworm-slim"  # that the Dockerfiles start from
 
 

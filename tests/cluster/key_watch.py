@@ -35,7 +35,7 @@ class KeyWatch(threading.Thread):
             for member in self._members:
                 try:
                     self._follow(f"http://{member}:2379/v2/keys{self._key}")
-                except (OSError, http.client.HTTPException, ValueError, KeyError):
+                except (OSError, http.client.HTTPException, ValueError, KeyError, TypeError):
                     time.sleep(0.05)
 
     def _follow(self, url: str) -> None:
@@ -48,13 +48,18 @@ class KeyWatch(threading.Thread):
                 raise
             index = int(error.headers["X-Etcd-Index"])
             self._note("get", {})
-        # The directory: who watches a key alone is not told when it expires (etcd 3.4).
-        directory = f"{url.rpartition('/')[0]}?recursive=true&wait=true&stream=true&waitIndex={index + 1}"
-        with urllib.request.urlopen(directory) as answer:
-            for line in answer:
-                event = json.loads(line)
-                if event["node"]["key"] == self._key:
-                    self._note(event["action"], event["node"])
+        # One event at a time: a stream that begins in the past gives that event and no more (etcd 3.4). And the
+        # directory's: who watches a key alone is not told when it expires.
+        directory = f"{url.rpartition('/')[0]}?recursive=true&wait=true"
+        while True:
+            try:
+                with urllib.request.urlopen(f"{directory}&waitIndex={index + 1}", timeout=20) as answer:
+                    event = json.load(answer)
+            except TimeoutError:
+                continue
+            index = event["node"]["modifiedIndex"]
+            if event["node"]["key"] == self._key:
+                self._note(event["action"], event["node"])
 
     def _note(self, action: str, node: dict[str, Any]) -> None:
         value = node.get("value", "")

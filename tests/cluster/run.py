@@ -6,9 +6,9 @@ Run in PID, mount and network namespaces of its own (tools/cluster): its network
 """
 
 import signal
-import subprocess
 import sys
 import time
+import traceback
 from pathlib import Path
 
 import stories
@@ -54,7 +54,9 @@ def main() -> int:
         if "--keep" in sys.argv:
             play(cluster)
         return 0
-    except (Failure, OSError, subprocess.CalledProcessError) as failure:
+    except Exception as failure:
+        if not isinstance(failure, Failure):
+            traceback.print_exc()
         print(f"\nFAILED: {failure}\n\n{report.table()}\n{cluster.save_logs(work / 'logs')}", flush=True)
         return 1
     finally:

@@ -12,7 +12,8 @@ from machine import DOCKER_BRIDGE, Failure, wait_for
 from report import Report
 
 TTL = 5.0        # seconds, of the key
-VANISHED = 40.0  # seconds within which open connections to a machine that has vanished are ended
+VANISHED = 40.0  # seconds within which open connections to a machine that has vanished are ended: 35, and some more
+                 # for two busy cores
 
 
 @dataclass(frozen=True)
@@ -126,8 +127,10 @@ def crash(units: Units) -> Callable[[Cluster, Report], None]:
         report.row(f"{units.name}: A vanishes, C takes over", load,
                    f"crash to expiry {gone.at - vanished:.1f} s, units' start to key {back.at - begun:.1f} s, "
                    f"key to good answer {(good - back.at) * 1000:.0f} ms, "
-                   f"failed while an endpoint existed {len(failed)}")
+                   f"failed before the crash or after the new key {len(failed)}")
         require(f"requests failed while there was an endpoint: {failed[:5]}", not failed)
+        # No promise of speed: who is held is served by the key's coming, and not when he looks again.
+        require(f"the first good answer came {good - back.at:.1f} s after the new key", good - back.at < 1)
         require_active(cluster, "C", units.provider)
         report.note(f"{units.name}: open connections to A", how_they_end(held, vanished))
         cluster.boot("A")
@@ -137,9 +140,11 @@ def crash(units: Units) -> Callable[[Cluster, Report], None]:
 
 
 def how_they_end(held: tuple[HeldConnection, ...], vanished: float) -> str:
-    wait_for("open connections to the machine that has vanished are ended",
-             vanished + VANISHED - time.monotonic(), lambda: all(each.ended for each in held))
-    return ", ".join(f"{each.what}: {each.how} after {each.ended - vanished:.1f} s" for each in held)
+    wait_for("open connections to the machine that has vanished are ended", VANISHED,
+             lambda: all(each.ended for each in held))
+    ends = ", ".join(f"{each.what}: {each.how} after {each.ended - vanished:.1f} s" for each in held)
+    require(f"they are ended too late: {ends}", all(each.ended - vanished <= VANISHED for each in held))
+    return ends
 
 
 def move(cluster: Cluster, report: Report) -> None:
@@ -179,20 +184,16 @@ def trouble(cluster: Cluster, report: Report, what: str, units: Units) -> Iterat
 
 
 def containers_die(units: Units) -> Callable[[Cluster, Report], None]:
-    """Each of the provider's in turn; those that are bound to it have to come back as well."""
+    """Each of them in turn, with SIGKILL; those that are bound to it have to come back as well."""
     def story(cluster: Cluster, report: Report) -> None:
-        for unit in reversed(units.provider):
-            with trouble(cluster, report, f"{units.name}: {unit}'s container dies", units):
-                cluster[cluster.provider].run("docker", "kill", unit)
-                time.sleep(3)
+        for name, chosen in ((cluster.provider, units.provider), ("B", units.consumer)):
+            for unit in reversed(chosen):
+                cluster.hold("what stops in an orderly way waits for it")
+                with trouble(cluster, report, f"{units.name}: {unit}'s container dies", units):
+                    cluster[name].run("docker", "kill", unit)
+                    time.sleep(3)
 
     return story
-
-
-def ambassador_killed(cluster: Cluster, report: Report) -> None:
-    with trouble(cluster, report, "the ambassador gets SIGKILL", OURS):
-        cluster["B"].run("docker", "kill", "--signal", "KILL", "apache-ambassador.service")
-        time.sleep(2)
 
 
 def docker_restarted(cluster: Cluster, report: Report) -> None:
@@ -277,7 +278,6 @@ ALL: dict[str, Callable[[Cluster, Report], None]] = {
     "crash": crash(OURS),
     "move": move,
     "containers-die": containers_die(OURS),
-    "ambassador-killed": ambassador_killed,
     "docker-restarted": docker_restarted,
     "etcd-member-lost": member_lost,
     "etcd-lost": all_etcd_lost,

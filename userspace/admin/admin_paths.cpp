@@ -57,29 +57,29 @@ Result<fs::path> first_usable(const AdminPlaces& places) {
   return fail("no directory for the admin socket: " + reasons);
 }
 
-std::vector<fs::path> sockets_in(const fs::path& directory) {
-  std::vector<fs::path> found;
-  std::error_code error;  // a directory that is missing or closed to us has none
-  for (fs::directory_iterator entry(directory, error), end; !error && entry != end;
-       entry.increment(error)) {
-    std::error_code gone;
-    if (entry->path().extension() == ".sock" && fs::is_socket(entry->symlink_status(gone)))
-      found.push_back(entry->path());
-  }
-  std::ranges::sort(found);
-  return found;
-}
-
-std::vector<fs::path> directories_in(const fs::path& directory) {
+// Sorted. A directory that is missing or closed to us has nothing.
+template <class Predicate>
+std::vector<fs::path> entries_in(const fs::path& directory, Predicate&& wanted) {
   std::vector<fs::path> found;
   std::error_code error;
   for (fs::directory_iterator entry(directory, error), end; !error && entry != end;
        entry.increment(error)) {
     std::error_code gone;
-    if (fs::is_directory(entry->symlink_status(gone))) found.push_back(entry->path());
+    if (wanted(entry->path(), entry->symlink_status(gone))) found.push_back(entry->path());
   }
   std::ranges::sort(found);
   return found;
+}
+
+std::vector<fs::path> sockets_in(const fs::path& directory) {
+  return entries_in(directory, [](const fs::path& path, fs::file_status status) {
+    return path.extension() == ".sock" && fs::is_socket(status);
+  });
+}
+
+std::vector<fs::path> directories_in(const fs::path& directory) {
+  return entries_in(directory,
+                    [](const fs::path&, fs::file_status status) { return is_directory(status); });
 }
 
 void remove_leftovers(const fs::path& directory) {

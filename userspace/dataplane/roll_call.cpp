@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "userspace/dataplane/roll_call.h"
 
-#include <algorithm>
 #include <cerrno>
 
 #include "userspace/dataplane/connection.h"
@@ -9,7 +8,16 @@
 namespace ambbpf {
 
 namespace {
-constexpr std::size_t kCallsATurn = 64;  // some 0.2 ms
+
+constexpr std::size_t kMostCalls = 64;  // some 0.2 ms
+
+std::size_t parts(std::size_t whole, std::size_t part) { return (whole + part - 1) / part; }
+
+}  // namespace
+
+RollCallTurn roll_call_turn(std::size_t connections, Clock::duration round) {
+  const auto turns = parts(connections, kMostCalls);
+  return {.calls = parts(connections, turns), .pause = round / turns};
 }
 
 RollCall::RollCall(Plane& plane) : plane_(plane), timer_(plane.io) {}
@@ -24,15 +32,15 @@ void RollCall::begin() {
 void RollCall::call_some() {
   const auto begun = Clock::now();
   auto& all = plane_.connections;
-  for (auto calls = std::min(all.size(), kCallsATurn); calls > 0; --calls) {
+  goes_on_ = !all.empty();
+  if (!goes_on_) return;
+  const auto turn = roll_call_turn(all.size(), plane_.options.patience.look_every());
+  for (auto calls = turn.calls; calls > 0; --calls) {
     all.splice(all.end(), all, all.begin());
     all.back().reset_if_a_peer_has_vanished();
   }
   plane_.retired.clear();
-  goes_on_ = !all.empty();
-  if (goes_on_)
-    go_on_at(begun + plane_.options.patience.look_every() * kCallsATurn /
-                         std::max(all.size(), kCallsATurn));
+  go_on_at(begun + turn.pause);
 }
 
 void RollCall::go_on_at(Clock::time_point due) {

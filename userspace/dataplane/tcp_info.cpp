@@ -45,17 +45,25 @@ std::optional<TcpCounts> tcp_counts(int socket) {
 
 // What is unacknowledged need not be unanswered: a peer whose memory is full drops it and answers
 // each repetition with a closed window. So there must have been silence for longer than the pause
-// up to the next repetition, which the kernel doubles with each of them.
+// up to the next repetition, which the kernel doubles with each of them. And before Linux 6.6
+// (e2142825c120) such a peer does not even answer. That befalls one that takes nothing, whose
+// window had nearly closed by then.
 std::optional<LifeSigns> life_signs(int socket) {
   using std::chrono::microseconds;
   using std::chrono::milliseconds;
+  constexpr std::uint32_t kNearlyClosed = 32 * 1024;  // bytes
   tcp_info info{};
-  if (ask(socket, info) == 0 || info.tcpi_state == kClosed) return std::nullopt;
+  const auto size = ask(socket, info);
+  if (size == 0 || info.tcpi_state == kClosed) return std::nullopt;
+  // Kernels before 5.16 do not tell the window: closed, for all that is known.
+  const bool window_known = size >= offsetof(tcp_info, tcpi_snd_wnd) + sizeof info.tcpi_snd_wnd;
+  const auto window = window_known ? info.tcpi_snd_wnd : 0;
+  const bool takes_nothing = info.tcpi_notsent_bytes > 0 && window < kNearlyClosed;
   // Bytes that come with no news in their acknowledgement count as the former only.
   const milliseconds heard_ago(std::min(info.tcpi_last_data_recv, info.tcpi_last_ack_recv));
   const bool is_overdue = info.tcpi_unacked > 0 && heard_ago > microseconds(info.tcpi_rto);
   return LifeSigns{.heard_ago = heard_ago,
-                   .awaits_answer = info.tcpi_probes > 0 || is_overdue,
+                   .awaits_answer = info.tcpi_probes > 0 || (is_overdue && !takes_nothing),
                    .backs_off = info.tcpi_backoff > 0};
 }
 

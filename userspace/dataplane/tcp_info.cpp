@@ -27,6 +27,18 @@ socklen_t ask(int socket, tcp_info& info) {
   return ::getsockopt(socket, IPPROTO_TCP, TCP_INFO, &info, &size) == 0 ? size : 0;
 }
 
+// Whether more waits than its window has room for, and that window is a small one: of a reader that
+// stands still. Before Linux 6.6 (e2142825c120) its kernel, when out of memory for what it had
+// allowed to be sent, drops that and says nothing.
+bool takes_nothing(const tcp_info& info, socklen_t size) {
+  if (info.tcpi_notsent_bytes == 0) return false;
+  // Kernels before 5.16 do not tell the window: closed, for all that is known.
+  if (size < offsetof(tcp_info, tcpi_snd_wnd) + sizeof info.tcpi_snd_wnd) return true;
+  const auto small = std::max<std::uint64_t>(32 * 1024, 4 * std::uint64_t{info.tcpi_snd_mss});
+  const auto under_way = info.tcpi_bytes_sent - info.tcpi_bytes_retrans - info.tcpi_bytes_acked;
+  return info.tcpi_snd_wnd < small && info.tcpi_snd_wnd < under_way + info.tcpi_snd_mss;
+}
+
 }  // namespace
 
 std::optional<TcpCounts> tcp_counts(int socket) {
@@ -45,26 +57,20 @@ std::optional<TcpCounts> tcp_counts(int socket) {
 
 // What is unacknowledged need not be unanswered: a peer whose memory is full drops it and answers
 // each repetition with a closed window. So there must have been silence for longer than the pause
-// up to the next repetition, which the kernel doubles with each of them. And before Linux 6.6
-// (e2142825c120) such a peer does not even answer. That befalls one that takes nothing, whose
-// window had nearly closed by then.
+// up to the next repetition, which the kernel doubles with each of them.
 std::optional<LifeSigns> life_signs(int socket) {
   using std::chrono::microseconds;
   using std::chrono::milliseconds;
-  constexpr std::uint32_t kNearlyClosed = 32 * 1024;  // bytes
   tcp_info info{};
   const auto size = ask(socket, info);
   if (size == 0 || info.tcpi_state == kClosed) return std::nullopt;
-  // Kernels before 5.16 do not tell the window: closed, for all that is known.
-  const bool window_known = size >= offsetof(tcp_info, tcpi_snd_wnd) + sizeof info.tcpi_snd_wnd;
-  const auto window = window_known ? info.tcpi_snd_wnd : 0;
-  const bool takes_nothing = info.tcpi_notsent_bytes > 0 && window < kNearlyClosed;
   // Bytes that come with no news in their acknowledgement count as the former only.
   const milliseconds heard_ago(std::min(info.tcpi_last_data_recv, info.tcpi_last_ack_recv));
   const bool is_overdue = info.tcpi_unacked > 0 && heard_ago > microseconds(info.tcpi_rto);
-  return LifeSigns{.heard_ago = heard_ago,
-                   .awaits_answer = info.tcpi_probes > 0 || (is_overdue && !takes_nothing),
-                   .backs_off = info.tcpi_backoff > 0};
+  return LifeSigns{
+      .heard_ago = heard_ago,
+      .awaits_answer = info.tcpi_probes > 0 || (is_overdue && !takes_nothing(info, size)),
+      .backs_off = info.tcpi_backoff > 0};
 }
 
 }  // namespace ambbpf

@@ -34,7 +34,7 @@ bool takes_nothing(const tcp_info& info, socklen_t size) {
   if (info.tcpi_notsent_bytes == 0) return false;
   // Kernels before 5.16 do not tell the window: closed, for all that is known.
   if (size < offsetof(tcp_info, tcpi_snd_wnd) + sizeof info.tcpi_snd_wnd) return true;
-  const auto small = std::max<std::uint64_t>(32 * 1024, 4 * std::uint64_t{info.tcpi_snd_mss});
+  const auto small = std::max(32U * 1024, info.tcpi_snd_mss + info.tcpi_snd_mss / 2);
   const auto under_way = info.tcpi_bytes_sent - info.tcpi_bytes_retrans - info.tcpi_bytes_acked;
   return info.tcpi_snd_wnd < small && info.tcpi_snd_wnd < under_way + info.tcpi_snd_mss;
 }

@@ -10,7 +10,7 @@ import urllib.request
 from dataclasses import dataclass
 from typing import Any
 
-from machine import Failure, wait_for
+from machine import wait_for
 
 
 @dataclass(frozen=True)
@@ -76,11 +76,8 @@ class KeyWatch(threading.Thread):
         return self.changes[-1]
 
     def wait_until_gone(self, since: float, seconds: float) -> Change:
-        def gone() -> Change | None:
-            return next((c for c in self.changes if c.at >= since and not c.value), None)
+        def gone() -> list[Change]:
+            return [change for change in self.changes if change.at >= since and not change.value]
 
-        wait_for(f"{self._key} goes", seconds, lambda: gone() is not None)
-        change = gone()
-        if not change:
-            raise Failure(f"{self._key} has come back")
-        return change
+        wait_for(f"{self._key} goes", seconds, lambda: bool(gone()))
+        return gone()[0]

@@ -188,6 +188,10 @@ void Connection::end_of_stream(Direction& direction) {
   const auto waiting = backlog(direction);
   if (read && waiting.bytes == 0) return pass_on_the_end(direction);
   if (read && waiting.bytes > 0) return wait_for(waiting, direction);
+  // The source's worker puts both in their places, in the order in which they came: what was passed
+  // on the source may wait behind what was redirected to it and finds its send queue full.
+  if (const auto ahead = backlog(other(direction)); ahead.bytes > 0 && waiting.bytes >= 0)
+    return wait_for(ahead, direction);
   const auto now = Clock::now();
   if (direction.doubted_since == Clock::time_point{}) direction.doubted_since = now;
   if (waiting.bytes >= 0 && now - direction.doubted_since < kLongestDoubt)

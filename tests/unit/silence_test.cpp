@@ -16,9 +16,8 @@ class LongSilence : public testing::Test {
   void heard_at(std::chrono::milliseconds time) { heard_ = time; }
 
   bool is_for_good(std::chrono::milliseconds now, bool awaits_answer) {
-    const LifeSigns signs{
-        .heard_ago = now - heard_, .awaits_answer = awaits_answer, .backs_off = false};
-    return silence_.is_for_good(signs, Clock::time_point(1h + now), kPatience);
+    return silence_.is_for_good(now - heard_, awaits_answer, Clock::time_point(1h + now),
+                                kPatience);
   }
 
  private:

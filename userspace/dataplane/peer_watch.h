@@ -15,12 +15,12 @@ namespace ambbpf {
 struct Patience {
   std::chrono::milliseconds longest{30'000};
 
-  // An idle peer. Two segments per socket and 10 s are little; a lost one is made good by those
-  // that follow it more quickly.
-  std::chrono::milliseconds ask_idle_after() const { return longest / 3; }
+  // Two segments per socket and 10 s are little; a lost one is made good by those that follow it
+  // more quickly.
+  std::chrono::milliseconds ask_after() const { return longest / 3; }
   std::chrono::milliseconds ask_again_after() const { return longest / 10; }
-  // A peer for whom bytes wait. Not more often: a kernel that repeats bytes to a closed window
-  // gives up when it has heard nothing for twice as long.
+  // The kernel, where bytes wait. Not more often: when it repeats bytes to a closed window it gives
+  // up after twice as long a silence.
   std::chrono::milliseconds ask_waiting_every() const { return longest / 4; }
 
   std::chrono::milliseconds look_every() const { return longest / 6; }
@@ -33,7 +33,8 @@ struct Patience {
 // that one look saw, and nothing heard since, up to a much later look.
 class Silence {
  public:
-  bool is_for_good(const LifeSigns& signs, Clock::time_point now, const Patience& patience);
+  bool is_for_good(std::chrono::milliseconds heard_ago, bool awaits_answer, Clock::time_point now,
+                   const Patience& patience);
 
  private:
   Clock::time_point unanswered_since_{};  // the look that first saw it; the epoch: none did

@@ -12,7 +12,7 @@ namespace ambbpf {
 namespace {
 
 // The kernel's include/net/tcp_states.h.
-enum State { kFinWait1 = 4, kClosed = 7, kLastAck = 9, kClosing = 11 };
+enum State { kEstablished = 1, kFinWait1 = 4, kClosed = 7, kLastAck = 9, kClosing = 11 };
 
 // Of the bytes that wait to be sent the last is our FIN, unless it has been sent.
 bool ends_with_a_fin(const tcp_info& info) {
@@ -25,18 +25,6 @@ bool ends_with_a_fin(const tcp_info& info) {
 socklen_t ask(int socket, tcp_info& info) {
   socklen_t size = sizeof info;
   return ::getsockopt(socket, IPPROTO_TCP, TCP_INFO, &info, &size) == 0 ? size : 0;
-}
-
-// Whether more waits than its window has room for, and that window is a small one: of a reader that
-// stands still. Before Linux 6.6 (e2142825c120) its kernel, when out of memory for what it had
-// allowed to be sent, drops that and says nothing.
-bool takes_nothing(const tcp_info& info, socklen_t size) {
-  if (info.tcpi_notsent_bytes == 0) return false;
-  // Kernels before 5.16 do not tell the window: closed, for all that is known.
-  if (size < offsetof(tcp_info, tcpi_snd_wnd) + sizeof info.tcpi_snd_wnd) return true;
-  const auto small = std::max(32U * 1024, info.tcpi_snd_mss + info.tcpi_snd_mss / 2);
-  const auto under_way = info.tcpi_bytes_sent - info.tcpi_bytes_retrans - info.tcpi_bytes_acked;
-  return info.tcpi_snd_wnd < small && info.tcpi_snd_wnd < under_way + info.tcpi_snd_mss;
 }
 
 }  // namespace
@@ -55,22 +43,26 @@ std::optional<TcpCounts> tcp_counts(int socket) {
   };
 }
 
-// What is unacknowledged need not be unanswered: a peer whose memory is full drops it and answers
-// each repetition with a closed window. So there must have been silence for longer than the pause
-// up to the next repetition, which the kernel doubles with each of them.
+// What is unacknowledged need not be unanswered: a receiver short of memory drops it, and says so
+// each time or, before Linux 6.6 (e2142825c120), never. So what has been sent counts only where
+// nothing waits behind it, as behind a request that a backend has yet to see, and when the silence
+// is longer than the pause up to the next repetition, which the kernel doubles with each of them.
 std::optional<LifeSigns> life_signs(int socket) {
   using std::chrono::microseconds;
   using std::chrono::milliseconds;
   tcp_info info{};
-  const auto size = ask(socket, info);
-  if (size == 0 || info.tcpi_state == kClosed) return std::nullopt;
+  if (ask(socket, info) == 0 || info.tcpi_state == kClosed) return std::nullopt;
   // Bytes that come with no news in their acknowledgement count as the former only.
   const milliseconds heard_ago(std::min(info.tcpi_last_data_recv, info.tcpi_last_ack_recv));
-  const bool is_overdue = info.tcpi_unacked > 0 && heard_ago > microseconds(info.tcpi_rto);
+  const bool has_sent_all = info.tcpi_unacked > 0 && info.tcpi_notsent_bytes == 0;
   return LifeSigns{
       .heard_ago = heard_ago,
-      .awaits_answer = info.tcpi_probes > 0 || (is_overdue && !takes_nothing(info, size)),
-      .backs_off = info.tcpi_backoff > 0};
+      .awaits_answer =
+          info.tcpi_probes > 0 || (has_sent_all && heard_ago > microseconds(info.tcpi_rto)),
+      .bytes_wait = info.tcpi_unacked > 0 || info.tcpi_notsent_bytes > 0,
+      .is_established = info.tcpi_state == kEstablished,
+      .backs_off = info.tcpi_backoff > 0,
+  };
 }
 
 }  // namespace ambbpf

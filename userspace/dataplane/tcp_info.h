@@ -25,10 +25,12 @@ std::optional<TcpCounts> tcp_counts(int socket);
 // What tells a peer that lives from one that has vanished.
 struct LifeSigns {
   std::chrono::milliseconds heard_ago{};  // since its last segment
-  // A probe is out, or bytes or a FIN that should have been acknowledged by now. The question may
-  // have been put this very moment.
+  // A question of the kernel's is out: a keepalive, a window probe, or the last of our bytes, or
+  // our FIN, which should have been acknowledged by now. It may have been put this very moment.
   bool awaits_answer = false;
-  bool backs_off = false;  // the pauses between such questions grow
+  bool bytes_wait = false;      // to be sent or acknowledged: then the kernel sends no keepalives
+  bool is_established = false;  // neither side has sent its FIN
+  bool backs_off = false;       // the pauses between such questions grow
 };
 
 // Empty where the connection has ended.

@@ -54,11 +54,11 @@ __u64 untold;
 
 /*
  * Room in the target: what its send queue holds, plus what was redirected but has not yet been put
- * there by the kernel's worker, stays below its send buffer. Without this the worker meets EAGAIN
- * and sleeps a jiffy, and nothing bounds the memory. The backlog is empty whenever the gate opens:
- * that is when `base` is taken.
+ * there by the kernel's worker, plus the segment, stays below its send buffer. Without this the worker
+ * meets EAGAIN, sleeps a jiffy and does nothing else meanwhile, and nothing bounds the memory. The
+ * backlog is empty whenever the gate opens: that is when `base` is taken.
  */
-static __always_inline int has_room(struct flow *flow, struct bpf_sock *target)
+static __always_inline int has_room(struct flow *flow, struct bpf_sock *target, __u32 size)
 {
 	struct tcp_sock *tcp = bpf_skc_to_tcp_sock(target);
 
@@ -75,9 +75,11 @@ static __always_inline int has_room(struct flow *flow, struct bpf_sock *target)
 	}
 
 	int backlog = flow->base + redirected - write_seq;
-	int queued = tcp->inet_conn.icsk_inet.sk.sk_wmem_queued;
+	__u32 queued = tcp->inet_conn.icsk_inet.sk.sk_wmem_queued;
+	__u32 to_come = backlog + size;
+	__u32 headers = to_come / 8 + 4096; /* the queue is charged for those of its buffers, too */
 
-	return queued + backlog < tcp->inet_conn.icsk_inet.sk.sk_sndbuf;
+	return queued + to_come + headers < (__u32)tcp->inet_conn.icsk_inet.sk.sk_sndbuf;
 }
 
 /*
@@ -154,7 +156,7 @@ int relay_segment(struct __sk_buff *segment)
 		int room = 0;
 
 		if (socket) {
-			room = has_room(flow, socket);
+			room = has_room(flow, socket, segment->len);
 			bpf_sk_release(socket);
 		}
 		if (room) {

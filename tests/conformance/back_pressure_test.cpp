@@ -124,4 +124,16 @@ TEST_P(KernelPath, KeepsBytesThatWaitForLongBehindThoseOfTheOtherDirection) {
   EXPECT_TRUE(same(reading.get(), std::string_view(bytes).substr(0, there)));
 }
 
+// Nor does what is passed on the backend's socket wait behind a segment of the client's, redirected
+// though only a part of it fits into the send queue.
+TEST_P(KernelPath, DeliversAllToOneSideWhileTheOtherStandsStill) {
+  start();
+  let_the_kernel_take_over();
+  const auto bytes = bytes_from_seed(7, kMostHeld);
+  const auto there = client.send_until_stalled(bytes);
+  const auto back = backend.send_until_stalled(bytes);
+  EXPECT_TRUE(same(client.read(back), std::string_view(bytes).substr(0, back)));
+  EXPECT_TRUE(same(backend.read(there), std::string_view(bytes).substr(0, there)));
+}
+
 }  // namespace ambbpf::test

@@ -54,9 +54,9 @@ __u64 untold;
 
 /*
  * Room in the target: what its send queue holds, plus what was redirected but has not yet been put
- * there by the kernel's worker, plus the segment, stays below its send buffer. Without this the worker
- * meets EAGAIN, sleeps a jiffy and does nothing else meanwhile, and nothing bounds the memory. The
- * backlog is empty whenever the gate opens: that is when `base` is taken.
+ * there by the kernel's worker, plus the segment, stays below its send buffer. Without this the
+ * worker meets EAGAIN, sleeps a jiffy and does nothing else meanwhile, and nothing bounds the
+ * memory. The backlog is empty whenever the gate opens: that is when `base` is taken.
  */
 static __always_inline int has_room(struct flow *flow, struct bpf_sock *target, __u32 size)
 {

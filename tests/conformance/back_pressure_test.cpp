@@ -97,10 +97,9 @@ TEST_P(RelayPromises, FollowsAReaderThatStallsAndHurriesInTurns) {
   EXPECT_GE(counts.handed_over, kRounds);
 }
 
-// In the kernel program's hands from the start.
 class KernelPath : public RelayPromises {};
 
-INSTANTIATE_TEST_SUITE_P(EveryEngine, KernelPath, ::testing::Values(every_engine().front()),
+INSTANTIATE_TEST_SUITE_P(EveryEngine, KernelPath, ::testing::Values(sockmap_at_once()),
                          name_of_engine);
 
 // A socket's worker in the kernel takes what was redirected to it and what was passed on it in the
@@ -108,12 +107,11 @@ INSTANTIATE_TEST_SUITE_P(EveryEngine, KernelPath, ::testing::Values(every_engine
 // socket takes very few, for longer than an end of stream is doubted.
 TEST_P(KernelPath, KeepsBytesThatWaitForLongBehindThoseOfTheOtherDirection) {
   start({.receive = 32 * kKiB}, {.receive = 32 * kKiB});
-  ASSERT_TRUE(promotes_at_once());
   let_the_kernel_take_over();
   const int unsent = 1;
   ::setsockopt(proxys_socket_to(client).get(), IPPROTO_TCP, TCP_NOTSENT_LOWAT, &unsent,
                sizeof unsent);
-  const auto bytes = bytes_from_seed(6, 32 * kMiB);
+  const auto bytes = bytes_from_seed(6, kMostHeld);
   const auto back = backend.send_until_stalled(bytes);
   const auto there = client.send_until_stalled(bytes);
   client.finish();

@@ -13,12 +13,6 @@
 namespace ambbpf::test {
 namespace {
 
-EngineUnderTest sockmap_at_once() {
-  const Promotion at_once{
-      .turns = 0, .age = std::chrono::milliseconds(0), .only_where_faster = false};
-  return {"sockmap_at_once", {.engine = Engine::kSockmap, .promotion = at_once, .slots = kSlots}};
-}
-
 EngineUnderTest with_defaults(Engine engine) {
   return {name_of(engine), {.engine = engine, .promotion = {}, .slots = kSlots}};
 }
@@ -34,6 +28,12 @@ std::size_t open_descriptors() {
 }
 
 }  // namespace
+
+EngineUnderTest sockmap_at_once() {
+  const Promotion at_once{
+      .turns = 0, .age = std::chrono::milliseconds(0), .only_where_faster = false};
+  return {"sockmap_at_once", {.engine = Engine::kSockmap, .promotion = at_once, .slots = kSlots}};
+}
 
 std::vector<EngineUnderTest> every_engine() {
   return {sockmap_at_once(), with_defaults(Engine::kSockmap), with_defaults(Engine::kSplice),

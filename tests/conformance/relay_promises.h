@@ -28,6 +28,7 @@ inline std::ostream& operator<<(std::ostream& out, const EngineUnderTest& engine
   return out << engine.name;
 }
 
+EngineUnderTest sockmap_at_once();  // connections enter the kernel path as they are accepted
 std::vector<EngineUnderTest> every_engine();
 inline std::string name_of_engine(const ::testing::TestParamInfo<EngineUnderTest>& engine) {
   return std::string(engine.param.name);

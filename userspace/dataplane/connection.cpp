@@ -184,18 +184,19 @@ void Connection::look_again_soon(Direction& direction) {
 // is the proof itself, and the books are compared at the connection's end.
 void Connection::end_of_stream(Direction& direction) {
   if (!slots_) return pass_on_the_end(direction);
-  const bool read = all_is_read(direction);
   const auto waiting = backlog(direction);
-  if (read && waiting.bytes == 0) return pass_on_the_end(direction);
-  if (read && waiting.bytes > 0) return wait_for(waiting, direction);
+  if (waiting.bytes < 0) return give_up(direction);
+  if (all_is_read(direction)) {
+    if (waiting.bytes > 0) return wait_for(waiting, direction);
+    return pass_on_the_end(direction);
+  }
   // The source's worker puts both in their places, in the order in which they came: what was passed
   // on the source may wait behind what was redirected to it and finds its send queue full.
-  if (const auto ahead = backlog(other(direction)); ahead.bytes > 0 && waiting.bytes >= 0)
+  if (const auto ahead = backlog(other(direction)); ahead.bytes > 0)
     return wait_for(ahead, direction);
   const auto now = Clock::now();
   if (direction.doubted_since == Clock::time_point{}) direction.doubted_since = now;
-  if (waiting.bytes >= 0 && now - direction.doubted_since < kLongestDoubt)
-    return look_again_soon(direction);
+  if (now - direction.doubted_since < kLongestDoubt) return look_again_soon(direction);
   give_up(direction);
 }
 

@@ -38,7 +38,7 @@ void keep_alive(int socket, const Patience& patience) {
 // whether one was begun or not, on an established connection (tcp_send_window_probe()), and takes
 // back SO_REUSEADDR, without which a later listener could not have the port. False without
 // CAP_NET_ADMIN.
-bool ask(int socket) {
+bool send_window_probe(int socket) {
   int reuses_address = 0;
   socklen_t size = sizeof reuses_address;
   ::getsockopt(socket, SOL_SOCKET, SO_REUSEADDR, &reuses_address, &size);
@@ -61,7 +61,7 @@ void let_the_kernel_ask_often(int socket, const Patience& patience) {
 bool awaits_answer(int socket, const LifeSigns& signs, const Patience& patience) {
   if (!signs.bytes_wait) return signs.awaits_answer;
   if (signs.heard_ago < patience.ask_after()) return false;
-  return (signs.is_established && ask(socket)) || signs.awaits_answer;
+  return (signs.is_established && send_window_probe(socket)) || signs.awaits_answer;
 }
 
 }  // namespace
@@ -87,8 +87,8 @@ bool PeerWatch::sees_it_vanished(int socket, const Patience& patience) {
     let_the_kernel_ask_often(socket, patience);
     asks_often_ = true;
   }
-  const bool asked = awaits_answer(socket, *signs, patience);
-  return silence_.is_for_good(signs->heard_ago, asked, now, patience);
+  return silence_.is_for_good(signs->heard_ago, awaits_answer(socket, *signs, patience), now,
+                              patience);
 }
 
 }  // namespace ambbpf

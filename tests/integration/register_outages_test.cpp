@@ -32,13 +32,17 @@ TEST_F(RegisterOutages, ARestartOfTheEngineIsNotAContainers) {
   Program registrar(web());
   ASSERT_TRUE(becomes(kKey, wanted)) << registrar.err();
   {
-    const auto restarting = in_background([&] {
+    // Not so soon that the registrar, between two tries, would not notice.
+    auto restarting = in_background([&] {
       engine.stop();
+      const bool noticed = registrar.says("cannot be followed");
       engine.start();
+      return noticed;
     });
     EXPECT_TRUE(stays(kKey, wanted, [&] {
       return restarting.wait_for(0s) == std::future_status::ready;
     })) << registrar.err();
+    ASSERT_TRUE(restarting.get()) << registrar.err();
   }
   ASSERT_TRUE(registrar.says("again")) << registrar.err();
   EXPECT_TRUE(stays(kKey, wanted, after(2s))) << registrar.err();

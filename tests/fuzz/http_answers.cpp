@@ -5,6 +5,7 @@
 #include <sched.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include <array>
 #include <boost/asio/write.hpp>
@@ -29,6 +30,16 @@ void leave_the_network() {
   std::copy_n("lo", 3, loopback.ifr_name);
   loopback.ifr_flags = IFF_UP;
   require(::ioctl(socket.get(), SIOCSIFFLAGS, &loopback) == 0, "loopback is there");
+}
+
+// One for all runs: a port each would be used up within a minute, as TIME_WAIT keeps it that long.
+const UniqueFd& listener() {
+  static const UniqueFd socket = [] {
+    asio::io_context io;
+    tcp::acceptor acceptor(io, tcp::endpoint(asio::ip::address_v4::loopback(), 0));
+    return UniqueFd(acceptor.release());
+  }();
+  return socket;
 }
 
 // Says the same to everyone, once the request's head is there.
@@ -94,7 +105,7 @@ awaitable<void> read_lines(HttpClient& http, tcp::acceptor& acceptor, std::optio
 // Nothing where the answer was an error.
 std::optional<Answer> answered(std::string_view bytes, std::size_t piece, auto read) {
   asio::io_context io(1);
-  tcp::acceptor acceptor(io, tcp::endpoint(asio::ip::address_v4::loopback(), 0));
+  tcp::acceptor acceptor(io, tcp::v4(), ::dup(listener().get()));
   HttpClient http(io.get_executor());
   std::optional<Answer> answer;
   spawn(io, serve(acceptor, bytes, piece));

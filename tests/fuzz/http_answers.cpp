@@ -33,13 +33,13 @@ void leave_the_network() {
 }
 
 // One for all runs: a port each would be used up within a minute, as TIME_WAIT keeps it that long.
-const UniqueFd& listener() {
+int listening_socket() {
   static const UniqueFd socket = [] {
     asio::io_context io;
     tcp::acceptor acceptor(io, tcp::endpoint(asio::ip::address_v4::loopback(), 0));
     return UniqueFd(acceptor.release());
   }();
-  return socket;
+  return socket.get();
 }
 
 // Says the same to everyone, once the request's head is there.
@@ -105,7 +105,7 @@ awaitable<void> read_lines(HttpClient& http, tcp::acceptor& acceptor, std::optio
 // Nothing where the answer was an error.
 std::optional<Answer> answered(std::string_view bytes, std::size_t piece, auto read) {
   asio::io_context io(1);
-  tcp::acceptor acceptor(io, tcp::v4(), ::dup(listener().get()));
+  tcp::acceptor acceptor(io, tcp::v4(), ::dup(listening_socket()));
   HttpClient http(io.get_executor());
   std::optional<Answer> answer;
   spawn(io, serve(acceptor, bytes, piece));

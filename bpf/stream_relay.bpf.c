@@ -50,7 +50,7 @@ struct {
 #define MOST_CUTS 17
 
 /* How many of those could not be told, because the ring was full. */
-__u64 untold;
+__u64 lost_events;
 
 /*
  * Room in the target: what its send queue holds, plus what was redirected but has not yet been put
@@ -168,7 +168,7 @@ int relay_segment(struct __sk_buff *segment)
 
 	*(volatile __u64 *)&flow->passed = passed + segment->len;
 	if (open && bpf_ringbuf_output(&taken_back, &source, sizeof(source), 0))
-		__sync_fetch_and_add(&untold, 1);
+		__sync_fetch_and_add(&lost_events, 1);
 	return SK_PASS;
 }
 

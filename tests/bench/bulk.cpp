@@ -53,7 +53,7 @@ class Streams {
 
   void run_until(Clock::time_point end) {
     while (Clock::now() < end) {
-      for (const epoll_event& event : epoll_.wait(pace_.fixed() ? kTick : kPatience)) {
+      for (const epoll_event& event : epoll_.wait(pace_.fixed() ? kTick : kTimeout)) {
         Stream& stream = streams_[event.data.u64];
         upload_ ? send(stream) : read(stream);
       }
@@ -74,7 +74,7 @@ class Streams {
   }
 
  private:
-  static constexpr std::chrono::milliseconds kPatience{100};
+  static constexpr std::chrono::milliseconds kTimeout{100};
 
   void send(Stream& stream) {
     std::uint64_t due = pace_.due();

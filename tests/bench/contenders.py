@@ -17,7 +17,7 @@ PEERS = ["haproxy", "haproxy-splice", "nginx"]
 ENGINES = ["ambbpf-sockmap", "ambbpf-splice", "ambbpf-copy"]
 ALL = [DIRECT, *PEERS, *ENGINES]
 
-PATIENCE = 10.0  # seconds for a proxy to come up
+TIMEOUT = 10.0  # seconds for a proxy to come up
 
 
 class Place(NamedTuple):
@@ -122,12 +122,12 @@ class Contender:
 
     def _wait_until_it_forwards(self, process: subprocess.Popen[bytes], programs: Programs,
                                 place: Place) -> None:
-        deadline = time.monotonic() + PATIENCE
+        deadline = time.monotonic() + TIMEOUT
         while True:
             try:
                 place.client_network.measure(
                     [str(programs.load), "pingpong", "--to", self.address, "--seconds", "0.01",
-                     "--warm-up", "0"], PATIENCE)
+                     "--warm-up", "0"], TIMEOUT)
                 return
             except Failure:
                 if process.poll() is not None or time.monotonic() > deadline:

@@ -26,7 +26,7 @@ class HttpClients {
     const std::uint64_t before = answered_;
     while (Clock::now() < end) {
       ask();
-      for (const epoll_event& event : epoll_.wait(pace_.fixed() ? kTick : kPatience)) {
+      for (const epoll_event& event : epoll_.wait(pace_.fixed() ? kTick : kTimeout)) {
         read(event.data.u64);
       }
     }
@@ -38,7 +38,7 @@ class HttpClients {
     UniqueFd socket;
     std::size_t received = 0;  // of the response
   };
-  static constexpr std::chrono::milliseconds kPatience{100};
+  static constexpr std::chrono::milliseconds kTimeout{100};
 
   void ask() {
     for (auto due = pace_.due(); due > 0 && !free_.empty(); --due) {

@@ -32,13 +32,13 @@ class Network:
     def run(self, *command: str) -> None:
         subprocess.run(self._enter + list(command), check=True, stdout=subprocess.DEVNULL)
 
-    def measure(self, command: list[str], patience: float) -> dict[str, float]:
+    def measure(self, command: list[str], timeout: float) -> dict[str, float]:
         """Runs a client of the load generator and returns its figures."""
         try:
             done = subprocess.run(self._enter + command, stdout=subprocess.PIPE,
-                                  stderr=subprocess.PIPE, timeout=patience, text=True)
+                                  stderr=subprocess.PIPE, timeout=timeout, text=True)
         except subprocess.TimeoutExpired:
-            raise Failure(f"took longer than {patience:.0f} s") from None
+            raise Failure(f"took longer than {timeout:.0f} s") from None
         try:
             answer: dict[str, Any] = json.loads(done.stdout)
         except ValueError:

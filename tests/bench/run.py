@@ -20,7 +20,7 @@ FRESH_PORT = 9100  # of proxies that are started for one measurement
 WARM_UP = 0.2      # seconds
 SETTLE = 1.5       # seconds for idle connections to come to rest
 TOLERATED_NOISE = 0.15  # of the machine's CPU, taken by others around a measurement of CPU
-PATIENCE = 20.0    # seconds that a measurement may take beyond its time
+TIMEOUT = 20.0    # seconds that a measurement may take beyond its time
 
 
 class Run:
@@ -151,7 +151,7 @@ class Run:
                 str(self.seconds), "--warm-up", str(WARM_UP)]
         if command[0] == "bulk":
             line += ["--server", place.server]
-        return place.client_network.measure(line, self.seconds + PATIENCE)
+        return place.client_network.measure(line, self.seconds + TIMEOUT)
 
     def _cpu(self, work: works.Work, contender: Contender, place: Place) -> dict[str, float]:
         counters = str(self.programs.work / "spinners")
@@ -185,7 +185,7 @@ class Run:
 
     def _idle_rate(self, counters: str) -> float:
         figures = Network().measure([str(self.programs.load), "soak", "--spinners", counters,
-                                     "--seconds", str(self.seconds / 2)], PATIENCE)
+                                     "--seconds", str(self.seconds / 2)], TIMEOUT)
         return figures["spins_per_second"]
 
     def _memory(self, name: str, place: Place) -> dict[str, float]:
@@ -218,7 +218,7 @@ class Run:
     @staticmethod
     def _wait_for_line(process: subprocess.Popen[bytes]) -> None:
         assert process.stdout
-        ready, _, _ = select.select([process.stdout], [], [], 3 * PATIENCE)
+        ready, _, _ = select.select([process.stdout], [], [], 3 * TIMEOUT)
         line = process.stdout.readline() if ready else b"too slow"
         if b"connections" not in line:
             raise Failure(line.decode().strip() or "the client has ended")

@@ -15,7 +15,7 @@
 namespace ambbpf::bench {
 namespace {
 
-constexpr timeval kPatience{.tv_sec = 10, .tv_usec = 0};  // for one blocking call
+constexpr timeval kTimeout{.tv_sec = 10, .tv_usec = 0};  // for one blocking call
 
 [[noreturn]] void throw_errno(const char* what) {
   throw std::system_error(errno, std::system_category(), what);
@@ -69,7 +69,7 @@ UniqueFd listen_on(const sockaddr_in& address) {
 UniqueFd connect_to(const sockaddr_in& address) {
   UniqueFd socket = tcp_socket(0);
   for (const int which : {SO_RCVTIMEO, SO_SNDTIMEO}) {
-    check(::setsockopt(socket.get(), SOL_SOCKET, which, &kPatience, sizeof kPatience), "timeout");
+    check(::setsockopt(socket.get(), SOL_SOCKET, which, &kTimeout, sizeof kTimeout), "timeout");
   }
   check(::connect(socket.get(), generic(address), sizeof address), "connect");
   set_nodelay(socket.get());

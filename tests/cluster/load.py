@@ -8,7 +8,7 @@ import time
 from dataclasses import dataclass
 
 PAGE = b"Running from Docker on CoreOS"
-PATIENCE = 20.0  # seconds that a client waits for its answer
+TIMEOUT = 20.0  # seconds that a client waits for its answer
 
 
 @dataclass(frozen=True)
@@ -53,9 +53,9 @@ class Load(threading.Thread):
     async def _ask(self) -> None:
         begun = time.monotonic()
         try:
-            trouble = await asyncio.wait_for(self._answer(), PATIENCE)
+            trouble = await asyncio.wait_for(self._answer(), TIMEOUT)
         except asyncio.TimeoutError:
-            trouble = f"no answer in {PATIENCE:.0f} s"
+            trouble = f"no answer in {TIMEOUT:.0f} s"
         except OSError as error:
             trouble = type(error).__name__
         self.requests.append(Request(begun, time.monotonic(), trouble))
@@ -107,7 +107,7 @@ class HeldConnection(threading.Thread):
     def __init__(self, what: str, address: str, port: int) -> None:
         super().__init__(daemon=True)
         self.what = what
-        self.socket = socket.create_connection((address, port), PATIENCE)
+        self.socket = socket.create_connection((address, port), TIMEOUT)
         self.socket.settimeout(120)
         self.ended = 0.0  # time.monotonic(); 0: it is open
         self.how = "still open"

@@ -65,7 +65,7 @@ class OutOfDescriptors : public ::testing::Test {
   }
 
   // The client takes one of the descriptors that are left.
-  void expect_patience_with(std::size_t left) {
+  void expect_service_with(std::size_t left) {
     Peer client;
     {
       const ScarceDescriptors scarce(left);
@@ -83,11 +83,9 @@ class OutOfDescriptors : public ::testing::Test {
 
 }  // namespace
 
-TEST_F(OutOfDescriptors, AcceptsAClientAsSoonAsThereIsADescriptorForIt) { expect_patience_with(1); }
+TEST_F(OutOfDescriptors, AcceptsAClientAsSoonAsThereIsADescriptorForIt) { expect_service_with(1); }
 
-TEST_F(OutOfDescriptors, DialsForAClientAsSoonAsThereIsADescriptorForIt) {
-  expect_patience_with(2);
-}
+TEST_F(OutOfDescriptors, DialsForAClientAsSoonAsThereIsADescriptorForIt) { expect_service_with(2); }
 
 TEST_F(OutOfDescriptors, CopiesWhenThereIsNoPipeToSpliceThrough) {
   const ScarceDescriptors scarce(4);  // client, accepted, dialled, backend

@@ -129,15 +129,15 @@ TEST_F(Dialling, LetsAnEndpointRestThatHasFailed) {
   publish({refusing.address(), answering.address()});
   for (int i = 0; i < 6; ++i) EXPECT_EQ(dialled_address(), answering.address());
   EXPECT_EQ(backend_at(refusing.address())->failed_connects, 1U);
-  EXPECT_TRUE(backend_at(refusing.address())->resting(Clock::now()));
+  EXPECT_TRUE(backend_at(refusing.address())->ejected(Clock::now()));
 }
 
-TEST_F(Dialling, TriesARestingEndpointWhenThereIsNoOther) {
+TEST_F(Dialling, TriesAnEjectedEndpointWhenThereIsNoOther) {
   Listener answering(loopback_v4());
   publish({answering.address()});
   backend_at(answering.address())->connect_failed(Clock::now());
   EXPECT_EQ(dialled_address(), answering.address());
-  EXPECT_FALSE(backend_at(answering.address())->resting(Clock::now()));
+  EXPECT_FALSE(backend_at(answering.address())->ejected(Clock::now()));
 }
 
 TEST_F(Dialling, GivesUpAfterItsRetriesWhenAllRefuse) {

@@ -9,7 +9,7 @@ namespace ambbpf::test {
 using namespace std::chrono_literals;
 
 TEST_P(RelayPromises, HoldsAConnectionUntilAnEndpointIsPublished) {
-  serve_nobody_yet(kPatience);
+  serve_nobody_yet(kTimeout);
   client = connect();
   const auto early = bytes_from_seed(1, 100 * kKiB);
   client.send(early);
@@ -30,7 +30,7 @@ TEST_P(RelayPromises, ResetsAConnectionThatWasHeldInVain) {
 }
 
 TEST_P(RelayPromises, DeliversTheLastWordsOfAClientThatLeftWhileItWasHeld) {
-  serve_nobody_yet(kPatience);
+  serve_nobody_yet(kTimeout);
   connect().send("too late");
   ASSERT_TRUE(eventually([&] { return proxy->service().held == 1; }));
   proxy->publish({listener->address()});
@@ -46,7 +46,7 @@ TEST_P(RelayPromises, ForgetsAClientThatLeftWhileItWasHeldInVain) {
 }
 
 TEST_P(RelayPromises, ShowsNothingButTheEndOfAClientThatResetWhileItWasHeld) {
-  serve_nobody_yet(kPatience);
+  serve_nobody_yet(kTimeout);
   connect().reset();
   ASSERT_TRUE(eventually([&] { return proxy->service().held == 1; }));
   proxy->publish({listener->address()});
@@ -55,7 +55,7 @@ TEST_P(RelayPromises, ShowsNothingButTheEndOfAClientThatResetWhileItWasHeld) {
 }
 
 TEST_P(RelayPromises, ResetsWhatIsOpenAndWhatIsHeldWhenToldTo) {
-  serve_nobody_yet(10 * kPatience);
+  serve_nobody_yet(10 * kTimeout);
   proxy->publish({listener->address()});
   start();
   let_the_kernel_take_over();

@@ -60,7 +60,7 @@ void RelayPromises::TearDown() {
     EXPECT_EQ(counts.connections_now, 0U);
     EXPECT_EQ(counts.in_map_now, 0U);
     EXPECT_EQ(counts.mismatches, expected_mismatches);
-    EXPECT_EQ(counts.untold_events, 0U);
+    EXPECT_EQ(counts.lost_events, 0U);
   }
   proxy.reset();
   listener.reset();
@@ -112,9 +112,9 @@ void RelayPromises::serve_with_one_thread() {
   proxy->publish({listener->address()});
 }
 
-void RelayPromises::serve_with_patience(std::chrono::milliseconds longest_silence) {
+void RelayPromises::serve_with_keepalive(std::chrono::milliseconds longest_silence) {
   auto impatient = settings();
-  impatient.relay.patience = {.longest = longest_silence};
+  impatient.relay.keepalive = {.longest = longest_silence};
   start_proxy(impatient);
   proxy->publish({listener->address()});
 }

@@ -38,7 +38,7 @@ class RelayPromises : public ::testing::TestWithParam<EngineUnderTest> {
  protected:
   // A proxy and a listener that it knows as its only endpoint.
   void SetUp() override;
-  // Whatever the test did: nothing is left over, and the proxy's own books balance.
+  // Whatever the test did: nothing is left over, and the proxy's own accounting is right.
   void TearDown() override;
 
   // In place of what SetUp() made. False where this machine does not have such addresses.
@@ -48,7 +48,7 @@ class RelayPromises : public ::testing::TestWithParam<EngineUnderTest> {
   // The same, for a promise about one thread, however many AMBBPF_TEST_THREADS asks for.
   void serve_with_one_thread();
   // The same, and peers may be silent for this long.
-  void serve_with_patience(std::chrono::milliseconds longest_silence);
+  void serve_with_keepalive(std::chrono::milliseconds longest_silence);
   // The same, and with no endpoint.
   void serve_nobody_yet(std::chrono::milliseconds hold);
 

@@ -92,7 +92,7 @@ class VanishedPeersWithoutPrivilege : public VanishedPeers {
  protected:
   void serve_without_privilege() {
     const WithoutCapability no_net_admin(CAP_NET_ADMIN);
-    serve_with_patience(kLongestSilence);
+    serve_with_keepalive(kLongestSilence);
   }
 };
 
@@ -100,14 +100,14 @@ INSTANTIATE_TEST_SUITE_P(EveryEngine, VanishedPeersWithoutPrivilege,
                          ::testing::ValuesIn(engines_without_privilege()), name_of_engine);
 
 TEST_P(VanishedPeers, EndAnIdleConnection) {
-  serve_with_patience(kLongestSilence);
+  serve_with_keepalive(kLongestSilence);
   auto pairs = start_both();
   for (const auto& pair : pairs) cut(pair.vanishing);
   expect_all_ended(pairs);
 }
 
 TEST_P(VanishedPeers, EndAConnectionWithBytesUnderWayToThem) {
-  serve_with_patience(kLongestSilence);
+  serve_with_keepalive(kLongestSilence);
   auto pairs = start_both();
   for (const auto& pair : pairs) cut(pair.vanishing);
   std::vector<std::future<std::error_code>> sending;
@@ -137,7 +137,7 @@ TEST_P(VanishedPeersWithoutPrivilege, EndAConnectionWithARequestUnderWayToThem) 
 }
 
 TEST_P(VanishedPeers, EndAConnectionWithOnlyTheEndUnderWayToThem) {
-  serve_with_patience(kLongestSilence);
+  serve_with_keepalive(kLongestSilence);
   auto pairs = start_both();
   for (const auto& pair : pairs) cut(pair.vanishing);
   for (auto& pair : pairs) pair.other.finish();
@@ -146,7 +146,7 @@ TEST_P(VanishedPeers, EndAConnectionWithOnlyTheEndUnderWayToThem) {
 
 // By then the kernel asks only now and then whether they take more.
 TEST_P(VanishedPeers, EndAConnectionOfWhichTheyHadTakenNothingForLong) {
-  serve_with_patience(kLongestSilence);
+  serve_with_keepalive(kLongestSilence);
   auto pairs = start_both();
   const auto bytes = bytes_from_seed(1, 32 * kMiB);
   for (auto& pair : pairs) pair.other.send_until_stalled(bytes);
@@ -156,7 +156,7 @@ TEST_P(VanishedPeers, EndAConnectionOfWhichTheyHadTakenNothingForLong) {
 }
 
 TEST_P(VanishedPeers, AreNotThoseThatTakeNothingOrSayNothing) {
-  serve_with_patience(kLongestSilence);
+  serve_with_keepalive(kLongestSilence);
   auto pairs = start_both();
   auto& [idle_client, idle_backend] = pairs[0];
   auto& [stalled_backend, stalled_client] = pairs[1];
@@ -179,7 +179,7 @@ TEST_P(VanishedPeers, AreNotThoseThatTakeNothingOrSayNothing) {
 // A kernel short of memory drops what it had allowed to be sent, and answers that the window is
 // closed after all, or, before Linux 6.6, not at all: it does answer what brings no bytes.
 TEST_P(VanishedPeers, AreNotThoseWhoseMemoryIsFull) {
-  serve_with_patience(kLongestSilence);
+  serve_with_keepalive(kLongestSilence);
   auto pairs = start_both();
   const auto bytes = bytes_from_seed(4, 40 * kKiB);
   for (auto& [reader, writer] : pairs) {
@@ -195,7 +195,7 @@ TEST_P(VanishedPeers, AreNotThoseWhoseMemoryIsFull) {
 }
 
 TEST_P(VanishedPeers, AreNotThoseThatComeBackInTime) {
-  serve_with_patience(6s);
+  serve_with_keepalive(6s);
   auto pairs = start_both();
   for (const auto& pair : pairs) cut(pair.vanishing);
   const auto bytes = bytes_from_seed(3, 100 * kKiB);

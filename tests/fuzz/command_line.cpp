@@ -69,8 +69,8 @@ struct RequireSane {
     for (const auto span : {options.dial.connect_timeout, options.dial.hold, options.drain})
       require(span >= 0ms && span <= 24h, "a time of at most a day");
     require(options.dial.connect_timeout > 0ms, "a time to connect in");
-    require(options.patience.longest >= 5s && options.patience.longest <= 5min,
-            "a patience that the keepalives can keep to");
+    require(options.keepalive.longest >= 5s && options.keepalive.longest <= 5min,
+            "a keepalive policy that the keepalives can keep to");
   }
   void operator()(const StatusOptions&) const {}
   void operator()(const DoctorOptions&) const {}

@@ -111,7 +111,7 @@ class OldRegistrar {
   }
   OldRegistrar(const OldRegistrar&) = delete;
   OldRegistrar& operator=(const OldRegistrar&) = delete;
-  int beats() const { return beats_; }
+  int refreshes() const { return beats_; }
 
  private:
   std::atomic<bool> stopping_{false};
@@ -142,13 +142,14 @@ TEST_F(OldAndNew, AnOldRegistrarDrivesTheProxyWithoutChurn) {
   const auto before = status();
   const auto& asked = before["processes"][0]["services"][0]["endpoints"][0]["connections_total"];
   unsigned asks = 0;
-  for (const int beats = old.beats(); old.beats() < beats + 5; ++asks) ASSERT_EQ(ask(), "one\n");
+  for (const int refreshes = old.refreshes(); old.refreshes() < refreshes + 5; ++asks)
+    ASSERT_EQ(ask(), "one\n");
   const auto then = status();
   const auto& service = then["processes"][0]["services"][0];
-  EXPECT_GE(service["sources"][0]["events"].GetUint64(), 5U) << "the beats were not seen";
+  EXPECT_GE(service["sources"][0]["events"].GetUint64(), 5U) << "the refreshes were not seen";
   ASSERT_EQ(service["endpoints"].Size(), 1U);
   const auto& endpoint = service["endpoints"][0];
-  // Its books would begin anew if it had been taken away and put back.
+  // Its counters would begin anew if it had been taken away and put back.
   EXPECT_EQ(endpoint["connections_total"].GetUint64(), asked.GetUint64() + asks);
   EXPECT_EQ(endpoint["failed_connects"].GetUint64(), 0U);
   EXPECT_EQ(ambassador.err(), said) << "lines for heartbeats";

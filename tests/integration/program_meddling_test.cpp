@@ -29,7 +29,7 @@ TEST(ProgramMeddledWith, SaysThatAByteWasLostInItsLogAndItsStatus) {
   ASSERT_EQ(::recv(proxys.get(), &stolen, 1, MSG_DONTWAIT), 1);
   client.finish();
   backend.read_all();
-  backend.finish();  // the books are compared when both have ended
+  backend.finish();  // the accounting is checked when both have ended
 
   EXPECT_TRUE(ambassador.says("do not agree with the sockets' own counts")) << ambassador.err();
   const auto text = run({"status", "--admin", admin});

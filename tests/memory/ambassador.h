@@ -38,7 +38,7 @@ class Ambassador {
   // One of the fields of "connections" in `ambbpf status --json`.
   std::uint64_t count_of(const char* name) const;
 
-  // When all connections are closed: every descriptor comes back, and its books balance.
+  // When all connections are closed: every descriptor comes back, and its accounting is right.
   void expect_rest();
 
   // Prints `bytes` of each of so many connections, and keeps it in the test's record.

@@ -26,7 +26,7 @@ std::int64_t number_of_connections() {
 
 // Of each connection: what one read took and the target did not take. Entering the sockmap a
 // connection takes all that its sockets have, if that is not more than a mebibyte, with room for
-// another quarter (Pump::take_all).
+// another quarter (Pump::drain).
 std::int64_t most_in_user_space(Engine engine) {
   constexpr std::int64_t kAllocator = 16 * kKiB;
   switch (engine) {

@@ -21,8 +21,8 @@ NotifySocket::NotifySocket(std::filesystem::path path)
     throw std::system_error(errno, std::generic_category(), "bind " + path_.string());
 }
 
-std::string NotifySocket::hear(const std::string& part, std::chrono::milliseconds patience) {
-  const auto deadline = Clock::now() + patience;
+std::string NotifySocket::hear(const std::string& part, std::chrono::milliseconds timeout) {
+  const auto deadline = Clock::now() + timeout;
   for (;;) {
     const auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline - Clock::now());
     auto message = next(std::max(left, std::chrono::milliseconds(0)));
@@ -34,9 +34,9 @@ void NotifySocket::drop_what_is_there() {
   while (!next(std::chrono::milliseconds(0)).empty()) continue;
 }
 
-std::string NotifySocket::next(std::chrono::milliseconds patience) {
+std::string NotifySocket::next(std::chrono::milliseconds timeout) {
   pollfd waiting{.fd = socket_.get(), .events = POLLIN, .revents = 0};
-  if (::poll(&waiting, 1, static_cast<int>(patience.count())) != 1) return {};
+  if (::poll(&waiting, 1, static_cast<int>(timeout.count())) != 1) return {};
   std::array<char, 4096> message;
   const auto size = ::recv(socket_.get(), message.data(), message.size(), MSG_DONTWAIT);
   return {message.data(), static_cast<std::size_t>(std::max<ssize_t>(size, 0))};

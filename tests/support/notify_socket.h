@@ -18,11 +18,11 @@ class NotifySocket {
   std::string in_environment() const { return "NOTIFY_SOCKET=" + path_.string(); }
 
   // The next message that has this in it; earlier ones are dropped. "" if none comes in time.
-  std::string hear(const std::string& part, std::chrono::milliseconds patience = kPatience);
+  std::string hear(const std::string& part, std::chrono::milliseconds timeout = kTimeout);
   void drop_what_is_there();
 
  private:
-  std::string next(std::chrono::milliseconds patience);
+  std::string next(std::chrono::milliseconds timeout);
 
   std::filesystem::path path_;
   UniqueFd socket_;

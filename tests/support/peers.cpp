@@ -32,9 +32,9 @@ void set_buffer_sizes(int socket, Buffers buffers) {
 }
 
 void set_deadlines(int socket) {
-  const timeval patience{.tv_sec = kPatience.count(), .tv_usec = 0};
+  const timeval timeout{.tv_sec = kTimeout.count(), .tv_usec = 0};
   for (const int which : {SO_RCVTIMEO, SO_SNDTIMEO})
-    if (::setsockopt(socket, SOL_SOCKET, which, &patience, sizeof patience) != 0)
+    if (::setsockopt(socket, SOL_SOCKET, which, &timeout, sizeof timeout) != 0)
       throw_errno("set a deadline");
 }
 
@@ -100,7 +100,7 @@ std::size_t Peer::send_until_stalled(std::string_view bytes) {
 
 std::error_code Peer::send_until_broken(std::string_view bytes) {
   try {
-    const auto deadline = Clock::now() + kPatience;
+    const auto deadline = Clock::now() + kTimeout;
     while (Clock::now() < deadline) send(bytes);
     return {};
   } catch (const std::system_error& broken) {
@@ -159,8 +159,8 @@ void Peer::reset() {
 
 void Peer::wait_until_broken() {
   pollfd broken{.fd = socket(), .events = 0, .revents = 0};  // POLLERR and POLLHUP are implied
-  const auto patience = std::chrono::milliseconds(kPatience).count();
-  if (::poll(&broken, 1, static_cast<int>(patience)) != 1) throw_errno("break", ETIMEDOUT);
+  const auto timeout = std::chrono::milliseconds(kTimeout).count();
+  if (::poll(&broken, 1, static_cast<int>(timeout)) != 1) throw_errno("break", ETIMEDOUT);
 }
 
 Listener::Listener(const tcp::endpoint& address, int backlog)
@@ -216,7 +216,7 @@ std::string bytes_from_seed(std::uint64_t seed, std::size_t size) {
 }
 
 bool eventually(const std::function<bool()>& condition) {
-  const auto deadline = Clock::now() + kPatience;
+  const auto deadline = Clock::now() + kTimeout;
   while (!condition()) {
     if (Clock::now() > deadline) return false;
     std::this_thread::sleep_for(1ms);

@@ -19,7 +19,7 @@
 
 namespace ambbpf::test {
 
-inline constexpr std::chrono::seconds kPatience{20};  // for any single wait
+inline constexpr std::chrono::seconds kTimeout{20};  // for any single wait
 inline constexpr std::size_t kKiB = 1024;
 inline constexpr std::size_t kMiB = 1024 * kKiB;
 
@@ -36,7 +36,7 @@ struct Received {
 };
 
 // One end of a TCP connection. Calls throw std::system_error when the connection breaks or when
-// nothing moves for kPatience, unless they say otherwise. One thread may send while another reads.
+// nothing moves for kTimeout, unless they say otherwise. One thread may send while another reads.
 class Peer {
  public:
   Peer() = default;
@@ -96,7 +96,7 @@ std::string bytes_from_seed(std::uint64_t seed, std::size_t size);
 ::testing::AssertionResult same(std::string_view got, std::string_view sent);
 ::testing::AssertionResult is_prefix(std::string_view got, std::string_view sent);
 
-// True as soon as `condition` is; false when that takes longer than kPatience.
+// True as soon as `condition` is; false when that takes longer than kTimeout.
 bool eventually(const std::function<bool()>& condition);
 
 // The future waits for the end of its work when it goes, and get() throws what the work threw.

@@ -12,7 +12,7 @@ namespace {
 RelayCounts counts_of(Worker& worker) {
   asio::io_context io;
   auto counts = asio::co_spawn(io, worker.counts(), asio::use_future);
-  io.run_for(kPatience);
+  io.run_for(kTimeout);
   if (counts.wait_for(std::chrono::seconds(0)) != std::future_status::ready)
     throw std::runtime_error("the worker does not answer");
   return counts.get();

@@ -108,7 +108,7 @@ void Loop::look_for_the_stuck() {
   std::vector<Peer*> all;
   for (const auto& [peer, entry] : peers_) all.push_back(peer);
   for (Peer* peer : all) {
-    peer->check_patience(now);
+    peer->check_timeout(now);
     if (peer->is_over()) go(*peer);
   }
 }

@@ -16,7 +16,7 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr auto kPatience = 20s;
+constexpr auto kTimeout = 20s;
 constexpr std::uint64_t kTurn = 512 * 1024;  // bytes before others get theirs
 
 void set_buffer(int socket, int option, int size) {
@@ -234,8 +234,8 @@ void Peer::abort() {
   end();
 }
 
-void Peer::check_patience(Clock::time_point now) {
-  if (now - (account_ ? account_->moved.load() : begun_) < kPatience) return;
+void Peer::check_timeout(Clock::time_point now) {
+  if (now - (account_ ? account_->moved.load() : begun_) < kTimeout) return;
   if (account_) return fail("nothing moves any more");
   book_.fail("a backend waits in vain for a hello");
   end();

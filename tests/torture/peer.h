@@ -30,7 +30,7 @@ class Peer {
   // When to go again without an edge; time_point::max() for never. The past: at once.
   Clock::time_point wake() const;
   // A connection that stands still for longer than anything may take has failed.
-  void check_patience(Clock::time_point now);
+  void check_timeout(Clock::time_point now);
 
  private:
   using Bytes = std::span<std::byte>;

@@ -97,11 +97,11 @@ void print_counts(const RelayCounts& counts) {
   constexpr std::uint64_t kMiB = 1024 * 1024;
   fmt::print(
       "; proxy: up {} MiB by kernel {} by user, down {} MiB by kernel {} by user, {} promoted, "
-      "{} handed over, {} taken back, {} refused, {} resets, {} mismatches, {} untold events",
+      "{} handed over, {} taken back, {} refused, {} resets, {} mismatches, {} lost_events events",
       counts.to_backend.kernel_bytes / kMiB, counts.to_backend.user_bytes / kMiB,
       counts.to_client.kernel_bytes / kMiB, counts.to_client.user_bytes / kMiB, counts.promoted,
       counts.handed_over, counts.taken_back, counts.refused_by_kernel, counts.resets,
-      counts.mismatches, counts.untold_events);
+      counts.mismatches, counts.lost_events);
 }
 
 }  // namespace

@@ -63,7 +63,7 @@ inline StatusReport sample_report() {
   all.last_refusal = "update peer_of: Argument list too long";
   all.resets = 9;
   all.vanished = 4;
-  all.untold_events = 2;
+  all.lost_events = 2;
 
   auto& registrar = report.registrars.emplace_back();
   registrar.advertised = "10.0.0.9";

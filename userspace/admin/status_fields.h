@@ -17,7 +17,7 @@ concept Either = std::same_as<std::remove_const_t<Given>, T>;
 void each_field(Either<StatusReport::Endpoint> auto& endpoint, auto&& visit) {
   visit("address", endpoint.address);
   visit("found_as", endpoint.found_as);
-  visit("resting_ms", endpoint.resting_ms);
+  visit("ejected_ms", endpoint.ejected_ms);
   visit("connections_now", endpoint.connections_now);
   visit("connections_total", endpoint.connections_total);
   visit("failed_connects", endpoint.failed_connects);
@@ -77,7 +77,7 @@ void each_field(Either<StatusReport::Connections> auto& connections, auto&& visi
   visit("resets", connections.resets);
   visit("vanished", connections.vanished);
   visit("mismatches", connections.mismatches);
-  visit("untold_events", connections.untold_events);
+  visit("lost_events", connections.lost_events);
 }
 
 void each_field(Either<StatusReport::Registration> auto& registration, auto&& visit) {
@@ -109,7 +109,7 @@ void each_field(Either<StatusReport::KeyStore> auto& etcd, auto&& visit) {
   visit("failed_ms", etcd.failed_ms);
   visit("last_error", etcd.last_error);
   visit("writes", etcd.writes);
-  visit("beats", etcd.beats);
+  visit("keepalives", etcd.keepalives);
   visit("lost", etcd.lost);
   visit("deletes", etcd.deletes);
   visit("failures", etcd.failures);

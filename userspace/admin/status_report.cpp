@@ -9,7 +9,7 @@ namespace ambbpf {
 namespace {
 
 void add_troubles(const StatusReport::Service& service, std::vector<std::string>& all) {
-  const auto in_use = [](const auto& endpoint) { return endpoint.resting_ms == 0; };
+  const auto in_use = [](const auto& endpoint) { return endpoint.ejected_ms == 0; };
   if (service.endpoints.empty())
     all.push_back(fmt::format("service {} has no endpoint", service.name));
   else if (std::ranges::none_of(service.endpoints, in_use))

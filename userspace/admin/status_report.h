@@ -15,9 +15,10 @@ namespace ambbpf {
 // All ages and spans are in milliseconds before the report was made.
 struct StatusReport {
   struct Endpoint {
-    std::string address;           // "10.0.0.1:80", "[fd00::1]:80"
-    std::string found_as;          // etcd key, container, or the name that was resolved
-    std::uint64_t resting_ms = 0;  // 0: in use; else how much longer it rests after failed connects
+    std::string address;   // "10.0.0.1:80", "[fd00::1]:80"
+    std::string found_as;  // etcd key, container, or the name that was resolved
+    std::uint64_t ejected_ms =
+        0;  // 0: in use; else for how much longer it is ejected after failed connects
     std::uint64_t connections_now = 0;
     std::uint64_t connections_total = 0;
     std::uint64_t failed_connects = 0;
@@ -72,7 +73,7 @@ struct StatusReport {
     std::uint64_t resets = 0;
     std::uint64_t vanished = 0;
     std::uint64_t mismatches = 0;
-    std::uint64_t untold_events = 0;
+    std::uint64_t lost_events = 0;
   };
   struct Registration {
     std::string container;
@@ -102,7 +103,7 @@ struct StatusReport {
     std::optional<std::uint64_t> failed_ms;  // age of last_error
     std::string last_error;
     std::uint64_t writes = 0;
-    std::uint64_t beats = 0;
+    std::uint64_t keepalives = 0;
     std::uint64_t lost = 0;
     std::uint64_t deletes = 0;
     std::uint64_t failures = 0;

@@ -54,10 +54,11 @@ void add_endpoints(TextPage& page, const std::vector<StatusReport::Endpoint>& en
                                               {"found as", Side::kLeft, TextPage::kColumns}};
   std::vector<TextPage::Row> rows;
   for (const auto& endpoint : endpoints)
-    rows.push_back({endpoint.address,
-                    endpoint.resting_ms == 0 ? "up" : "resting " + human_span(endpoint.resting_ms),
-                    human_count(endpoint.connections_now), human_count(endpoint.connections_total),
-                    human_count(endpoint.failed_connects), endpoint.found_as});
+    rows.push_back(
+        {endpoint.address,
+         endpoint.ejected_ms == 0 ? "up" : "ejected " + human_span(endpoint.ejected_ms),
+         human_count(endpoint.connections_now), human_count(endpoint.connections_total),
+         human_count(endpoint.failed_connects), endpoint.found_as});
   page.table(columns, rows);
 }
 
@@ -126,8 +127,7 @@ void add_connections(TextPage& page, const StatusReport::Connections& all) {
                              human_count(all.promoted), human_count(all.refused_by_kernel),
                              counted(all.handed_over, "direction"), human_count(all.taken_back)));
   if (!all.last_refusal.empty()) page.paragraph(2, 4, "last refusal: " + all.last_refusal);
-  if (all.untold_events > 0)
-    page.paragraph(2, 4, counted(all.untold_events, "kernel event") + " went untold");
+  if (all.lost_events > 0) page.paragraph(2, 4, counted(all.lost_events, "kernel event") + " lost");
   if (all.mismatches > 0)
     page.paragraph(2, 4,
                    "BYTES LOST OR DOUBLED: " + human_count(all.mismatches) +
@@ -179,9 +179,10 @@ void add_registrar(TextPage& page, const StatusReport::Registrar& registrar) {
   const auto& etcd = registrar.etcd;
   page.field("etcd", etcd.api.empty() ? etcd.from : fmt::format("{} {}", etcd.api, etcd.from));
   add_health(page, etcd, "");
-  page.field("", fmt::format("{}, {}, {}, {} lost, {}", counted(etcd.writes, "write"),
-                             counted(etcd.beats, "beat"), counted(etcd.deletes, "removal"),
-                             human_count(etcd.lost), counted(etcd.failures, "failure")));
+  page.field("",
+             fmt::format("{}, {}, {}, {} lost, {}", counted(etcd.writes, "write"),
+                         counted(etcd.keepalives, "keepalive"), counted(etcd.deletes, "removal"),
+                         human_count(etcd.lost), counted(etcd.failures, "failure")));
 }
 
 }  // namespace

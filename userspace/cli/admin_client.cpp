@@ -11,7 +11,7 @@
 namespace ambbpf {
 namespace {
 
-constexpr long kPatience = 3'000;                         // milliseconds, for the whole answer
+constexpr long kTimeout = 3'000;                          // milliseconds, for the whole answer
 constexpr std::size_t kLongestAnswer = 64 * 1024 * 1024;  // bytes
 
 struct EndCurl {
@@ -44,7 +44,7 @@ Result<AdminAnswer> ask_process(const std::filesystem::path& socket, const std::
   curl_easy_setopt(easy.get(), CURLOPT_URL, url.c_str());
   curl_easy_setopt(easy.get(), CURLOPT_UNIX_SOCKET_PATH, socket.c_str());
   curl_easy_setopt(easy.get(), CURLOPT_PROXY, "");
-  curl_easy_setopt(easy.get(), CURLOPT_TIMEOUT_MS, kPatience);
+  curl_easy_setopt(easy.get(), CURLOPT_TIMEOUT_MS, kTimeout);
   curl_easy_setopt(easy.get(), CURLOPT_NOSIGNAL, 1L);
   curl_easy_setopt(easy.get(), CURLOPT_ERRORBUFFER, why.data());
   curl_easy_setopt(easy.get(), CURLOPT_WRITEFUNCTION, &append);

@@ -69,7 +69,7 @@ Result<void> Ambassador::start_workers(const std::vector<Served>& served) {
   const RelayOptions relay{.engine = engine_.engine,
                            .promotion = {},
                            .slots = slots_for(raise_descriptor_limit()),
-                           .patience = options_.patience};
+                           .keepalive = options_.keepalive};
   for (unsigned i = 0; i < options_.threads; ++i) {
     auto worker = Worker::create(relay, options_.dial);
     if (!worker) return tl::unexpected(worker.error());

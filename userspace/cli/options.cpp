@@ -86,9 +86,9 @@ Result<ForwardingOptions> forwarding_options(const Given& given) {
                   .retries = given.retries,
                   .hold = milliseconds(given.hold_ms)};
   options.drain = milliseconds(given.drain_ms);
-  options.patience = {.longest = milliseconds(given.peer_timeout_ms)};
+  options.keepalive = {.longest = milliseconds(given.peer_timeout_ms)};
   // Keepalives come in whole seconds; after five minutes the kernel gives up by itself.
-  if (options.patience.longest < 5s || options.patience.longest > 5min)
+  if (options.keepalive.longest < 5s || options.keepalive.longest > 5min)
     return fail("--peer-timeout: must be from 5s to 5m");
   if (!given.admin.empty()) options.admin = given.admin;
   options.log_level = given.log_level;

@@ -27,7 +27,7 @@ struct ForwardingOptions {
   unsigned threads = 1;
   DialOptions dial;
   std::chrono::milliseconds drain{5000};       // after SIGTERM, for open connections
-  Patience patience;                           // with peers that are heard no more
+  KeepalivePolicy keepalive;                   // with peers that are heard no more
   std::optional<std::filesystem::path> admin;  // none: the default place
   std::string log_level = "info";
 };

@@ -9,8 +9,8 @@
 #include "userspace/cli/verbs.h"
 #include "userspace/docker/follower.h"
 #include "userspace/registration/advertised_address.h"
-#include "userspace/registration/key_keeper.h"
-#include "userspace/registration/registrar.h"
+#include "userspace/registration/key_reconciler.h"
+#include "userspace/registration/planner.h"
 #include "userspace/support/log.h"
 #include "userspace/support/service_manager.h"
 
@@ -22,15 +22,15 @@ using namespace std::chrono_literals;
 constexpr auto kWithdrawal = 5s;  // at most, for the keys to be removed
 
 // A running registrar: Docker tells, the plan is made anew, etcd is kept so. One thread.
-class RegistrarProcess {
+class Registrar {
  public:
-  explicit RegistrarProcess(const RegisterOptions& options)
+  explicit Registrar(const RegisterOptions& options)
       : options_(options),
         etcd_(io_.get_executor(), options.etcd.access, options.etcd.user),
         docker_(io_.get_executor(), options.docker),
-        keeper_(etcd_, options.etcd.api, options.etcd.options, options.ttl),
-        registrar_(rules(options), [this](const WantedKeys& keys, const Reasons& why_not) {
-          keeper_.want(keys, why_not);
+        reconciler_(etcd_, options.etcd.api, options.etcd.options, options.ttl),
+        planner_(rules(options), [this](const WantedKeys& keys, const Reasons& why_not) {
+          reconciler_.want(keys, why_not);
         }) {}
 
   Result<void> open_admin();
@@ -38,12 +38,12 @@ class RegistrarProcess {
 
  private:
   static PlanRules rules(const RegisterOptions& options);
-  static awaitable<void> advertise(RegistrarProcess& self);
-  static awaitable<void> name_host(RegistrarProcess& self);
-  static awaitable<void> follow_docker(RegistrarProcess& self);
-  static awaitable<void> serve_until_signal(RegistrarProcess& self);
-  static awaitable<void> withdraw(RegistrarProcess& self);
-  static awaitable<std::string> status(RegistrarProcess& self);
+  static awaitable<void> advertise(Registrar& self);
+  static awaitable<void> name_host(Registrar& self);
+  static awaitable<void> follow_docker(Registrar& self);
+  static awaitable<void> serve_until_signal(Registrar& self);
+  static awaitable<void> withdraw(Registrar& self);
+  static awaitable<std::string> status(Registrar& self);
   std::string not_ready() const;
   std::string state() const;
 
@@ -55,13 +55,13 @@ class RegistrarProcess {
   asio::signal_set signals_{io_, SIGTERM, SIGINT, SIGHUP};
   EtcdClient etcd_;
   DockerFollower docker_;
-  KeyKeeper keeper_;
-  Registrar registrar_;
+  KeyReconciler reconciler_;
+  RegistrationPlanner planner_;
   std::unique_ptr<AdminServer> admin_;
   ServiceManager service_manager_{{.state = [this] { return state(); }, .turn_other_loops = {}}};
 };
 
-PlanRules RegistrarProcess::rules(const RegisterOptions& options) {
+PlanRules Registrar::rules(const RegisterOptions& options) {
   return {.only = options.only,
           .prefix = options.etcd.options.prefix,
           .advertised = options.advertise.value_or(asio::ip::address()),
@@ -69,7 +69,7 @@ PlanRules RegistrarProcess::rules(const RegisterOptions& options) {
           .ignore_health = options.ignore_health};
 }
 
-Result<void> RegistrarProcess::open_admin() {
+Result<void> Registrar::open_admin() {
   auto path = options_.admin ? Result<std::filesystem::path>(*options_.admin)
                              : default_admin_path("register");
   if (!path) return tl::unexpected(path.error());
@@ -81,7 +81,7 @@ Result<void> RegistrarProcess::open_admin() {
   return {};
 }
 
-void RegistrarProcess::run() {
+void Registrar::run() {
   log::info("register: {}, docker {}, admin socket {}",
             options_.only ? "container " + options_.only->container : "all labelled containers",
             options_.docker.name, admin_->path().string());
@@ -91,21 +91,21 @@ void RegistrarProcess::run() {
     spawn(io_, advertise(*this));
   if (!options_.only) spawn(io_, name_host(*this));
   spawn(io_, follow_docker(*this));
-  spawn(io_, keeper_.run());
+  spawn(io_, reconciler_.run());
   service_manager_.ready(io_);  // Docker and etcd are waited for in operation
   spawn(io_, serve_until_signal(*this));
   io_.run();
 }
 
 // At boot the network may come up after us.
-awaitable<void> RegistrarProcess::advertise(RegistrarProcess& self) {
+awaitable<void> Registrar::advertise(Registrar& self) {
   Backoff backoff(500ms, 10s);
   std::string told;
   for (;;) {
     const auto found = co_await find_advertised_address(self.options_.etcd.options.urls);
     if (found) {
       log::info("advertising {}: {}", found->address.to_string(), found->why);
-      self.registrar_.advertise(found->address);
+      self.planner_.advertise(found->address);
       co_return;
     }
     const auto why = found.error().message();
@@ -116,30 +116,30 @@ awaitable<void> RegistrarProcess::advertise(RegistrarProcess& self) {
 }
 
 // What fails here fails for the follower as well, which tells of it.
-awaitable<void> RegistrarProcess::name_host(RegistrarProcess& self) {
+awaitable<void> Registrar::name_host(Registrar& self) {
   DockerApi docker(self.io_.get_executor(), self.options_.docker);
   Backoff backoff(100ms, 5s);
   for (;;) {
     auto name = co_await docker.host_name();
     if (name) {
-      self.keeper_.clear_left_over({.directory = self.options_.etcd.options.prefix,
-                                    .is_own = [host = *name](const OwnKey& key) {
-                                      return is_of_host(host, key.key, key.value);
-                                    }});
-      self.registrar_.name_host(std::move(*name));
+      self.reconciler_.clear_left_over({.directory = self.options_.etcd.options.prefix,
+                                        .is_own = [host = *name](const OwnKey& key) {
+                                          return is_of_host(host, key.key, key.value);
+                                        }});
+      self.planner_.name_host(std::move(*name));
       co_return;
     }
     co_await sleep_for(backoff.next());
   }
 }
 
-awaitable<void> RegistrarProcess::follow_docker(RegistrarProcess& self) {
+awaitable<void> Registrar::follow_docker(Registrar& self) {
   return self.docker_.run([&self](const Containers& containers) {
-    if (!self.stopping_) self.registrar_.consider(containers);
+    if (!self.stopping_) self.planner_.consider(containers);
   });
 }
 
-awaitable<void> RegistrarProcess::serve_until_signal(RegistrarProcess& self) {
+awaitable<void> Registrar::serve_until_signal(Registrar& self) {
   co_await self.signals_.async_wait(as_tuple);
   self.stopping_ = true;
   self.service_manager_.stopping(kWithdrawal + 5s);
@@ -150,28 +150,28 @@ awaitable<void> RegistrarProcess::serve_until_signal(RegistrarProcess& self) {
   self.io_.stop();
 }
 
-awaitable<void> RegistrarProcess::withdraw(RegistrarProcess& self) {
-  co_await self.keeper_.withdraw(Clock::now() + kWithdrawal);
-  if (const auto left = self.keeper_.keys().size(); left > 0)
+awaitable<void> Registrar::withdraw(Registrar& self) {
+  co_await self.reconciler_.withdraw(Clock::now() + kWithdrawal);
+  if (const auto left = self.reconciler_.keys().size(); left > 0)
     log::warn("register: {} keys could not be removed; they live out their TTL", left);
   self.io_.stop();
 }
 
-std::string RegistrarProcess::not_ready() const {
+std::string Registrar::not_ready() const {
   if (stopping_) return "stopping";
   if (!docker_.status().heard_at) return "docker has not answered yet";
-  if (!registrar_.plan()) return "this host's address or name is not known yet";
-  if (!keeper_.status().heard_at && !registrar_.plan()->wanted().empty())
+  if (!planner_.plan()) return "this host's address or name is not known yet";
+  if (!reconciler_.status().heard_at && !planner_.plan()->wanted().empty())
     return "etcd has not answered yet";
   return {};
 }
 
-std::string RegistrarProcess::state() const {
+std::string Registrar::state() const {
   const auto why_not = not_ready();
   return why_not.empty() ? "ready" : why_not;
 }
 
-awaitable<std::string> RegistrarProcess::status(RegistrarProcess& self) {
+awaitable<std::string> Registrar::status(Registrar& self) {
   const auto now = Clock::now();
   StatusReport report;
   report.version = AMBBPF_VERSION;
@@ -181,7 +181,7 @@ awaitable<std::string> RegistrarProcess::status(RegistrarProcess& self) {
   report.draining = self.stopping_;
   report.threads = 1;
   auto& registrar = report.registrars.emplace_back(
-      report_registrar(self.registrar_, self.keeper_, self.docker_.status(), now));
+      report_registrar(self.planner_, self.reconciler_, self.docker_.status(), now));
   registrar.ttl_ms =
       static_cast<std::uint64_t>(std::chrono::milliseconds(self.options_.ttl).count());
   co_return to_json(report);
@@ -191,7 +191,7 @@ awaitable<std::string> RegistrarProcess::status(RegistrarProcess& self) {
 
 int run_register(const RegisterOptions& options) {
   log::set_up(options.log_level);
-  RegistrarProcess process(options);
+  Registrar process(options);
   if (const auto opened = process.open_admin(); !opened) {
     complain(opened.error().message());
     return 1;

@@ -52,7 +52,7 @@ StatusReport::Service report_service(const Service& service, Clock::time_point n
     report.endpoints.push_back({
         .address = to_string(backend->address()),
         .found_as = found_as,
-        .resting_ms = milliseconds_between(now, backend->resting_until()),
+        .ejected_ms = milliseconds_between(now, backend->ejected_until()),
         .connections_now = backend->connections_now,
         .connections_total = backend->connections_total,
         .failed_connects = backend->failed_connects,
@@ -95,7 +95,7 @@ StatusReport::Connections report_connections(const RelayCounts& counts) {
       .resets = counts.resets,
       .vanished = counts.vanished,
       .mismatches = counts.mismatches,
-      .untold_events = counts.untold_events,
+      .lost_events = counts.lost_events,
   };
 }
 

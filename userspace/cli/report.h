@@ -8,7 +8,7 @@
 #include "userspace/discovery/source.h"
 #include "userspace/docker/follower.h"
 #include "userspace/endpoints/service.h"
-#include "userspace/registration/registrar.h"
+#include "userspace/registration/planner.h"
 
 namespace ambbpf {
 
@@ -21,7 +21,8 @@ std::optional<std::uint64_t> age(const std::optional<Clock::time_point>& then,
 StatusReport::Service report_service(const Service& service, Clock::time_point now);
 StatusReport::Source report_source(const SourceStatus& source, Clock::time_point now);
 StatusReport::Connections report_connections(const RelayCounts& counts);
-StatusReport::Registrar report_registrar(const Registrar& registrar, const KeyKeeper& keeper,
+StatusReport::Registrar report_registrar(const RegistrationPlanner& planner,
+                                         const KeyReconciler& reconciler,
                                          const DockerStatus& docker, Clock::time_point now);
 void report_engine(const EngineChoice& choice, StatusReport& report);
 

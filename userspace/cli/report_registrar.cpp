@@ -19,15 +19,15 @@ const char* state_name(DockerStatus::State state) {
   return "failing";
 }
 
-const char* state_name(KeptKey::State state) {
+const char* state_name(RegisteredKey::State state) {
   switch (state) {
-    case KeptKey::State::kPending:
+    case RegisteredKey::State::kPending:
       return "pending";
-    case KeptKey::State::kKept:
+    case RegisteredKey::State::kKept:
       return "registered";
-    case KeptKey::State::kOvertaken:
+    case RegisteredKey::State::kOvertaken:
       return "overtaken";
-    case KeptKey::State::kWithdrawing:
+    case RegisteredKey::State::kWithdrawing:
       break;
   }
   return "removing";
@@ -46,7 +46,7 @@ StatusReport::Docker report_docker(const DockerStatus& docker, Clock::time_point
           .failures = docker.failures};
 }
 
-StatusReport::KeyStore report_key_store(const KeeperStatus& etcd, Clock::time_point now) {
+StatusReport::KeyStore report_key_store(const ReconcilerStatus& etcd, Clock::time_point now) {
   return {.from = etcd.from,
           .api = etcd.api,
           .state = etcd.failing    ? "failing"
@@ -56,7 +56,7 @@ StatusReport::KeyStore report_key_store(const KeeperStatus& etcd, Clock::time_po
           .failed_ms = age(etcd.failed_at, now),
           .last_error = etcd.last_error,
           .writes = etcd.writes,
-          .beats = etcd.beats,
+          .keepalives = etcd.keepalives,
           .lost = etcd.lost,
           .deletes = etcd.deletes,
           .failures = etcd.failures};
@@ -64,7 +64,7 @@ StatusReport::KeyStore report_key_store(const KeeperStatus& etcd, Clock::time_po
 
 // What is planned, and how far etcd has it. Keys that are only still to be removed are added by the
 // caller.
-StatusReport::Registration report_planned(const PlannedKey& planned, const KeptKey* kept) {
+StatusReport::Registration report_planned(const PlannedKey& planned, const RegisteredKey* kept) {
   StatusReport::Registration report{.container = planned.container,
                                     .key = planned.key,
                                     .endpoint = {},
@@ -79,16 +79,16 @@ StatusReport::Registration report_planned(const PlannedKey& planned, const KeptK
 
 }  // namespace
 
-StatusReport::Registrar report_registrar(const Registrar& registrar, const KeyKeeper& keeper,
+StatusReport::Registrar report_registrar(const RegistrationPlanner& planner,
+                                         const KeyReconciler& reconciler,
                                          const DockerStatus& docker, Clock::time_point now) {
   StatusReport::Registrar report;
-  if (!registrar.advertised().is_unspecified())
-    report.advertised = registrar.advertised().to_string();
+  if (!planner.advertised().is_unspecified()) report.advertised = planner.advertised().to_string();
   report.docker = report_docker(docker, now);
-  report.etcd = report_key_store(keeper.status(), now);
-  std::map<std::string, KeptKey> kept;
-  for (auto& key : keeper.keys()) kept.emplace(key.key, key);
-  if (const auto& plan = registrar.plan()) {
+  report.etcd = report_key_store(reconciler.status(), now);
+  std::map<std::string, RegisteredKey> kept;
+  for (auto& key : reconciler.keys()) kept.emplace(key.key, key);
+  if (const auto& plan = planner.plan()) {
     for (const auto& planned : plan->keys) {
       const auto found = kept.find(planned.key);
       report.registrations.push_back(

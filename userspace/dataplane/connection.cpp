@@ -34,20 +34,20 @@ std::error_code pending_error(int socket) {
 
 }  // namespace
 
-std::string_view name_of(const End& end) { return end.index == kClient ? "client" : "backend"; }
+std::string_view name_of(const Leg& leg) { return leg.index == kClient ? "client" : "backend"; }
 
-Plane::Plane(asio::io_context& its_io, const RelayOptions& given)
+RelayThread::RelayThread(asio::io_context& its_io, const RelayOptions& given)
     : options(given),
       io(its_io),
-      agenda(io, [](Direction& direction) { direction.connection->look_at(direction); }) {}
+      recheck_timers(io, [](Direction& direction) { direction.connection->look_at(direction); }) {}
 
-void Plane::go_on_later(Direction& direction) {
+void RelayThread::go_on_later(Direction& direction) {
   direction.unfinished = true;
   unfinished.push_back(&direction);
   if (unfinished.size() == 1) asio::post(io, [this] { go_on(); });
 }
 
-void Plane::count_turn(int events) {
+void RelayThread::count_turn(int events) {
   constexpr double kWeight = 1.0 / 8;
   events_a_turn += (events - events_a_turn) * kWeight;
   last_turn = Clock::now();
@@ -55,68 +55,70 @@ void Plane::count_turn(int events) {
 
 // Then one wake-up serves many connections, and user space is as cheap as the kernel's worker,
 // which is woken for each of them.
-bool Plane::is_busy() const {
+bool RelayThread::is_busy() const {
   constexpr double kManyEvents = 4;
   constexpr auto kPause = 10ms;
   return events_a_turn >= kManyEvents && Clock::now() - last_turn < kPause;
 }
 
-bool Plane::has_few_connections() const {
+bool RelayThread::has_few_connections() const {
   constexpr std::size_t kFewConnections = 8;
   return connections.size() <= kFewConnections;
 }
 
-void Plane::go_on() {
+void RelayThread::go_on() {
   const auto turns = std::exchange(unfinished, {});
   for (Direction* direction : turns) direction->unfinished = false;
   for (Direction* direction : turns) direction->connection->look_at(*direction);
   retired.clear();
 }
 
-Connection::Connection(Plane& plane, UniqueFd client, UniqueFd backend, Relay::Finished finished)
-    : plane_(plane),
-      ends_{End{.connection = this, .index = kClient, .socket = std::move(client)},
-            End{.connection = this, .index = kBackend, .socket = std::move(backend)}},
+Connection::Connection(RelayThread& thread, UniqueFd client, UniqueFd backend,
+                       Relay::Finished finished)
+    : thread_(thread),
+      legs_{Leg{.connection = this, .index = kClient, .socket = std::move(client)},
+            Leg{.connection = this, .index = kBackend, .socket = std::move(backend)}},
       directions_{
-          Direction{.connection = this, .source = kClient, .pump = Pump(plane.pump_method())},
-          Direction{.connection = this, .source = kBackend, .pump = Pump(plane.pump_method())}},
+          Direction{.connection = this, .source = kClient, .pump = Pump(thread.pump_method())},
+          Direction{.connection = this, .source = kBackend, .pump = Pump(thread.pump_method())}},
       adopted_at_(Clock::now()),
       finished_(std::move(finished)) {}
 
 Connection::~Connection() {
-  for (auto& direction : directions_) plane_.agenda.strike(direction);
+  for (auto& direction : directions_) thread_.recheck_timers.cancel(direction);
 }
 
 void Connection::start(std::list<Connection>::iterator self) {
   self_ = self;
   // Edge-triggered: each edge is answered by moving until nothing is left, so waiting costs no
   // further system call.
-  for (auto& end : ends_) watch(EPOLL_CTL_ADD, end, EPOLLIN | EPOLLPRI | EPOLLRDHUP | EPOLLET);
-  if (plane_.kernel && !closed_)
-    plane_.agenda.note(directions_[kClient], adopted_at_ + plane_.options.promotion.age);
+  for (auto& leg : legs_) watch(EPOLL_CTL_ADD, leg, EPOLLIN | EPOLLPRI | EPOLLRDHUP | EPOLLET);
+  if (thread_.kernel && !closed_)
+    thread_.recheck_timers.schedule(directions_[kClient],
+                                    adopted_at_ + thread_.options.promotion.age);
   // The client has mostly spoken by now. What the backend says first, epoll tells.
   advance(directions_[kClient]);
   rearm();
 }
 
-void Connection::on_ready(End& end, std::uint32_t events) {
+void Connection::on_ready(Leg& leg, std::uint32_t events) {
   if (closed_) return;
-  Direction& from_here = directions_[end.index];
-  Direction& to_here = directions_[1 - end.index];
+  Direction& from_here = directions_[leg.index];
+  Direction& to_here = directions_[1 - leg.index];
 
-  if (events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) end.hung_up = true;
-  end.has_fin = events & EPOLLRDHUP && !(events & EPOLLERR);
+  if (events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) leg.hung_up = true;
+  leg.has_fin = events & EPOLLRDHUP && !(events & EPOLLERR);
   if (events & EPOLLPRI) {
-    end.has_urgent = true;
+    leg.has_urgent = true;
     from_here.pump.stop_splicing();
   }
 
-  if (end.hung_up) take_back(from_here);
+  if (leg.hung_up) take_back(from_here);
   if (events & ~EPOLLOUT) advance(from_here);
-  if (events & EPOLLOUT && !closed_ && to_here.pump.has_bytes_in_hand()) advance(to_here);
+  if (events & EPOLLOUT && !closed_ && to_here.pump.has_buffered_bytes()) advance(to_here);
   // What came before a reset has been read above, and reading on has met the error. Where reading
   // was over, or is held up by the other side, the error is still to be asked for.
-  if (events & EPOLLERR && !closed_) reset(name_of(end), pending_error(end.socket.get()));
+  if (events & EPOLLERR && !closed_) reset(name_of(end), pending_error(leg.socket.get()));
   rearm();
 }
 
@@ -138,22 +140,23 @@ void Connection::advance(Direction& direction) {
     direction.waited_for = 0;
   }
 
-  End& source = source_of(direction);
-  End& target = target_of(direction);
+  Leg& source = source_of(direction);
+  Leg& target = target_of(direction);
   Pump& pump = direction.pump;
   const auto read_before = pump.read();
   const auto written_before = pump.written();
   const auto outcome =
-      pump.run(source.socket.get(), target.socket.get(), plane_.tools, how_far_to_read(source));
+      pump.run(source.socket.get(), target.socket.get(), thread_.tools, how_far_to_read(source));
   if (pump.read() != read_before) ++turns_;
-  auto& counted = direction.source == kClient ? plane_.counts.to_backend : plane_.counts.to_client;
+  auto& counted =
+      direction.source == kClient ? thread_.counts.to_backend : thread_.counts.to_client;
   counted.user_bytes += pump.written() - written_before;
 
   switch (outcome) {
     case Pump::Outcome::kBlocked:
       return;  // the target's EPOLLOUT goes on
     case Pump::Outcome::kUnfinished:
-      return plane_.go_on_later(direction);
+      return thread_.go_on_later(direction);
     case Pump::Outcome::kSourceEnded:
       return end_of_stream(direction);
     case Pump::Outcome::kSourceFailed:
@@ -167,7 +170,7 @@ void Connection::advance(Direction& direction) {
   }
 }
 
-Pump::Until Connection::how_far_to_read(const End& source) const {
+Pump::Until Connection::how_far_to_read(const Leg& source) const {
   // In the sockmap a read is short at the end of each message that the program passed.
   if (slots_ || source.has_urgent) return Pump::Until::kEmpty;
   return source.has_fin ? Pump::Until::kFin : Pump::Until::kShortRead;
@@ -176,12 +179,12 @@ Pump::Until Connection::how_far_to_read(const End& source) const {
 void Connection::look_again_soon(Direction& direction) {
   direction.recheck =
       std::clamp<Clock::duration>(direction.recheck * 2, kFirstRecheck, kLongestRecheck);
-  plane_.agenda.note(direction, Clock::now() + direction.recheck);
+  thread_.recheck_timers.schedule(direction, Clock::now() + direction.recheck);
 }
 
 // In the sockmap a read of 0 may come early, while segments passed by the program still wait in the
 // kernel's queue: it is believed when it agrees with the socket's own count. Of a plain socket it
-// is the proof itself, and the books are compared at the connection's end.
+// is the proof itself, and the accounting is checked at the connection's end.
 void Connection::end_of_stream(Direction& direction) {
   if (!slots_) return pass_on_the_end(direction);
   const auto waiting = backlog(direction);
@@ -225,20 +228,20 @@ bool Connection::all_is_read(const Direction& direction) {
 
 void Connection::pass_on_the_end(Direction& direction) {
   direction.state = Direction::State::kEnded;
-  plane_.agenda.strike(direction);
+  thread_.recheck_timers.cancel(direction);
   if (other(direction).state == Direction::State::kEnded) {
-    compare_books();
+    check_accounting();
     return close(ConnectionEnd{});  // which sends the FIN
   }
-  End& target = target_of(direction);
+  Leg& target = target_of(direction);
   if (::shutdown(target.socket.get(), SHUT_WR) != 0)  // ENOTCONN: it has been reset
     reset(name_of(target), pending_error(target.socket.get()));
 }
 
 // Byte conservation: what each side sent is what entered the other one. Both directions have ended.
-void Connection::compare_books() {
-  const std::array counts{tcp_counts(ends_[kClient].socket.get()),
-                          tcp_counts(ends_[kBackend].socket.get())};
+void Connection::check_accounting() {
+  const std::array counts{tcp_counts(legs_[kClient].socket.get()),
+                          tcp_counts(legs_[kBackend].socket.get())};
   for (const auto& direction : directions_) {
     const auto& source = counts[direction.source];
     const auto& target = counts[1 - direction.source];
@@ -253,20 +256,20 @@ void Connection::compare_books() {
 }
 
 void Connection::report_mismatch(const Direction& direction) {
-  ++plane_.counts.mismatches;
+  ++thread_.counts.mismatches;
   log::error(
       "{} at its end of stream: {} bytes read, {} redirected, {} written do not agree with the "
       "sockets' own counts",
-      name_of(ends_[direction.source]), direction.pump.read(), redirected(direction),
+      name_of(legs_[direction.source]), direction.pump.read(), redirected(direction),
       direction.pump.written());
 }
 
 void Connection::reset(std::string_view reason, std::error_code error) {
   if (closed_) return;
-  ++plane_.counts.resets;
+  ++thread_.counts.resets;
   for (const auto& direction : directions_)
     if (flow* flow = flow_of(direction)) store_shared(flow->gate, 0U);
-  for (auto& end : ends_) close_with_reset(std::move(end.socket));
+  for (auto& leg : legs_) close_with_reset(std::move(leg.socket));
   close(ConnectionEnd{.reason = reason, .error = error});
 }
 
@@ -275,40 +278,40 @@ void Connection::close(const ConnectionEnd& how) {
   ConnectionEnd end = how;
   end.bytes_to_backend = directions_[kClient].pump.written() + redirected(directions_[kClient]);
   end.bytes_to_client = directions_[kBackend].pump.written() + redirected(directions_[kBackend]);
-  plane_.counts.to_backend.kernel_bytes += redirected(directions_[kClient]);
-  plane_.counts.to_client.kernel_bytes += redirected(directions_[kBackend]);
-  for (auto& socket : ends_) socket.socket = UniqueFd();
+  thread_.counts.to_backend.kernel_bytes += redirected(directions_[kClient]);
+  thread_.counts.to_client.kernel_bytes += redirected(directions_[kBackend]);
+  for (auto& leg : legs_) leg.socket = UniqueFd();
   if (slots_) {
-    plane_.at_slot[slots_->client] = plane_.at_slot[slots_->backend] = nullptr;
-    plane_.kernel->leave(*slots_);
+    thread_.at_slot[slots_->client] = thread_.at_slot[slots_->backend] = nullptr;
+    thread_.kernel->leave(*slots_);
     slots_.reset();
   }
   for (auto& direction : directions_) {
-    plane_.agenda.strike(direction);
-    if (direction.unfinished) std::erase(plane_.unfinished, &direction);
+    thread_.recheck_timers.cancel(direction);
+    if (direction.unfinished) std::erase(thread_.unfinished, &direction);
   }
-  plane_.retired.splice(plane_.retired.end(), plane_.connections, self_);
+  thread_.retired.splice(thread_.retired.end(), thread_.connections, self_);
   if (finished_) std::exchange(finished_, nullptr)(end);
 }
 
 void Connection::rearm() {
   if (closed_) return;
-  for (auto& end : ends_) {
-    const bool parked_from = directions_[end.index].state == Direction::State::kKernel;
-    const bool parked_to = directions_[1 - end.index].state == Direction::State::kKernel;
+  for (auto& leg : legs_) {
+    const bool parked_from = directions_[leg.index].state == Direction::State::kKernel;
+    const bool parked_to = directions_[1 - leg.index].state == Direction::State::kKernel;
     // The kernel program's own traffic must not wake us: no EPOLLIN where it reads, no EPOLLOUT
     // where it writes.
-    const bool full = end.armed & EPOLLOUT || directions_[1 - end.index].pump.has_bytes_in_hand();
+    const bool full = leg.armed & EPOLLOUT || directions_[1 - leg.index].pump.has_buffered_bytes();
     const std::uint32_t wanted = EPOLLRDHUP | EPOLLET | (parked_from ? 0U : EPOLLIN | EPOLLPRI) |
                                  (full && !parked_to ? std::uint32_t{EPOLLOUT} : 0U);
-    if (wanted != end.armed) watch(EPOLL_CTL_MOD, end, wanted);
+    if (wanted != leg.armed) watch(EPOLL_CTL_MOD, leg, wanted);
   }
 }
 
-void Connection::watch(int operation, End& end, std::uint32_t events) {
+void Connection::watch(int operation, Leg& leg, std::uint32_t events) {
   epoll_event event{.events = events, .data = {.ptr = &end}};
-  if (::epoll_ctl(plane_.epoll.get(), operation, end.socket.get(), &event) == 0) {
-    end.armed = events;
+  if (::epoll_ctl(thread_.epoll.get(), operation, leg.socket.get(), &event) == 0) {
+    leg.armed = events;
     return;
   }
   // Only for want of memory or watches (ENOMEM, ENOSPC): unwatched, the connection would hang.

@@ -8,10 +8,10 @@
 #include <optional>
 #include <vector>
 
-#include "userspace/dataplane/agenda.h"
 #include "userspace/dataplane/kernel_path.h"
 #include "userspace/dataplane/peer_watch.h"
 #include "userspace/dataplane/pump.h"
+#include "userspace/dataplane/recheck_timers.h"
 #include "userspace/dataplane/relay.h"
 
 namespace ambbpf {
@@ -19,7 +19,7 @@ namespace ambbpf {
 class Connection;
 
 // One of a connection's two sockets, as epoll knows it.
-struct End {
+struct Leg {
   Connection* connection = nullptr;
   std::size_t index = 0;  // kClient or kBackend
   UniqueFd socket;
@@ -30,7 +30,7 @@ struct End {
   PeerWatch peer{};
 };
 
-std::string_view name_of(const End& end);  // "client", "backend"
+std::string_view name_of(const Leg& leg);  // "client", "backend"
 
 // The bytes of one end on their way to the other.
 struct Direction {
@@ -45,8 +45,8 @@ struct Direction {
   std::size_t source;  // index of the end it comes from
   Pump pump;
   State state = State::kUser;
-  bool unfinished = false;                 // stands in Plane::unfinished
-  std::optional<Clock::time_point> due{};  // its date in the agenda
+  bool unfinished = false;                 // stands in RelayThread::unfinished
+  std::optional<Clock::time_point> due{};  // when it is due for a recheck
   Clock::duration recheck{};               // pause before the next look at an unsettled state
   Clock::time_point doubted_since{};       // when its end of stream was first not believed
   std::int64_t waited_for = 0;             // the backlog's bytes
@@ -67,8 +67,8 @@ inline constexpr std::size_t kClient = 0;
 inline constexpr std::size_t kBackend = 1;
 
 // What the connections of one thread share.
-struct Plane {
-  Plane(asio::io_context& io, const RelayOptions& given);
+struct RelayThread {
+  RelayThread(asio::io_context& io, const RelayOptions& given);
 
   void go_on_later(Direction& direction);  // once the others had their turn
   void count_turn(int events);
@@ -86,7 +86,7 @@ struct Plane {
   PumpTools tools;
   std::unique_ptr<KernelPath> kernel;  // null unless the engine is sockmap
   std::vector<Direction*> at_slot;     // whose direction starts at a slot
-  Agenda agenda;
+  RecheckTimers recheck_timers;
   std::vector<Direction*> unfinished;  // to go on with
   double events_a_turn = 0;            // of late
   Clock::time_point last_turn{};
@@ -100,14 +100,14 @@ struct Plane {
 
 class Connection {
  public:
-  Connection(Plane& plane, UniqueFd client, UniqueFd backend, Relay::Finished finished);
+  Connection(RelayThread& thread, UniqueFd client, UniqueFd backend, Relay::Finished finished);
   ~Connection();
   Connection(const Connection&) = delete;
   Connection& operator=(const Connection&) = delete;
 
-  // Each of these may close the connection, which moves it to Plane::retired.
+  // Each of these may close the connection, which moves it to RelayThread::retired.
   void start(std::list<Connection>::iterator self);
-  void on_ready(End& end, std::uint32_t events);
+  void on_ready(Leg& leg, std::uint32_t events);
   void look_at(Direction& direction);  // its date has come, or its turn
   void taken_back_by_kernel(Direction& direction);
   void reset(std::string_view reason, std::error_code error);
@@ -116,14 +116,14 @@ class Connection {
   void add_to(RelayCounts& counts) const;
 
  private:
-  End& source_of(const Direction& direction) { return ends_[direction.source]; }
-  End& target_of(const Direction& direction) { return ends_[1 - direction.source]; }
+  Leg& source_of(const Direction& direction) { return legs_[direction.source]; }
+  Leg& target_of(const Direction& direction) { return legs_[1 - direction.source]; }
   Direction& other(const Direction& direction) { return directions_[1 - direction.source]; }
   flow* flow_of(const Direction& direction) const;
   std::uint64_t redirected(const Direction& direction) const;
 
   void advance(Direction& direction);
-  Pump::Until how_far_to_read(const End& source) const;
+  Pump::Until how_far_to_read(const Leg& source) const;
   void look_again_soon(Direction& direction);
   void end_of_stream(Direction& direction);
   bool all_is_read(const Direction& direction);
@@ -131,25 +131,25 @@ class Connection {
   Backlog backlog(const Direction& direction);
   void wait_for(const Backlog& waiting, Direction& direction);
   void give_up(const Direction& direction);
-  void compare_books();
+  void check_accounting();
   void report_mismatch(const Direction& direction);
 
   void consider_kernel(Direction& direction);
   bool has_earned_promotion() const;
   bool is_faster_in_kernel() const;
   void promote();
-  bool take_all_in_hand();
-  void write_what_is_in_hand();
+  bool drain_receive_queues();
+  void flush_buffered_bytes();
   void open_gate(Direction& direction);
   void take_back(Direction& direction);
 
   void rearm();
-  void watch(int operation, End& end, std::uint32_t events);
+  void watch(int operation, Leg& leg, std::uint32_t events);
   void close(const ConnectionEnd& how);
 
-  Plane& plane_;
+  RelayThread& thread_;
   std::list<Connection>::iterator self_;
-  std::array<End, 2> ends_;
+  std::array<Leg, 2> legs_;
   std::array<Direction, 2> directions_;
   std::optional<SlotPair> slots_;  // present: in the sockmap
   bool stays_in_user_ = false;     // the kernel refused it

@@ -23,7 +23,7 @@ constexpr auto kLongService = 250ms;  // after so long in the kernel the count s
 
 flow* Connection::flow_of(const Direction& direction) const {
   if (!slots_) return nullptr;
-  return &plane_.kernel->flow_at(direction.source == kClient ? slots_->client : slots_->backend);
+  return &thread_.kernel->flow_at(direction.source == kClient ? slots_->client : slots_->backend);
 }
 
 std::uint64_t Connection::redirected(const Direction& direction) const {
@@ -42,70 +42,71 @@ Backlog Connection::backlog(const Direction& direction) {
 
 // The direction has just been found drained.
 void Connection::consider_kernel(Direction& direction) {
-  if (!plane_.kernel) return;
+  if (!thread_.kernel) return;
   if (!slots_) {
-    if (stays_in_user_ || other(direction).pump.has_bytes_in_hand()) return;
+    if (stays_in_user_ || other(direction).pump.has_buffered_bytes()) return;
     if (other(direction).state == Direction::State::kEnded) return;  // it would be refused
     if (has_earned_promotion()) return promote();
     // It may have nothing more to say.
     const auto now = Clock::now();
-    if (direction.source == kClient && now - adopted_at_ >= plane_.options.promotion.age)
-      plane_.agenda.note(direction, now + plane_.options.promotion.age);
+    if (direction.source == kClient && now - adopted_at_ >= thread_.options.promotion.age)
+      thread_.recheck_timers.schedule(direction, now + thread_.options.promotion.age);
     return;
   }
   if (!slots_->whole) return;
   if (Clock::now() < direction.stay_until)
-    return plane_.agenda.note(direction, direction.stay_until);
+    return thread_.recheck_timers.schedule(direction, direction.stay_until);
   open_gate(direction);
 }
 
 bool Connection::has_earned_promotion() const {
-  const auto& wanted = plane_.options.promotion;
+  const auto& wanted = thread_.options.promotion;
   if (wanted.only_where_faster && !is_faster_in_kernel()) return false;
-  if (turns_ >= wanted.turns && (plane_.has_few_connections() || !wanted.only_where_faster))
+  if (turns_ >= wanted.turns && (thread_.has_few_connections() || !wanted.only_where_faster))
     return true;
   return Clock::now() - adopted_at_ >= wanted.age;
 }
 
 bool Connection::is_faster_in_kernel() const {
   const auto in_bulk = [](const Direction& direction) { return direction.pump.reads_in_bulk(); };
-  return !plane_.is_busy() && std::none_of(directions_.begin(), directions_.end(), in_bulk);
+  return !thread_.is_busy() && std::none_of(directions_.begin(), directions_.end(), in_bulk);
 }
 
 void Connection::promote() {
   // Whole segments only from here on: the program gets a segment that was read in part whole, and
   // its beginning would arrive twice.
-  if (!take_all_in_hand()) return write_what_is_in_hand();
-  auto slots = plane_.kernel->enter(ends_[kClient].socket.get(), ends_[kBackend].socket.get());
+  if (!drain_receive_queues()) return flush_buffered_bytes();
+  auto slots = thread_.kernel->enter(legs_[kClient].socket.get(), legs_[kBackend].socket.get());
   if (!slots || !slots->whole) {
     stays_in_user_ = true;
-    ++plane_.counts.refused_by_kernel;
-    plane_.counts.last_refusal =
+    ++thread_.counts.refused_by_kernel;
+    thread_.counts.last_refusal =
         slots ? "the backend's socket was refused" : slots.error().message();
-    log::debug("a connection stays in user space: {}", plane_.counts.last_refusal);
+    log::debug("a connection stays in user space: {}", thread_.counts.last_refusal);
   }
-  if (!slots) return write_what_is_in_hand();
+  if (!slots) return flush_buffered_bytes();
 
-  ++plane_.counts.promoted;
+  ++thread_.counts.promoted;
   slots_ = *slots;
-  plane_.at_slot[slots_->client] = &directions_[kClient];
-  plane_.at_slot[slots_->backend] = &directions_[kBackend];
+  thread_.at_slot[slots_->client] = &directions_[kClient];
+  thread_.at_slot[slots_->backend] = &directions_[kBackend];
   for (auto& direction : directions_) direction.pump.stop_splicing();
   for (auto& direction : directions_) advance(direction);
 }
 
 // The target may be writable and have said so long ago: no event will come.
-void Connection::write_what_is_in_hand() {
+void Connection::flush_buffered_bytes() {
   if (closed_) return;
   for (auto& direction : directions_)
-    if (direction.pump.has_bytes_in_hand() && !direction.unfinished) plane_.go_on_later(direction);
+    if (direction.pump.has_buffered_bytes() && !direction.unfinished)
+      thread_.go_on_later(direction);
 }
 
 // Empties both sockets' receive queues. False: not now, or the connection is gone.
-bool Connection::take_all_in_hand() {
+bool Connection::drain_receive_queues() {
   for (auto& direction : directions_) {
     if (direction.state == Direction::State::kEnded) continue;
-    const auto outcome = direction.pump.take_all(source_of(direction).socket.get(), plane_.tools);
+    const auto outcome = direction.pump.drain(source_of(direction).socket.get(), thread_.tools);
     if (outcome == Pump::Outcome::kSourceFailed)
       reset(name_of(source_of(direction)), direction.pump.error());
     if (outcome != Pump::Outcome::kDrained) return false;
@@ -130,7 +131,7 @@ void Connection::open_gate(Direction& direction) {
   store_shared(flow.gate, 1U);
   direction.state = Direction::State::kKernel;
   direction.handed_over_at = Clock::now();
-  ++plane_.counts.handed_over;
+  ++thread_.counts.handed_over;
 
   // A verdict that began before the gate opened may end only now, and passes its segment without an
   // event. TCP_INFO takes the socket's lock, so after it such a segment shows in `passed`.
@@ -163,7 +164,7 @@ void Connection::take_back(Direction& direction) {
   tcp_counts(source_of(direction).socket.get());
   direction.state = Direction::State::kSettling;
   direction.waited_for = 0;
-  ++plane_.counts.taken_back;
+  ++thread_.counts.taken_back;
 }
 
 }  // namespace ambbpf

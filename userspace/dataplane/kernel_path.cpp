@@ -106,7 +106,7 @@ int KernelPath::on_event(void* self, void* event, std::size_t) {
   return 0;
 }
 
-std::uint64_t KernelPath::untold() const { return load_shared(program_->bss->untold); }
+std::uint64_t KernelPath::lost_events() const { return load_shared(program_->bss->lost_events); }
 
 Result<SlotPair> KernelPath::enter(int client, int backend) {
   if (free_slots_.size() < 2) return fail_errno(slot_pair_name(client, backend), ENOSPC);

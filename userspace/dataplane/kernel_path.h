@@ -64,7 +64,7 @@ class KernelPath {
   void read_events();
 
   // How many events the ring had no room for. After a change every parked direction is looked at.
-  std::uint64_t untold() const;
+  std::uint64_t lost_events() const;
 
  private:
   KernelPath(std::uint32_t slots, TakenBack taken_back);

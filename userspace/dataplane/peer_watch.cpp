@@ -26,10 +26,10 @@ int whole_seconds(std::chrono::milliseconds time) {
 }
 
 // An idle connection has something to answer as well.
-void keep_alive(int socket, const Patience& patience) {
+void keep_alive(int socket, const KeepalivePolicy& keepalive) {
   set(socket, SOL_SOCKET, SO_KEEPALIVE, 1);
-  set(socket, IPPROTO_TCP, TCP_KEEPIDLE, whole_seconds(patience.ask_after()));
-  set(socket, IPPROTO_TCP, TCP_KEEPINTVL, whole_seconds(patience.ask_again_after()));
+  set(socket, IPPROTO_TCP, TCP_KEEPIDLE, whole_seconds(keepalive.ask_after()));
+  set(socket, IPPROTO_TCP, TCP_KEEPINTVL, whole_seconds(keepalive.ask_again_after()));
   set(socket, IPPROTO_TCP, TCP_USER_TIMEOUT, static_cast<int>(kTakesNothing.count()));
 }
 
@@ -51,44 +51,44 @@ bool send_window_probe(int socket) {
 // The kernel repeats the bytes that wait, or asks whether the window is still closed, after pauses
 // that double up to two minutes. So it is asked for where we cannot ask, and takes up again sooner
 // what a peer has room for again. Refused before Linux 6.15.
-void let_the_kernel_ask_often(int socket, const Patience& patience) {
+void let_the_kernel_ask_often(int socket, const KeepalivePolicy& keepalive) {
   constexpr int kRtoMaxMs = 44;  // TCP_RTO_MAX_MS, linux/tcp.h
-  const auto pause = std::max<std::chrono::milliseconds>(patience.ask_waiting_every(), 1s);
+  const auto pause = std::max<std::chrono::milliseconds>(keepalive.ask_waiting_every(), 1s);
   set(socket, IPPROTO_TCP, kRtoMaxMs, static_cast<int>(pause.count()));
 }
 
 // An idle peer has the kernel's keepalives to answer.
-bool awaits_answer(int socket, const LifeSigns& signs, const Patience& patience) {
+bool awaits_answer(int socket, const LifeSigns& signs, const KeepalivePolicy& keepalive) {
   if (!signs.bytes_wait) return signs.awaits_answer;
-  if (signs.heard_ago < patience.ask_after()) return false;
+  if (signs.heard_ago < keepalive.ask_after()) return false;
   return (signs.is_established && send_window_probe(socket)) || signs.awaits_answer;
 }
 
 }  // namespace
 
 bool Silence::is_for_good(std::chrono::milliseconds heard_ago, bool awaits_answer,
-                          Clock::time_point now, const Patience& patience) {
+                          Clock::time_point now, const KeepalivePolicy& keepalive) {
   // The kernel counts in its own ticks, and `now` may be a little older than the signs: in doubt
   // the peer was heard after the question.
-  const auto doubt = patience.longest / 30;
+  const auto doubt = keepalive.longest / 30;
   const bool heard_since = now - heard_ago > unanswered_since_ - doubt;
   if (heard_since) unanswered_since_ = awaits_answer ? now : Clock::time_point{};
   if (unanswered_since_ == Clock::time_point{}) return false;
-  return heard_ago >= patience.longest && now - unanswered_since_ >= patience.time_to_answer();
+  return heard_ago >= keepalive.longest && now - unanswered_since_ >= keepalive.time_to_answer();
 }
 
-bool PeerWatch::sees_it_vanished(int socket, const Patience& patience) {
-  if (!kept_alive_) keep_alive(socket, patience);
+bool PeerWatch::sees_it_vanished(int socket, const KeepalivePolicy& keepalive) {
+  if (!kept_alive_) keep_alive(socket, keepalive);
   kept_alive_ = true;
   const auto now = Clock::now();
   const auto signs = life_signs(socket);
   if (!signs) return false;
   if (signs->backs_off && !asks_often_) {
-    let_the_kernel_ask_often(socket, patience);
+    let_the_kernel_ask_often(socket, keepalive);
     asks_often_ = true;
   }
-  return silence_.is_for_good(signs->heard_ago, awaits_answer(socket, *signs, patience), now,
-                              patience);
+  return silence_.is_for_good(signs->heard_ago, awaits_answer(socket, *signs, keepalive), now,
+                              keepalive);
 }
 
 }  // namespace ambbpf

@@ -12,7 +12,7 @@ namespace ambbpf {
 
 // For how long a peer may be silent, and what follows from that. The longest silence is made of
 // what passes until the kernel asks, until a look sees that it has asked, and of time to answer.
-struct Patience {
+struct KeepalivePolicy {
   std::chrono::milliseconds longest{30'000};
 
   // Two segments per socket and 10 s are little; a lost one is made good by those that follow it
@@ -34,7 +34,7 @@ struct Patience {
 class Silence {
  public:
   bool is_for_good(std::chrono::milliseconds heard_ago, bool awaits_answer, Clock::time_point now,
-                   const Patience& patience);
+                   const KeepalivePolicy& keepalive);
 
  private:
   Clock::time_point unanswered_since_{};  // the look that first saw it; the epoch: none did
@@ -44,7 +44,7 @@ class Silence {
 // connections are over before.
 class PeerWatch {
  public:
-  bool sees_it_vanished(int socket, const Patience& patience);
+  bool sees_it_vanished(int socket, const KeepalivePolicy& keepalive);
 
  private:
   Silence silence_;

@@ -41,7 +41,7 @@ void PumpTools::give_back(Pipe empty) {
 
 Pump::Outcome Pump::run(int source, int target, PumpTools& tools, Until until) {
   const auto outcome = move_all(source, target, tools, until);
-  if (pipe_ && !has_bytes_in_hand()) {
+  if (pipe_ && !has_buffered_bytes()) {
     tools.give_back(std::move(*pipe_));
     pipe_.reset();
   }
@@ -86,7 +86,7 @@ Pump::Outcome Pump::copy_once(int source, int target, PumpTools& tools, Until un
 }
 
 Pump::Outcome Pump::flush_rest(int target) {
-  while (has_bytes_in_hand()) {
+  while (has_buffered_bytes()) {
     const auto put = ::send(target, rest_.data() + rest_at_, rest_.size() - rest_at_,
                             MSG_DONTWAIT | MSG_NOSIGNAL);
     if (put < 0) {
@@ -103,12 +103,12 @@ Pump::Outcome Pump::flush_rest(int target) {
   return Outcome::kDrained;
 }
 
-Pump::Outcome Pump::take_all(int source, PumpTools& tools) {
+Pump::Outcome Pump::drain(int source, PumpTools& tools) {
   constexpr int kAttempts = 16;  // each urgent byte ends a read
   for (int attempt = 0; attempt < kAttempts; ++attempt) {
     const auto counts = tcp_counts(source);
     if (!counts || counts->received == read_) return Outcome::kDrained;
-    if (counts->received - written_ > PumpTools::kMostInHand) return Outcome::kUnfinished;
+    if (counts->received - written_ > PumpTools::kMostBuffered) return Outcome::kUnfinished;
     auto& buffer = tools.large_buffer();
     const auto got = ::recv(source, buffer.data(), buffer.size(), MSG_DONTWAIT);
     if (got < 0 && errno != EAGAIN && errno != EINTR) return failed(Outcome::kSourceFailed, errno);
@@ -119,7 +119,7 @@ Pump::Outcome Pump::take_all(int source, PumpTools& tools) {
   return Outcome::kUnfinished;
 }
 
-// kUnfinished: look at what is in hand, and go on.
+// kUnfinished: look at what is buffered, and go on.
 Pump::Outcome Pump::fill_pipe(int source, PumpTools& tools) {
   if (!pipe_) pipe_ = tools.take_pipe();
   if (!pipe_) {
@@ -145,7 +145,7 @@ Pump::Outcome Pump::fill_pipe(int source, PumpTools& tools) {
 }
 
 Pump::Outcome Pump::flush_pipe(int target) {
-  while (has_bytes_in_hand()) {
+  while (has_buffered_bytes()) {
     const auto put = ::splice(pipe_->read.get(), nullptr, target, nullptr, read_ - written_,
                               SPLICE_F_MOVE | SPLICE_F_NONBLOCK);
     if (put > 0) {

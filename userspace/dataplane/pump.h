@@ -19,7 +19,7 @@ struct Pipe {
 };
 
 // What all pumps of one thread share: a buffer to copy through, and empty pipes. A pump keeps
-// neither while it has nothing in hand, so an idle connection holds no memory here.
+// neither while it has nothing buffered, so an idle connection holds no memory here.
 class PumpTools {
  public:
   static constexpr std::size_t kBufferSize = 128 * 1024;
@@ -29,11 +29,11 @@ class PumpTools {
 
   std::byte* buffer() { return buffer_.get(); }
 
-  // For taking all that a socket has, if that is no more than kMostInHand: larger than that, so
+  // For taking all that a socket has, if that is no more than kMostBuffered: larger than that, so
   // that no read ends inside a segment that is just arriving.
-  static constexpr std::size_t kMostInHand = 1024 * 1024;
+  static constexpr std::size_t kMostBuffered = 1024 * 1024;
   std::vector<std::byte>& large_buffer() {
-    large_buffer_.resize(kMostInHand + 256 * 1024);
+    large_buffer_.resize(kMostBuffered + 256 * 1024);
     return large_buffer_;
   }
 
@@ -55,8 +55,8 @@ class Pump {
     kCopy,
   };
   enum class Outcome {
-    kDrained,     // the source has nothing now, nothing is in hand
-    kBlocked,     // the target is full, something is in hand
+    kDrained,     // the source has nothing now, nothing is buffered
+    kBlocked,     // the target is full, something is buffered
     kUnfinished,  // there is more to move, but others want their turn
     kSourceEnded,
     kSourceFailed,
@@ -80,12 +80,12 @@ class Pump {
   // Takes everything that the source has into hand, and leaves the kernel with no segment that has
   // been read in part. kDrained: done; kUnfinished: there is too much of it to be held, or more is
   // coming faster than it can be taken.
-  Outcome take_all(int source, PumpTools& tools);
+  Outcome drain(int source, PumpTools& tools);
 
   // Its last read was so large that the next one is better spliced.
   bool reads_in_bulk() const;
 
-  bool has_bytes_in_hand() const { return read_ != written_; }
+  bool has_buffered_bytes() const { return read_ != written_; }
   std::uint64_t read() const { return read_; }
   std::uint64_t written() const { return written_; }
   std::error_code error() const { return error_; }  // after kSourceFailed or kTargetFailed

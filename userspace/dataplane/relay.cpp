@@ -32,7 +32,7 @@ RelayCounts& RelayCounts::operator+=(const RelayCounts& other) {
   resets += other.resets;
   vanished += other.vanished;
   mismatches += other.mismatches;
-  untold_events += other.untold_events;
+  lost_events += other.lost_events;
   return *this;
 }
 
@@ -43,40 +43,40 @@ Result<std::unique_ptr<Relay>> Relay::create(asio::io_context& io, const RelayOp
 }
 
 Relay::Relay(asio::io_context& io, const RelayOptions& options)
-    : io_(io), plane_(std::make_unique<Plane>(io, options)), roll_call_(*plane_) {}
+    : io_(io), thread_(std::make_unique<RelayThread>(io, options)), liveness_scan_(*thread_) {}
 
 Relay::~Relay() {
-  if (epoll_watch_) epoll_watch_->release();  // the epoll set is the plane's
+  if (epoll_watch_) epoll_watch_->release();  // the epoll set is the thread's
 }
 
 Result<void> Relay::set_up() {
-  plane_->epoll = UniqueFd(::epoll_create1(EPOLL_CLOEXEC));
-  if (!plane_->epoll) return fail_errno("create an epoll set");
+  thread_->epoll = UniqueFd(::epoll_create1(EPOLL_CLOEXEC));
+  if (!thread_->epoll) return fail_errno("create an epoll set");
 
-  if (plane_->options.engine == Engine::kSockmap) {
-    auto kernel = KernelPath::load(plane_->options.slots, [plane = plane_.get()](Slot slot) {
-      if (Direction* direction = plane->at_slot[slot])
+  if (thread_->options.engine == Engine::kSockmap) {
+    auto kernel = KernelPath::load(thread_->options.slots, [plane = thread_.get()](Slot slot) {
+      if (Direction* direction = thread->at_slot[slot])
         direction->connection->taken_back_by_kernel(*direction);
     });
     if (!kernel) return tl::unexpected(kernel.error());
-    plane_->kernel = std::move(*kernel);
-    plane_->at_slot.resize(plane_->options.slots);
+    thread_->kernel = std::move(*kernel);
+    thread_->at_slot.resize(thread_->options.slots);
     epoll_event event{.events = EPOLLIN, .data = {.ptr = nullptr}};
-    if (::epoll_ctl(plane_->epoll.get(), EPOLL_CTL_ADD, plane_->kernel->event_fd(), &event) != 0)
+    if (::epoll_ctl(thread_->epoll.get(), EPOLL_CTL_ADD, thread_->kernel->event_fd(), &event) != 0)
       return fail_errno("watch the ring buffer taken_back");
   }
-  epoll_watch_ = std::make_unique<asio::posix::stream_descriptor>(io_, plane_->epoll.get());
+  epoll_watch_ = std::make_unique<asio::posix::stream_descriptor>(io_, thread_->epoll.get());
   wait_for_events();
   return {};
 }
 
 void Relay::adopt(UniqueFd client, UniqueFd backend, Finished finished) {
-  ++plane_->counts.connections_total;
-  plane_->connections.emplace_back(*plane_, std::move(client), std::move(backend),
-                                   std::move(finished));
-  const auto self = std::prev(plane_->connections.end());
+  ++thread_->counts.connections_total;
+  thread_->connections.emplace_back(*thread_, std::move(client), std::move(backend),
+                                    std::move(finished));
+  const auto self = std::prev(thread_->connections.end());
   self->start(self);
-  roll_call_.begin();
+  liveness_scan_.begin();
 }
 
 void Relay::wait_for_events() {
@@ -89,41 +89,41 @@ void Relay::wait_for_events() {
 void Relay::turn() {
   serve_events();
   look_at_all_when_events_were_lost();
-  plane_->retired.clear();
+  thread_->retired.clear();
   wait_for_events();
 }
 
 void Relay::serve_events() {
   std::array<epoll_event, kEventsATurn> events;
-  const int count = ::epoll_wait(plane_->epoll.get(), events.data(), kEventsATurn, 0);
-  plane_->count_turn(count);
+  const int count = ::epoll_wait(thread_->epoll.get(), events.data(), kEventsATurn, 0);
+  thread_->count_turn(count);
   for (int i = 0; i < count; ++i) {
-    auto* end = static_cast<End*>(events[static_cast<std::size_t>(i)].data.ptr);
-    if (end)
-      end->connection->on_ready(*end, events[static_cast<std::size_t>(i)].events);
+    auto* leg = static_cast<Leg*>(events[static_cast<std::size_t>(i)].data.ptr);
+    if (leg)
+      leg->connection->on_ready(*leg, events[static_cast<std::size_t>(i)].events);
     else
-      plane_->kernel->read_events();
+      thread_->kernel->read_events();
   }
 }
 
 void Relay::look_at_all_when_events_were_lost() {
-  if (!plane_->kernel || plane_->kernel->untold() == untold_seen_) return;
-  untold_seen_ = plane_->kernel->untold();
-  for (Direction* direction : plane_->at_slot)
+  if (!thread_->kernel || thread_->kernel->lost_events() == lost_events_seen_) return;
+  lost_events_seen_ = thread_->kernel->lost_events();
+  for (Direction* direction : thread_->at_slot)
     if (direction) direction->connection->taken_back_by_kernel(*direction);
 }
 
-std::size_t Relay::connections() const { return plane_->connections.size(); }
+std::size_t Relay::connections() const { return thread_->connections.size(); }
 
 void Relay::reset_all(std::string_view reason) {
-  while (!plane_->connections.empty()) plane_->connections.front().reset(reason, {});
+  while (!thread_->connections.empty()) thread_->connections.front().reset(reason, {});
 }
 
 RelayCounts Relay::counts() const {
-  RelayCounts counts = plane_->counts;
-  counts.connections_now = plane_->connections.size();
-  if (plane_->kernel) counts.untold_events = plane_->kernel->untold();
-  for (const auto& connection : plane_->connections) connection.add_to(counts);
+  RelayCounts counts = thread_->counts;
+  counts.connections_now = thread_->connections.size();
+  if (thread_->kernel) counts.lost_events = thread_->kernel->lost_events();
+  for (const auto& connection : thread_->connections) connection.add_to(counts);
   return counts;
 }
 

@@ -12,8 +12,8 @@
 #include <system_error>
 
 #include "userspace/dataplane/engine.h"
+#include "userspace/dataplane/liveness_scan.h"
 #include "userspace/dataplane/peer_watch.h"
-#include "userspace/dataplane/roll_call.h"
 #include "userspace/support/asio.h"
 #include "userspace/support/result.h"
 #include "userspace/support/unique_fd.h"
@@ -35,7 +35,7 @@ struct RelayOptions {
   Engine engine = Engine::kSockmap;
   Promotion promotion;
   std::uint32_t slots = 65536;  // sockmap: two for each connection; one thread's share
-  Patience patience{};
+  KeepalivePolicy keepalive{};
 };
 
 // What became of a connection. `error` is empty when both sides finished in order.
@@ -67,12 +67,12 @@ struct RelayCounts {
   std::uint64_t resets = 0;
   std::uint64_t vanished = 0;    // … because of a peer that was heard no more
   std::uint64_t mismatches = 0;  // bytes received and bytes sent on did not agree
-  std::uint64_t untold_events = 0;
+  std::uint64_t lost_events = 0;
 
   RelayCounts& operator+=(const RelayCounts& other);
 };
 
-struct Plane;
+struct RelayThread;
 
 // Runs on one thread, the one that runs `io`. The process must ignore SIGPIPE: splice(2) cannot be
 // told not to raise it.
@@ -104,10 +104,10 @@ class Relay {
   void look_at_all_when_events_were_lost();
 
   asio::io_context& io_;
-  std::unique_ptr<Plane> plane_;
-  RollCall roll_call_;
+  std::unique_ptr<RelayThread> thread_;
+  LivenessScan liveness_scan_;
   std::unique_ptr<asio::posix::stream_descriptor> epoll_watch_;
-  std::uint64_t untold_seen_ = 0;
+  std::uint64_t lost_events_seen_ = 0;
 };
 
 }  // namespace ambbpf

@@ -47,7 +47,7 @@ class EtcdSource final : public Source {
   std::shared_ptr<asio::steady_timer> pause_;
 };
 
-// One source for kV2 or kV3. For kAuto both: each asks by doing and rests in kNotServed where the
+// One source for kV2 or kV3. For kAuto both: each asks by doing and stays in kNotServed where the
 // server does not speak its API; the service unites their sets.
 std::vector<std::unique_ptr<Source>> make_etcd_sources(EtcdApi api, EtcdClient& client,
                                                        std::string_view service,

@@ -32,17 +32,17 @@ bool Backend::connect_failed(Clock::time_point now) {
   const auto earlier = failures_in_a_row_.fetch_add(1, std::memory_order_relaxed);
   const Clock::duration rest =
       std::min<Clock::duration>(kLongestRest, kFirstRest * (1U << std::min(5U, earlier)));
-  resting_until_.store((now + rest).time_since_epoch().count(), std::memory_order_relaxed);
+  ejected_until_.store((now + rest).time_since_epoch().count(), std::memory_order_relaxed);
   return earlier == 0;
 }
 
 bool Backend::connect_succeeded() {
-  resting_until_.store(0, std::memory_order_relaxed);
+  ejected_until_.store(0, std::memory_order_relaxed);
   return failures_in_a_row_.exchange(0, std::memory_order_relaxed) != 0;
 }
 
-Clock::time_point Backend::resting_until() const {
-  return Clock::time_point(Clock::duration(resting_until_.load(std::memory_order_relaxed)));
+Clock::time_point Backend::ejected_until() const {
+  return Clock::time_point(Clock::duration(ejected_until_.load(std::memory_order_relaxed)));
 }
 
 Publish Service::add_source() {
@@ -98,7 +98,7 @@ std::shared_ptr<Backend> Service::pick() {
   const auto now = Clock::now();
   for (std::size_t i = 0; i < set->size(); ++i) {
     const auto& backend = (*set)[(first + i) % set->size()].backend;
-    if (!backend->resting(now)) return backend;
+    if (!backend->ejected(now)) return backend;
   }
   return (*set)[first % set->size()].backend;
 }

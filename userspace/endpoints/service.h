@@ -22,13 +22,13 @@ class Backend {
 
   const tcp::endpoint& address() const { return address_; }
 
-  // A failed connect rests the backend: 1 s at first, doubled by every further failure in a row, at
-  // most 30 s. A resting backend is picked only when every other one rests as well.
+  // A failed connect ejects the backend: for 1 s at first, doubled by every further failure in a
+  // row, at most 30 s. An ejected backend is picked only when every other one is ejected as well.
   // Both return whether this is news: the first failure after a success, or the reverse.
   bool connect_failed(Clock::time_point now);
   bool connect_succeeded();
-  bool resting(Clock::time_point now) const { return now < resting_until(); }
-  Clock::time_point resting_until() const;
+  bool ejected(Clock::time_point now) const { return now < ejected_until(); }
+  Clock::time_point ejected_until() const;
 
   std::atomic<std::uint64_t> connections_now{0};
   std::atomic<std::uint64_t> connections_total{0};
@@ -37,7 +37,7 @@ class Backend {
  private:
   tcp::endpoint address_;
   std::atomic<std::uint32_t> failures_in_a_row_{0};
-  std::atomic<Clock::rep> resting_until_{0};
+  std::atomic<Clock::rep> ejected_until_{0};
 };
 
 // An endpoint in force and what is known of its backend.
@@ -63,7 +63,7 @@ class Service {
   // Makes room for one more source; the result is that source's way in, valid as long as *this.
   Publish add_source();
 
-  // Round robin, resting backends last. Null while no endpoint is known.
+  // Round robin, ejected backends last. Null while no endpoint is known.
   std::shared_ptr<Backend> pick();
 
   std::shared_ptr<const EndpointSet> in_force() const;

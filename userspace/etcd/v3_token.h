@@ -19,11 +19,11 @@ class EtcdV3Token {
 
   explicit EtcdV3Token(asio::any_io_executor executor) : executor_(std::move(executor)) {}
 
-  // The token in hand, or a new one. Those who come while one is being fetched get that one, or the
+  // The present token, or a new one. Those who come while one is being fetched get that one, or the
   // same error.
   awaitable<Result<std::string>> get(Fetch fetch);
 
-  // `refused` is good for nothing any more. It may be another's by now that is in hand.
+  // `refused` is no longer valid. The present one may be another by now.
   void drop(const std::string& refused) {
     if (token_ == refused) token_.reset();
   }

@@ -27,7 +27,7 @@ void note_failure(Service& service, Backend& backend, const Error& error) {
     return;
   }
   if (backend.connect_failed(Clock::now()))
-    log::warn("service {}: {}; the endpoint rests", service.name(), error.message());
+    log::warn("service {}: {}; the endpoint is ejected", service.name(), error.message());
   service.doubt();
 }
 

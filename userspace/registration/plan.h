@@ -9,7 +9,7 @@
 
 #include "userspace/docker/container.h"
 #include "userspace/endpoints/endpoint_value.h"
-#include "userspace/registration/key_keeper.h"
+#include "userspace/registration/key_reconciler.h"
 
 namespace ambbpf {
 

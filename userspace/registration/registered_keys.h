@@ -18,7 +18,7 @@ using WantedKeys = std::map<std::string, std::string>;
 // Why keys are not wanted any more, for the log; not every one has a reason.
 using Reasons = std::map<std::string, std::string>;
 
-struct KeptKey {
+struct RegisteredKey {
   enum class State {
     kPending,     // wanted, and not yet written or lost
     kKept,        // in etcd, and ours
@@ -33,8 +33,8 @@ struct KeptKey {
 };
 
 // The keys that are wanted and those that are still to be deleted, and what is to be done next.
-// Does no I/O itself; key_keeper.h drives it.
-class KeptKeys {
+// Does no I/O itself; key_reconciler.h drives it.
+class RegisteredKeys {
  public:
   struct Task {
     enum class Kind { kPut, kPutUnlessOthers, kRemove };
@@ -74,10 +74,10 @@ class KeptKeys {
   std::size_t size() const { return entries_.size(); }
   const Counts& counts() const { return counts_; }
   bool any_refused() const;
-  std::vector<KeptKey> list() const;
+  std::vector<RegisteredKey> list() const;
 
  private:
-  using State = KeptKey::State;
+  using State = RegisteredKey::State;
   struct Entry {
     std::string value;
     State state = State::kPending;

@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "userspace/endpoints/endpoint_value.h"
-
 #include <gtest/gtest.h>
 
 #include "userspace/endpoints/endpoint.h"
+#include "userspace/endpoints/endpoint_value.h"
 #include "userspace/support/quote.h"
 
 namespace ambbpf {

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "userspace/endpoints/service.h"
-
 #include <gtest/gtest.h>
 
 #include <set>
+
+#include "userspace/endpoints/service.h"
 
 namespace ambbpf::test {
 namespace {
@@ -58,7 +58,7 @@ TEST(Service, PicksRoundRobin) {
   for (const unsigned short port : {1, 2, 3}) EXPECT_EQ(picked.count(port), 10U);
 }
 
-TEST(Service, PicksARestingBackendOnlyWhenAllRest) {
+TEST(Service, PicksAnEjectedBackendOnlyWhenAllAreEjected) {
   Service service("web");
   service.add_source()({endpoint("127.0.0.1:1"), endpoint("127.0.0.1:2")});
   const auto first = service.in_force()->at(0).backend;
@@ -77,7 +77,7 @@ TEST(Service, RestsLongerWithEachFailureUpToHalfAMinute) {
   const auto now = Clock::now();
   for (const auto rest : {1s, 2s, 4s, 8s, 16s, 30s, 30s}) {
     backend.connect_failed(now);
-    EXPECT_EQ(backend.resting_until() - now, rest);
+    EXPECT_EQ(backend.ejected_until() - now, rest);
   }
 }
 

@@ -1,30 +1,29 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "userspace/registration/registrar.h"
-
 #include "userspace/support/log.h"
 #include "userspace/support/quote.h"
 
 namespace ambbpf {
 
-Registrar::Registrar(PlanRules rules, Want want)
+RegistrationPlanner::RegistrationPlanner(PlanRules rules, Want want)
     : rules_(std::move(rules)), want_(std::move(want)) {}
 
-void Registrar::advertise(const asio::ip::address& address) {
+void RegistrationPlanner::advertise(const asio::ip::address& address) {
   rules_.advertised = address;
   plan_again();
 }
 
-void Registrar::name_host(std::string name) {
+void RegistrationPlanner::name_host(std::string name) {
   rules_.host_name = std::move(name);
   plan_again();
 }
 
-void Registrar::consider(const Containers& containers) {
+void RegistrationPlanner::consider(const Containers& containers) {
   containers_ = containers;
   plan_again();
 }
 
-void Registrar::plan_again() {
+void RegistrationPlanner::plan_again() {
   if (!containers_ || rules_.advertised.is_unspecified()) return;
   if (!rules_.only && rules_.host_name.empty()) return;
   const auto wanted_before = plan_ ? plan_->wanted() : WantedKeys();
@@ -34,7 +33,7 @@ void Registrar::plan_again() {
 }
 
 // Each reason once, until it changes. That of a key that stands goes with its deletion.
-void Registrar::tell(const Plan& plan, const WantedKeys& wanted_before) {
+void RegistrationPlanner::tell(const Plan& plan, const WantedKeys& wanted_before) {
   auto reasons = plan.why_not();
   for (const auto& [key, reason] : reasons) {
     const auto told = told_.find(key);

@@ -4,7 +4,7 @@
 
 #include "tests/unit/containers.h"
 #include "userspace/registration/plan.h"
-#include "userspace/registration/registrar.h"
+#include "userspace/registration/planner.h"
 
 namespace ambbpf {
 namespace {
@@ -120,15 +120,15 @@ TEST(Plan, KnowsTheKeysOfItsHost) {
   EXPECT_FALSE(is_of_host("", "/services/www/:web:80", value));
 }
 
-TEST(Registrar, WantsNothingBeforeItKnowsItsAddress) {
+TEST(RegistrationPlanner, WantsNothingBeforeItKnowsItsAddress) {
   std::vector<WantedKeys> wanted;
   auto rules = for_web();
   rules.advertised = asio::ip::address();
-  Registrar registrar(rules,
-                      [&](const WantedKeys& keys, const Reasons&) { wanted.push_back(keys); });
-  registrar.consider(all_of({web()}));
+  RegistrationPlanner planner(
+      rules, [&](const WantedKeys& keys, const Reasons&) { wanted.push_back(keys); });
+  planner.consider(all_of({web()}));
   EXPECT_THAT(wanted, IsEmpty());
-  registrar.advertise(asio::ip::make_address("10.0.0.9"));
+  planner.advertise(asio::ip::make_address("10.0.0.9"));
   ASSERT_EQ(wanted.size(), 1U);
   EXPECT_THAT(wanted[0].at("/services/www/web"), testing::HasSubstr("10.0.0.9"));
 }

@@ -72,7 +72,7 @@ service web on [::]:8080
   12 connections now, 3456 in all; 5 retried, 6 held, 7 failed
   endpoint      state       now  total  failed  found as
   10.0.0.1:80   up           12   3400       0  /services/web/web-1
-  [fd00::1]:80  resting 3s    0     56       8  /services/web/web-2
+  [fd00::1]:80  ejected 3s    0     56       8  /services/web/web-2
   source     etcd v3 http://127.0.0.1:2379 /services/web/
              following: 2 endpoints, heard 2s ago
              3 listings, 17 events, 1 failure
@@ -95,7 +95,7 @@ registrar: advertises 10.0.0.9, keys live 5s
   etcd       v2 http://127.0.0.1:2379
              keeping, heard 700ms ago
              last error 1m1s ago: PUT http://127.0.0.1:2379: Connection refused
-             31 writes, 32 beats, 34 removals, 33 lost, 35 failures
+             31 writes, 32 keepalives, 34 removals, 33 lost, 35 failures
 
 connections: 12 now, 3456 in all, 9 reset (4 had vanished); 10 in the map now
   moved           in the kernel  in user space
@@ -105,7 +105,7 @@ connections: 12 now, 3456 in all, 9 reset (4 had vanished); 10 in the map now
   100 promoted, 1 refused by the kernel; 190 directions handed over, 11 taken
     back
   last refusal: update peer_of: Argument list too long
-  2 kernel events went untold
+  2 kernel events lost
 )");
 }
 

@@ -5,14 +5,14 @@
 #include <atomic>
 #include <mutex>
 
-#include "tests/integration/keeper.h"
+#include "tests/integration/reconciler.h"
 #include "tests/support/fake_http.h"
 
 namespace ambbpf::test {
 namespace {
 
 using namespace std::chrono_literals;
-using State = KeptKey::State;
+using State = RegisteredKey::State;
 
 const std::string kKey = "/services/web/web-1";
 const std::string kValue = "10.0.0.1:80";
@@ -70,7 +70,7 @@ const Strange kStrange[] = {
     {"CutOff", {fake_answer("200 OK", "Content-Length: 5000\r\n", R"({"node":{)")}},
 };
 
-class KeeperStrange : public ::testing::TestWithParam<std::tuple<EtcdApi, Strange>> {
+class ReconcilerStrange : public ::testing::TestWithParam<std::tuple<EtcdApi, Strange>> {
  protected:
   EtcdApi api() const { return std::get<0>(GetParam()); }
   const FakeAnswer& answer() const { return std::get<1>(GetParam()).answer; }
@@ -94,22 +94,22 @@ std::string name_of(const ::testing::TestParamInfo<std::tuple<EtcdApi, Strange>>
   return (api == EtcdApi::kV2 ? "v2_" : "v3_") + strange.name;
 }
 
-INSTANTIATE_TEST_SUITE_P(Api, KeeperStrange,
+INSTANTIATE_TEST_SUITE_P(Api, ReconcilerStrange,
                          ::testing::Combine(::testing::Values(EtcdApi::kV2, EtcdApi::kV3),
                                             ::testing::ValuesIn(kStrange)),
                          name_of);
 
-TEST_P(KeeperStrange, AnswerToEverythingIsAnError) {
+TEST_P(ReconcilerStrange, AnswerToEverythingIsAnError) {
   expect_calm_failing(api(), [this](const std::string&) { return answer(); });
 }
 
-TEST_P(KeeperStrange, AnswerToTheWriteIsAnError) {
+TEST_P(ReconcilerStrange, AnswerToTheWriteIsAnError) {
   expect_calm_failing(api(),
                       [this](const std::string& head) { return opened(head).value_or(answer()); });
 }
 
 // The lease is kept alive, the look at the keys goes wrong: they are not taken for lost.
-TEST(KeeperV3Strange, WrongCountOfKeysIsAnError) {
+TEST(ReconcilerV3Strange, WrongCountOfKeysIsAnError) {
   std::atomic<int> transactions = 0;
   FakeHttp server([&](const std::string& head) {
     if (const auto answer = opened(head)) return *answer;
@@ -123,7 +123,7 @@ TEST(KeeperV3Strange, WrongCountOfKeysIsAnError) {
   EXPECT_EQ(keep.key(kKey)->state, State::kKept);
 }
 
-TEST(KeeperV2Strange, RefusedUserIsShown) {
+TEST(ReconcilerV2Strange, RefusedUserIsShown) {
   FakeHttp server([](const std::string& head) {
     if (has(head, "GET /version ")) return ok(kVersion);
     return FakeAnswer{
@@ -139,7 +139,7 @@ TEST(KeeperV2Strange, RefusedUserIsShown) {
   EXPECT_EQ(keep.key(kKey)->note, keep.status().last_error);
 }
 
-TEST(KeeperV3Strange, RefusedUserIsShown) {
+TEST(ReconcilerV3Strange, RefusedUserIsShown) {
   for (const std::string status : {"403 Forbidden", "401 Unauthorized"}) {
     FakeHttp server([&](const std::string& head) {
       if (const auto answer = opened(head)) return *answer;
@@ -181,7 +181,7 @@ class OldEtcd {
 
 const std::string kPlain = "PUT /v2/keys/services/web/web-1?value=10.0.0.1%3A80&ttl=3";
 
-TEST(KeeperV2Old, ServerWithoutRefreshIsGivenTheValue) {
+TEST(ReconcilerV2Old, ServerWithoutRefreshIsGivenTheValue) {
   for (const std::string version :
        {"etcd 0.4.6", R"({"releaseVersion":"2.0.13","internalVersion":"2"})",
         R"({"etcdserver":"2.2.5","etcdcluster":"2.2.0"})",
@@ -196,7 +196,7 @@ TEST(KeeperV2Old, ServerWithoutRefreshIsGivenTheValue) {
   }
 }
 
-TEST(KeeperV2Old, ServerWithRefreshIsGivenNoValue) {
+TEST(ReconcilerV2Old, ServerWithRefreshIsGivenNoValue) {
   for (const std::string version : {R"({"etcdserver":"2.3.0","etcdcluster":"2.3.0"})",
                                     R"({"etcdserver":"3.5.9","etcdcluster":"3.5.0"})"}) {
     OldEtcd etcd(version, kValue);
@@ -209,7 +209,7 @@ TEST(KeeperV2Old, ServerWithRefreshIsGivenNoValue) {
   }
 }
 
-TEST(KeeperV2Old, ServerThatEmptiesTheValueIsGivenItAtOnceAndFromThenOn) {
+TEST(ReconcilerV2Old, ServerThatEmptiesTheValueIsGivenItAtOnceAndFromThenOn) {
   OldEtcd etcd(kVersion, "");
   Keep keep(EtcdApi::kV2, {etcd.url()});
   keep.want({{kKey, kValue}});
@@ -220,7 +220,7 @@ TEST(KeeperV2Old, ServerThatEmptiesTheValueIsGivenItAtOnceAndFromThenOn) {
   EXPECT_EQ(keep.key(kKey)->state, State::kKept);
 }
 
-TEST(KeeperV3Old, LeaseIsRevokedUnderTheNameThatAllVersionsKnow) {
+TEST(ReconcilerV3Old, LeaseIsRevokedUnderTheNameThatAllVersionsKnow) {
   for (const std::string gateway : {"/v3beta", "/v3alpha"}) {
     std::atomic<bool> revoked = false;
     FakeHttp server([&](const std::string& head) {
@@ -239,7 +239,7 @@ TEST(KeeperV3Old, LeaseIsRevokedUnderTheNameThatAllVersionsKnow) {
   }
 }
 
-TEST(KeeperAutoStrange, ServerThatIsNoEtcdIsAnError) {
+TEST(ReconcilerAutoStrange, ServerThatIsNoEtcdIsAnError) {
   FakeHttp server(
       [](const std::string&) { return FakeAnswer{fake_answer("404 Not Found", "", kNotFound)}; });
   Keep keep(EtcdApi::kAuto, {server.url()});

@@ -12,13 +12,13 @@ namespace ambbpf {
 
 // Plans anew after every change of the containers, hands the wanted keys on, and tells of what it
 // cannot register. Does no I/O itself.
-class Registrar {
+class RegistrationPlanner {
  public:
   using Want = std::function<void(const WantedKeys&, const Reasons& why_not)>;
 
   // Nothing is planned before the address to advertise is known and, without `rules.only`, the
   // host's name; what is missing in `rules` comes by advertise() and name_host().
-  Registrar(PlanRules rules, Want want);
+  RegistrationPlanner(PlanRules rules, Want want);
 
   void advertise(const asio::ip::address& address);
   void name_host(std::string name);

@@ -1,22 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a keeper of keys promises while its etcd is well, against a real one.
+// What the reconciler of keys promises while its etcd is well, against a real one.
 #include <gtest/gtest.h>
 
 #include <future>
 
-#include "tests/integration/keeper.h"
+#include "tests/integration/reconciler.h"
 #include "userspace/support/json.h"
 
 namespace ambbpf::test {
 namespace {
 
 using namespace std::chrono_literals;
-using State = KeptKey::State;
+using State = RegisteredKey::State;
 
 const std::string kKey = "/services/web/web-1";
 const std::string kValue = R"({ "port": 49155, "host": "10.0.0.1", "note": "a+b & c=d%/?" })";
 
-class KeeperKeys : public ::testing::TestWithParam<EtcdApi> {
+class ReconcilerKeys : public ::testing::TestWithParam<EtcdApi> {
  protected:
   std::optional<std::string> get(const std::string& key = kKey) const { return etcd().get(key); }
   Etcd etcd() const { return {process, GetParam()}; }
@@ -28,10 +28,10 @@ class KeeperKeys : public ::testing::TestWithParam<EtcdApi> {
   EtcdProcess process;
 };
 
-INSTANTIATE_TEST_SUITE_P(Api, KeeperKeys, ::testing::Values(EtcdApi::kV2, EtcdApi::kV3),
+INSTANTIATE_TEST_SUITE_P(Api, ReconcilerKeys, ::testing::Values(EtcdApi::kV2, EtcdApi::kV3),
                          [](const auto& api) { return api.param == EtcdApi::kV2 ? "v2" : "v3"; });
 
-TEST_P(KeeperKeys, WritesAndKeepsAlive) {
+TEST_P(ReconcilerKeys, WritesAndKeepsAlive) {
   Keep keep(GetParam(), {process.url()});
   keep.want({{kKey, kValue}});
   EXPECT_EQ(keep.key(kKey)->state, State::kPending);
@@ -46,13 +46,13 @@ TEST_P(KeeperKeys, WritesAndKeepsAlive) {
   EXPECT_EQ(status.api, GetParam() == EtcdApi::kV2 ? "v2" : "v3");
   EXPECT_EQ(status.from, process.url());
   EXPECT_EQ(status.writes, 1U);
-  EXPECT_GE(status.beats, 7U);
+  EXPECT_GE(status.keepalives, 7U);
   EXPECT_EQ(status.lost, 0U);
   EXPECT_EQ(status.failures, 0U);
   EXPECT_FALSE(status.failing);
 }
 
-TEST_P(KeeperKeys, ChangeOfAValueIsWrittenAtOnce) {
+TEST_P(ReconcilerKeys, ChangeOfAValueIsWrittenAtOnce) {
   Keep keep(GetParam(), {process.url()}, 60s);
   keep.want({{kKey, "10.0.0.1:80"}});
   ASSERT_TRUE(keep.until_kept(kKey));
@@ -64,7 +64,7 @@ TEST_P(KeeperKeys, ChangeOfAValueIsWrittenAtOnce) {
   EXPECT_EQ(keep.status().writes, 2U);
 }
 
-TEST_P(KeeperKeys, KeyNoLongerWantedGoesAtOnce) {
+TEST_P(ReconcilerKeys, KeyNoLongerWantedGoesAtOnce) {
   Keep keep(GetParam(), {process.url()}, 60s);
   keep.want({{kKey, kValue}, {"/services/web/web-2", "10.0.0.2:80"}});
   ASSERT_TRUE(keep.until_kept(kKey));
@@ -76,7 +76,7 @@ TEST_P(KeeperKeys, KeyNoLongerWantedGoesAtOnce) {
   EXPECT_EQ(keep.status().deletes, 1U);
 }
 
-TEST_P(KeeperKeys, WithdrawLeavesNothingOfOurs) {
+TEST_P(ReconcilerKeys, WithdrawLeavesNothingOfOurs) {
   etcd().put("/services/web/of-another", "10.0.0.9:80");
   Keep keep(GetParam(), {process.url()}, 60s);
   keep.want({{kKey, kValue}, {"/services/web/web-2", "10.0.0.2:80"}});
@@ -89,7 +89,7 @@ TEST_P(KeeperKeys, WithdrawLeavesNothingOfOurs) {
 }
 
 // A write may be under way, or none be done yet.
-TEST_P(KeeperKeys, WithdrawAtAnyMomentLeavesNothing) {
+TEST_P(ReconcilerKeys, WithdrawAtAnyMomentLeavesNothing) {
   for (int turns = 0; turns < 12; ++turns) {
     Keep keep(GetParam(), {process.url()}, 60s);
     keep.want({{kKey, kValue}, {"/services/web/web-2", "10.0.0.2:80"}});
@@ -101,7 +101,7 @@ TEST_P(KeeperKeys, WithdrawAtAnyMomentLeavesNothing) {
   }
 }
 
-TEST_P(KeeperKeys, KeysOfAKilledProcessGoWithTheTtl) {
+TEST_P(ReconcilerKeys, KeysOfAKilledProcessGoWithTheTtl) {
   {
     Keep keep(GetParam(), {process.url()});
     keep.want({{kKey, kValue}});
@@ -110,7 +110,7 @@ TEST_P(KeeperKeys, KeysOfAKilledProcessGoWithTheTtl) {
   EXPECT_TRUE(until_value_is(std::nullopt, kKey, kTtl + 2s));
 }
 
-TEST_P(KeeperKeys, KeyDeletedByHandIsWrittenAgain) {
+TEST_P(ReconcilerKeys, KeyDeletedByHandIsWrittenAgain) {
   Keep keep(GetParam(), {process.url()});
   keep.want({{kKey, kValue}});
   ASSERT_TRUE(keep.until_kept(kKey));
@@ -124,14 +124,15 @@ TEST_P(KeeperKeys, KeyDeletedByHandIsWrittenAgain) {
   EXPECT_EQ(keep.status().writes, 2U);
 }
 
-TEST_P(KeeperKeys, ManyKeysAreKept) {
+TEST_P(ReconcilerKeys, ManyKeysAreKept) {
   WantedKeys many;
   for (int i = 0; i < 250; ++i) many["/services/web/web-" + std::to_string(i)] = "10.0.0.1:80";
   Keep keep(GetParam(), {process.url()}, 10s);
   keep.want(many);
   ASSERT_TRUE(Turning::until([&] { return keep.status().writes == many.size(); }));
-  ASSERT_TRUE(Turning::until(
-      [&, beats = keep.status().beats] { return keep.status().beats >= beats + 2; }));
+  ASSERT_TRUE(Turning::until([&, keepalives = keep.status().keepalives] {
+    return keep.status().keepalives >= keepalives + 2;
+  }));
   for (const auto& [key, value] : many) ASSERT_EQ(get(key), value) << key;
   EXPECT_EQ(keep.status().lost, 0U);
   ASSERT_TRUE(keep.withdraw(20s));
@@ -139,7 +140,7 @@ TEST_P(KeeperKeys, ManyKeysAreKept) {
 }
 
 // A directory stands where the key is to be: the other key does not suffer.
-TEST(KeeperV2, KeyThatEtcdRefusesDoesNotStopTheOthers) {
+TEST(ReconcilerV2, KeyThatEtcdRefusesDoesNotStopTheOthers) {
   EtcdProcess etcd;
   etcd.put_v2("/services/web/directory/deep", "x");
   Keep keep(EtcdApi::kV2, {etcd.url()});
@@ -153,7 +154,7 @@ TEST(KeeperV2, KeyThatEtcdRefusesDoesNotStopTheOthers) {
   EXPECT_FALSE(keep.status().failing);
 }
 
-TEST(KeeperV2, RefreshWakesNoWatcher) {
+TEST(ReconcilerV2, RefreshWakesNoWatcher) {
   EtcdProcess etcd;
   Keep keep(EtcdApi::kV2, {etcd.url()});
   keep.want({{kKey, kValue}});
@@ -164,7 +165,7 @@ TEST(KeeperV2, RefreshWakesNoWatcher) {
                      std::to_string(index + 1);
   auto event = std::async(std::launch::async, [&] { return call("GET", watch); });
   Turning::turn_for(2 * kTtl);
-  EXPECT_GE(keep.status().beats, 5U);
+  EXPECT_GE(keep.status().keepalives, 5U);
   EXPECT_EQ(event.wait_for(0s), std::future_status::timeout);
   keep.want({{kKey, "10.0.0.1:81"}});
   const auto first = [&] { return event.wait_for(0s) == std::future_status::ready; };
@@ -175,7 +176,7 @@ TEST(KeeperV2, RefreshWakesNoWatcher) {
       << "the change of the value is the first event";
 }
 
-TEST(KeeperV2, WritesWithTheTtl) {
+TEST(ReconcilerV2, WritesWithTheTtl) {
   EtcdProcess etcd;
   Keep keep(EtcdApi::kV2, {etcd.url()}, 60s);
   keep.want({{kKey, kValue}});
@@ -186,7 +187,7 @@ TEST(KeeperV2, WritesWithTheTtl) {
   EXPECT_LE(ttl, 60U);
 }
 
-TEST(KeeperV3, LostLeaseIsGrantedAnew) {
+TEST(ReconcilerV3, LostLeaseIsGrantedAnew) {
   EtcdProcess etcd;
   Keep keep(EtcdApi::kV3, {etcd.url()});
   keep.want({{kKey, kValue}, {"/services/web/web-2", "10.0.0.2:80"}});
@@ -200,8 +201,8 @@ TEST(KeeperV3, LostLeaseIsGrantedAnew) {
   EXPECT_EQ(keep.status().failures, 0U);
 }
 
-// The lease goes, and the next thing to happen is a write, not a beat.
-TEST(KeeperV3, WriteNoticesALostLease) {
+// The lease goes, and the next thing to happen is a write, not a keepalive.
+TEST(ReconcilerV3, WriteNoticesALostLease) {
   EtcdProcess etcd;
   Keep keep(EtcdApi::kV3, {etcd.url()}, 60s);
   keep.want({{kKey, kValue}});
@@ -213,7 +214,7 @@ TEST(KeeperV3, WriteNoticesALostLease) {
   EXPECT_EQ(keep.status().failures, 0U);
 }
 
-TEST(KeeperAuto, TakesV2WhereItIsServed) {
+TEST(ReconcilerAuto, TakesV2WhereItIsServed) {
   EtcdProcess etcd;
   Keep keep(EtcdApi::kAuto, {etcd.url()});
   keep.want({{kKey, kValue}});
@@ -223,7 +224,7 @@ TEST(KeeperAuto, TakesV2WhereItIsServed) {
   EXPECT_EQ(etcd.get_v3(kKey), std::nullopt);
 }
 
-TEST(KeeperAuto, TakesV3WhereThereIsNoV2) {
+TEST(ReconcilerAuto, TakesV3WhereThereIsNoV2) {
   EtcdFlags only_v3{.enable_v2 = false};
   EtcdProcess etcd(only_v3);
   Keep keep(EtcdApi::kAuto, {etcd.url()});
@@ -234,7 +235,7 @@ TEST(KeeperAuto, TakesV3WhereThereIsNoV2) {
   EXPECT_EQ(etcd.get_v3(kKey), kValue);
 }
 
-TEST(KeeperV2, ApiNotServedIsAnErrorUntilItIs) {
+TEST(ReconcilerV2, ApiNotServedIsAnErrorUntilItIs) {
   EtcdFlags only_v3{.enable_v2 = false};
   EtcdProcess etcd(only_v3);
   Keep keep(EtcdApi::kV2, {etcd.url()});

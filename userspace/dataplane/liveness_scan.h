@@ -7,28 +7,28 @@
 
 namespace ambbpf {
 
-struct Plane;
+struct RelayThread;
 
 // How many connections a turn looks at, and when the next turn is, so that of so many each has been
 // looked at when `round` is over, and no turn holds up the others.
-struct RollCallTurn {
-  std::size_t calls;
+struct LivenessScanStep {
+  std::size_t checks;
   Clock::duration pause;
 };
-RollCallTurn roll_call_turn(std::size_t connections, Clock::duration round);
+LivenessScanStep liveness_scan_step(std::size_t connections, Clock::duration round);
 
-// Looks after the peers of all connections of a thread, each once in Patience::look_every(), and
-// resets the connections of those that have vanished; without connections it rests.
-class RollCall {
+// Looks after the peers of all connections of a thread, each once in KeepalivePolicy::look_every(),
+// and resets the connections of those that have vanished; it stops while there are no connections.
+class LivenessScan {
  public:
-  explicit RollCall(Plane& plane);
+  explicit LivenessScan(RelayThread& thread);
   void begin();  // there is a connection
 
  private:
-  void call_some();
+  void check_some();
   void go_on_at(Clock::time_point due);
 
-  Plane& plane_;
+  RelayThread& thread_;
   asio::steady_timer timer_;
   bool goes_on_ = false;
 };

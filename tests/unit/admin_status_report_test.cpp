@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "userspace/admin/status_report.h"
-
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <limits>
 
 #include "tests/unit/status_sample.h"
+#include "userspace/admin/status_report.h"
 
 namespace ambbpf {
 namespace {
@@ -95,7 +94,7 @@ TEST(StatusJson, SurvivesNestingWithoutEnd) {
   EXPECT_EQ(error_of(std::string(1'000'000, '[')), "status report: no JSON");
 }
 
-TEST(Degraded, IsNotAProcessWithRestingButAlsoOtherEndpoints) {
+TEST(Degraded, IsNotAProcessWithEjectedButAlsoOtherEndpoints) {
   EXPECT_FALSE(is_degraded(sample_report()));
   EXPECT_FALSE(is_degraded({}));
 }
@@ -108,7 +107,7 @@ TEST(Degraded, IsAServiceWithoutAnEndpoint) {
 
 TEST(Degraded, IsAServiceWhoseEndpointsAllRest) {
   auto report = sample_report();
-  for (auto& endpoint : report.services[0].endpoints) endpoint.resting_ms = 1;
+  for (auto& endpoint : report.services[0].endpoints) endpoint.ejected_ms = 1;
   EXPECT_THAT(troubles(report), ElementsAre("service web: connecting to every endpoint fails"));
 }
 

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 // What is due next, whenever the wishes change while a request is under way.
-#include "userspace/registration/kept_keys.h"
-
 #include <gtest/gtest.h>
+
+#include "userspace/registration/registered_keys.h"
 
 namespace ambbpf {
 namespace {
 
-using State = KeptKey::State;
-using TaskKind = KeptKeys::Task::Kind;
+using State = RegisteredKey::State;
+using TaskKind = RegisteredKeys::Task::Kind;
 using Kind = EtcdFound::Kind;
 
 EtcdFound ours(std::uint64_t index) { return {Kind::kOurs, index, {}}; }
@@ -16,17 +16,17 @@ const EtcdFound kLost{};
 const EtcdFound kOther{Kind::kOther, 0, "theirs"};
 const EtcdFound kRefused{Kind::kRefused, 0, "no"};
 
-State state_of(const KeptKeys& keys) { return keys.list().at(0).state; }
+State state_of(const RegisteredKeys& keys) { return keys.list().at(0).state; }
 
 // Holds "a" with `value`, written at 7.
-KeptKeys kept(const std::string& value = "1") {
-  KeptKeys keys;
+RegisteredKeys kept(const std::string& value = "1") {
+  RegisteredKeys keys;
   keys.want({{"a", value}});
   keys.put_done(keys.take_next().value(), ours(7));
   return keys;
 }
 
-TEST(KeptKeys, WhatIsWantedIsWrittenOnce) {
+TEST(RegisteredKeys, WhatIsWantedIsWrittenOnce) {
   auto keys = kept();
   EXPECT_EQ(state_of(keys), State::kKept);
   keys.want({{"a", "1"}});
@@ -34,15 +34,15 @@ TEST(KeptKeys, WhatIsWantedIsWrittenOnce) {
   EXPECT_EQ(keys.counts().writes, 1U);
 }
 
-TEST(KeptKeys, WhatWasNeverSentNeedsNoDeletion) {
-  KeptKeys keys;
+TEST(RegisteredKeys, WhatWasNeverSentNeedsNoDeletion) {
+  RegisteredKeys keys;
   keys.want({{"a", "1"}});
   keys.want({});
   EXPECT_TRUE(keys.empty());
 }
 
-TEST(KeptKeys, UnwantedDuringItsWriteIsDeletedAfterIt) {
-  KeptKeys keys;
+TEST(RegisteredKeys, UnwantedDuringItsWriteIsDeletedAfterIt) {
+  RegisteredKeys keys;
   keys.want({{"a", "1"}});
   const auto put = keys.take_next().value();
   keys.want({});
@@ -54,8 +54,8 @@ TEST(KeptKeys, UnwantedDuringItsWriteIsDeletedAfterIt) {
   EXPECT_TRUE(keys.empty());
 }
 
-TEST(KeptKeys, UnwantedDuringAWriteThatIsRefusedIsDropped) {
-  KeptKeys keys;
+TEST(RegisteredKeys, UnwantedDuringAWriteThatIsRefusedIsDropped) {
+  RegisteredKeys keys;
   keys.want({{"a", "1"}});
   const auto put = keys.take_next().value();
   keys.want({});
@@ -63,7 +63,7 @@ TEST(KeptKeys, UnwantedDuringAWriteThatIsRefusedIsDropped) {
   EXPECT_TRUE(keys.empty());
 }
 
-TEST(KeptKeys, UnwantedDuringAWriteThatAnotherWonIsDropped) {
+TEST(RegisteredKeys, UnwantedDuringAWriteThatAnotherWonIsDropped) {
   auto keys = kept();
   keys.keep_done(keys.to_keep(), {kLost});
   const auto put = keys.take_next().value();
@@ -73,8 +73,8 @@ TEST(KeptKeys, UnwantedDuringAWriteThatAnotherWonIsDropped) {
   EXPECT_TRUE(keys.empty());
 }
 
-TEST(KeptKeys, ChangedDuringItsWriteIsWrittenAgain) {
-  KeptKeys keys;
+TEST(RegisteredKeys, ChangedDuringItsWriteIsWrittenAgain) {
+  RegisteredKeys keys;
   keys.want({{"a", "1"}});
   const auto first = keys.take_next().value();
   keys.want({{"a", "2"}});
@@ -86,8 +86,8 @@ TEST(KeptKeys, ChangedDuringItsWriteIsWrittenAgain) {
   EXPECT_EQ(second.before->index, 7U);
 }
 
-TEST(KeptKeys, ChangedDuringAWriteThatIsRefusedIsTriedAtOnce) {
-  KeptKeys keys;
+TEST(RegisteredKeys, ChangedDuringAWriteThatIsRefusedIsTriedAtOnce) {
+  RegisteredKeys keys;
   keys.want({{"a", "1"}});
   const auto first = keys.take_next().value();
   keys.want({{"a", "2"}});
@@ -95,7 +95,7 @@ TEST(KeptKeys, ChangedDuringAWriteThatIsRefusedIsTriedAtOnce) {
   EXPECT_EQ(keys.take_next().value().key.value, "2");
 }
 
-TEST(KeptKeys, RefusedChangeLeavesTheOldValueOurs) {
+TEST(RegisteredKeys, RefusedChangeLeavesTheOldValueOurs) {
   auto keys = kept();
   keys.want({{"a", "2"}});
   keys.put_done(keys.take_next().value(), kRefused);
@@ -107,7 +107,7 @@ TEST(KeptKeys, RefusedChangeLeavesTheOldValueOurs) {
   EXPECT_EQ(removal.key.index, 7U);
 }
 
-TEST(KeptKeys, WantedAgainDuringItsDeletionIsWrittenAfterIt) {
+TEST(RegisteredKeys, WantedAgainDuringItsDeletionIsWrittenAfterIt) {
   auto keys = kept();
   keys.want({});
   const auto removal = keys.take_next().value();
@@ -117,7 +117,7 @@ TEST(KeptKeys, WantedAgainDuringItsDeletionIsWrittenAfterIt) {
   EXPECT_EQ(keys.take_next().value().kind, TaskKind::kPut);
 }
 
-TEST(KeptKeys, UnwantedDuringARefreshIsDeletedAtItsNewIndex) {
+TEST(RegisteredKeys, UnwantedDuringARefreshIsDeletedAtItsNewIndex) {
   auto keys = kept();
   const auto asked = keys.to_keep();
   keys.want({});
@@ -125,7 +125,7 @@ TEST(KeptKeys, UnwantedDuringARefreshIsDeletedAtItsNewIndex) {
   EXPECT_EQ(keys.take_next().value().key.index, 9U);
 }
 
-TEST(KeptKeys, ChangedDuringALookIsNotTakenForOvertaken) {
+TEST(RegisteredKeys, ChangedDuringALookIsNotTakenForOvertaken) {
   auto keys = kept();
   const auto asked = keys.to_keep();
   keys.want({{"a", "2"}});
@@ -134,15 +134,15 @@ TEST(KeptKeys, ChangedDuringALookIsNotTakenForOvertaken) {
   EXPECT_EQ(keys.take_next().value().kind, TaskKind::kPut);
 }
 
-TEST(KeptKeys, IndexIsNotTrustedAfterARefreshWithoutAnAnswer) {
+TEST(RegisteredKeys, IndexIsNotTrustedAfterARefreshWithoutAnAnswer) {
   auto keys = kept();
   keys.keep_failed(keys.to_keep());
   keys.want({});
   EXPECT_EQ(keys.take_next().value().key.index, 0U);
 }
 
-TEST(KeptKeys, WriteThatNobodyAnswersIsDueAgainAfterTheOthers) {
-  KeptKeys keys;
+TEST(RegisteredKeys, WriteThatNobodyAnswersIsDueAgainAfterTheOthers) {
+  RegisteredKeys keys;
   keys.want({{"a", "1"}, {"b", "1"}});
   EXPECT_EQ(keys.take_next().value().key.key, "a");
   const auto other = keys.take_next().value();
@@ -155,13 +155,13 @@ TEST(KeptKeys, WriteThatNobodyAnswersIsDueAgainAfterTheOthers) {
   EXPECT_EQ(removal.kind, TaskKind::kRemove);
 }
 
-TEST(KeptKeys, NewKeysStandBeforeOldOnesGo) {
+TEST(RegisteredKeys, NewKeysStandBeforeOldOnesGo) {
   auto keys = kept();
   keys.want({{"b", "1"}});
   EXPECT_EQ(keys.take_next().value().key.key, "b");
 }
 
-TEST(KeptKeys, OvertakenIsLookedAtAndNotDeleted) {
+TEST(RegisteredKeys, OvertakenIsLookedAtAndNotDeleted) {
   auto keys = kept();
   keys.keep_done(keys.to_keep(), {kOther});
   EXPECT_EQ(state_of(keys), State::kOvertaken);
@@ -172,7 +172,7 @@ TEST(KeptKeys, OvertakenIsLookedAtAndNotDeleted) {
   EXPECT_TRUE(keys.empty());
 }
 
-TEST(KeptKeys, WhatIsLeftOverAndNotWantedIsDeletedAsItStood) {
+TEST(RegisteredKeys, WhatIsLeftOverAndNotWantedIsDeletedAsItStood) {
   auto keys = kept();
   keys.adopt({{"a", "old", 3}, {"b", "2", 5}});
   const auto task = keys.take_next();

@@ -2,37 +2,37 @@
 // Several who write the same key: the newest has it, and nobody takes another's away.
 #include <gtest/gtest.h>
 
-#include "tests/integration/keeper.h"
+#include "tests/integration/reconciler.h"
 
 namespace ambbpf::test {
 namespace {
 
 using namespace std::chrono_literals;
-using State = KeptKey::State;
+using State = RegisteredKey::State;
 
 const std::string kKey = "/services/web/web-1";
 const std::string kOurs = R"({ "port": 49155, "host": "10.0.0.1" })";
 const std::string kTheirs = R"({ "port": 49155, "host": "10.0.0.2" })";
 
-class KeeperRivals : public ::testing::TestWithParam<EtcdApi> {
+class ReconcilerRivals : public ::testing::TestWithParam<EtcdApi> {
  protected:
   Etcd etcd() const { return {process, GetParam()}; }
   bool until_value_is(const std::optional<std::string>& value, Clock::duration limit = 20s) {
     return Turning::until([&] { return etcd().get(kKey) == value; }, limit);
   }
-  bool until_another_beat(const Keep& keep) {
-    return Turning::until([&, beats = keep.status().beats] {
-      return keep.status().beats >= beats + 2;  // the first may have been under way
+  bool until_another_refresh(const Keep& keep) {
+    return Turning::until([&, keepalives = keep.status().keepalives] {
+      return keep.status().keepalives >= keepalives + 2;  // the first may have been under way
     });
   }
 
   EtcdProcess process;
 };
 
-INSTANTIATE_TEST_SUITE_P(Api, KeeperRivals, ::testing::Values(EtcdApi::kV2, EtcdApi::kV3),
+INSTANTIATE_TEST_SUITE_P(Api, ReconcilerRivals, ::testing::Values(EtcdApi::kV2, EtcdApi::kV3),
                          [](const auto& api) { return api.param == EtcdApi::kV2 ? "v2" : "v3"; });
 
-TEST_P(KeeperRivals, TakesOverWhatAnOlderProcessLeft) {
+TEST_P(ReconcilerRivals, TakesOverWhatAnOlderProcessLeft) {
   etcd().put(kKey, kTheirs, 60);
   Keep keep(GetParam(), {process.url()});
   keep.want({{kKey, kOurs}});
@@ -40,14 +40,14 @@ TEST_P(KeeperRivals, TakesOverWhatAnOlderProcessLeft) {
   EXPECT_EQ(etcd().get(kKey), kOurs);
 }
 
-TEST_P(KeeperRivals, StandsByWhileAnotherHasTheKey) {
+TEST_P(ReconcilerRivals, StandsByWhileAnotherHasTheKey) {
   Keep keep(GetParam(), {process.url()});
   keep.want({{kKey, kOurs}});
   ASSERT_TRUE(keep.until_kept(kKey));
   etcd().put(kKey, kTheirs);
   ASSERT_TRUE(keep.until_state_is(kKey, State::kOvertaken));
   EXPECT_EQ(keep.key(kKey)->note, "'" + kTheirs + "'");
-  ASSERT_TRUE(until_another_beat(keep));
+  ASSERT_TRUE(until_another_refresh(keep));
   EXPECT_EQ(etcd().get(kKey), kTheirs);
   EXPECT_EQ(keep.status().writes, 1U);
   EXPECT_FALSE(keep.status().failing);
@@ -57,7 +57,7 @@ TEST_P(KeeperRivals, StandsByWhileAnotherHasTheKey) {
   EXPECT_EQ(keep.status().lost, 0U) << "it was not ours to lose";
 }
 
-TEST_P(KeeperRivals, WhatAnotherHasIsNotDeleted) {
+TEST_P(ReconcilerRivals, WhatAnotherHasIsNotDeleted) {
   Keep keep(GetParam(), {process.url()});
   keep.want({{kKey, kOurs}});
   ASSERT_TRUE(keep.until_kept(kKey));
@@ -67,7 +67,7 @@ TEST_P(KeeperRivals, WhatAnotherHasIsNotDeleted) {
   EXPECT_EQ(etcd().get(kKey), kTheirs);
 }
 
-TEST_P(KeeperRivals, WhatAnotherHasTakenUnnoticedIsNotDeleted) {
+TEST_P(ReconcilerRivals, WhatAnotherHasTakenUnnoticedIsNotDeleted) {
   Keep keep(GetParam(), {process.url()}, 60s);
   keep.want({{kKey, kOurs}, {"/services/web/web-2", "10.0.0.1:80"}});
   ASSERT_TRUE(keep.until_kept(kKey));
@@ -82,7 +82,7 @@ TEST_P(KeeperRivals, WhatAnotherHasTakenUnnoticedIsNotDeleted) {
   EXPECT_EQ(keep.status().deletes, 0U);
 }
 
-TEST_P(KeeperRivals, ChangeOfOursIsTheNewest) {
+TEST_P(ReconcilerRivals, ChangeOfOursIsTheNewest) {
   Keep keep(GetParam(), {process.url()});
   keep.want({{kKey, kOurs}});
   ASSERT_TRUE(keep.until_kept(kKey));
@@ -93,7 +93,7 @@ TEST_P(KeeperRivals, ChangeOfOursIsTheNewest) {
   EXPECT_EQ(etcd().get(kKey), "10.0.0.1:81");
 }
 
-TEST_P(KeeperRivals, SecondKeeperHasItUntilItWithdraws) {
+TEST_P(ReconcilerRivals, SecondKeeperHasItUntilItWithdraws) {
   Keep first(GetParam(), {process.url()});
   first.want({{kKey, kOurs}});
   ASSERT_TRUE(first.until_kept(kKey));
@@ -101,7 +101,7 @@ TEST_P(KeeperRivals, SecondKeeperHasItUntilItWithdraws) {
   second.want({{kKey, kTheirs}});
   ASSERT_TRUE(second.until_kept(kKey));
   ASSERT_TRUE(first.until_state_is(kKey, State::kOvertaken));
-  ASSERT_TRUE(until_another_beat(first));
+  ASSERT_TRUE(until_another_refresh(first));
   EXPECT_EQ(etcd().get(kKey), kTheirs);
   EXPECT_EQ(second.key(kKey)->state, State::kKept);
   ASSERT_TRUE(second.withdraw());
@@ -109,7 +109,7 @@ TEST_P(KeeperRivals, SecondKeeperHasItUntilItWithdraws) {
   EXPECT_TRUE(first.until_kept(kKey));
 }
 
-TEST_P(KeeperRivals, SecondKeeperHasItUntilItIsKilled) {
+TEST_P(ReconcilerRivals, SecondKeeperHasItUntilItIsKilled) {
   Keep first(GetParam(), {process.url()});
   first.want({{kKey, kOurs}});
   ASSERT_TRUE(first.until_kept(kKey));
@@ -124,7 +124,7 @@ TEST_P(KeeperRivals, SecondKeeperHasItUntilItIsKilled) {
 }
 
 // As two for one container: whichever goes, the key is there for the other.
-TEST_P(KeeperRivals, SameValueOfTwoOutlivesEither) {
+TEST_P(ReconcilerRivals, SameValueOfTwoOutlivesEither) {
   for (const bool first_goes : {true, false}) {
     Keep first(GetParam(), {process.url()});
     first.want({{kKey, kOurs}});
@@ -132,12 +132,12 @@ TEST_P(KeeperRivals, SameValueOfTwoOutlivesEither) {
     Keep second(GetParam(), {process.url()});
     second.want({{kKey, kOurs}});
     ASSERT_TRUE(second.until_kept(kKey));
-    ASSERT_TRUE(until_another_beat(second));
+    ASSERT_TRUE(until_another_refresh(second));
     auto& goes = first_goes ? first : second;
     auto& stays = first_goes ? second : first;
     ASSERT_TRUE(goes.withdraw());
     EXPECT_TRUE(until_value_is(kOurs, kTtl));
-    ASSERT_TRUE(until_another_beat(stays));
+    ASSERT_TRUE(until_another_refresh(stays));
     EXPECT_EQ(etcd().get(kKey), kOurs);
     EXPECT_EQ(stays.key(kKey)->state, State::kKept);
     ASSERT_TRUE(stays.withdraw());
@@ -146,7 +146,7 @@ TEST_P(KeeperRivals, SameValueOfTwoOutlivesEither) {
 }
 
 // etcdctl set KEY VALUE --ttl 5, again and again, as docker-register does.
-TEST(KeeperV2Rivals, OldRegistrarOfTheSameValueIsNoRival) {
+TEST(ReconcilerV2Rivals, OldRegistrarOfTheSameValueIsNoRival) {
   EtcdProcess etcd;
   Keep keep(EtcdApi::kV2, {etcd.url()});
   keep.want({{kKey, kOurs}});

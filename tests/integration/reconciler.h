@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Keepers of keys under test, on a loop that turns only while the test waits for something.
+// Reconcilers of keys under test, on a loop that turns only while the test waits for something.
 #pragma once
 
 #include <functional>
@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "tests/support/etcd_process.h"
-#include "userspace/registration/key_keeper.h"
+#include "userspace/registration/key_reconciler.h"
 #include "userspace/support/asio.h"
 
 namespace ambbpf::test {
@@ -37,8 +37,8 @@ inline constexpr std::chrono::seconds kTtl{3};
 class Keep {
  public:
   Keep(EtcdApi api, std::vector<std::string> urls, std::chrono::seconds ttl = kTtl)
-      : client_(io_.get_executor()), keeper_(client_, api, options_for(std::move(urls)), ttl) {
-    spawn(io_, keeper_.run());
+      : client_(io_.get_executor()), reconciler_(client_, api, options_for(std::move(urls)), ttl) {
+    spawn(io_, reconciler_.run());
     Turning::keeps_.push_back(this);
   }
   ~Keep() { std::erase(Turning::keeps_, this); }
@@ -47,22 +47,24 @@ class Keep {
 
   void turn(Clock::duration at_most) { io_.run_one_for(at_most); }
 
-  void want(const WantedKeys& keys) { keeper_.want(keys); }
-  KeeperStatus status() const { return keeper_.status(); }
+  void want(const WantedKeys& keys) { reconciler_.want(keys); }
+  ReconcilerStatus status() const { return reconciler_.status(); }
 
-  std::size_t keys() const { return keeper_.keys().size(); }
+  std::size_t keys() const { return reconciler_.keys().size(); }
 
-  std::optional<KeptKey> key(const std::string& name) const {
-    for (auto& key : keeper_.keys())
+  std::optional<RegisteredKey> key(const std::string& name) const {
+    for (auto& key : reconciler_.keys())
       if (key.key == name) return key;
     return std::nullopt;
   }
 
-  bool until_state_is(const std::string& name, KeptKey::State state) {
+  bool until_state_is(const std::string& name, RegisteredKey::State state) {
     return Turning::until([&] { return key(name) && key(name)->state == state; });
   }
 
-  bool until_kept(const std::string& name) { return until_state_is(name, KeptKey::State::kKept); }
+  bool until_kept(const std::string& name) {
+    return until_state_is(name, RegisteredKey::State::kKept);
+  }
 
   bool until_failing(bool failing = true) {
     return Turning::until([&] { return status().failing == failing; });
@@ -72,7 +74,7 @@ class Keep {
   bool withdraw(Clock::duration limit = std::chrono::seconds(5)) {
     bool done = false;
     const auto deadline = Clock::now() + limit;
-    spawn(io_, withdraw_and_tell(keeper_, deadline, done));
+    spawn(io_, withdraw_and_tell(reconciler_, deadline, done));
     return Turning::until([&] { return done; }) && Clock::now() < deadline;
   }
 
@@ -83,15 +85,15 @@ class Keep {
     return options;
   }
 
-  static awaitable<void> withdraw_and_tell(KeyKeeper& keeper, Clock::time_point deadline,
+  static awaitable<void> withdraw_and_tell(KeyReconciler& reconciler, Clock::time_point deadline,
                                            bool& done) {
-    co_await keeper.withdraw(deadline);
+    co_await reconciler.withdraw(deadline);
     done = true;
   }
 
   asio::io_context io_{1};
   EtcdClient client_;
-  KeyKeeper keeper_;
+  KeyReconciler reconciler_;
 };
 
 inline bool Turning::until(const std::function<bool()>& condition, Clock::duration limit) {
@@ -103,7 +105,7 @@ inline bool Turning::until(const std::function<bool()>& condition, Clock::durati
   return true;
 }
 
-// The same keys through either API, behind the keeper's back.
+// The same keys through either API, behind the reconciler's back.
 struct Etcd {
   const EtcdProcess& process;
   EtcdApi api;

@@ -8,7 +8,7 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr Patience kPatience{.longest = 30s};
+constexpr KeepalivePolicy kTimeout{.longest = 30s};
 
 // A socket whose peer was heard and asked at known times, as seconds since the start.
 class LongSilence : public testing::Test {
@@ -16,8 +16,7 @@ class LongSilence : public testing::Test {
   void heard_at(std::chrono::milliseconds time) { heard_ = time; }
 
   bool is_for_good(std::chrono::milliseconds now, bool awaits_answer) {
-    return silence_.is_for_good(now - heard_, awaits_answer, Clock::time_point(1h + now),
-                                kPatience);
+    return silence_.is_for_good(now - heard_, awaits_answer, Clock::time_point(1h + now), kTimeout);
   }
 
  private:

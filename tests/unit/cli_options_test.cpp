@@ -31,7 +31,7 @@ TEST(Options, DefaultsAreThoseOfTheManual) {
   EXPECT_EQ(options.forwarding.dial.retries, 3U);
   EXPECT_EQ(options.forwarding.dial.hold, 3s);
   EXPECT_EQ(options.forwarding.drain, 5s);
-  EXPECT_EQ(options.forwarding.patience.longest, 30s);
+  EXPECT_EQ(options.forwarding.keepalive.longest, 30s);
   EXPECT_EQ(options.etcd.options.urls,
             (std::vector<std::string>{"http://172.17.42.1:4001", "http://127.0.0.1:2379"}));
 }
@@ -77,7 +77,7 @@ TEST(Options, EverythingCanBeSet) {
   EXPECT_EQ(options.forwarding.dial.retries, 0U);
   EXPECT_EQ(options.forwarding.dial.hold, 60s);
   EXPECT_EQ(options.forwarding.drain, 0s);
-  EXPECT_EQ(options.forwarding.patience.longest, 5min);
+  EXPECT_EQ(options.forwarding.keepalive.longest, 5min);
   EXPECT_EQ(options.forwarding.admin, "/tmp/a.sock");
   EXPECT_EQ(options.forwarding.log_level, "debug");
 }
@@ -90,7 +90,7 @@ TEST(Options, EnvironmentTwinsAreReadAndTheCommandLineWins) {
   const auto options = parsed<ProxyOptions>({"proxy", "web", "80", "--retries", "1"});
   EXPECT_EQ(options.forwarding.engine, Engine::kCopy);
   EXPECT_EQ(options.forwarding.dial.retries, 1U);
-  EXPECT_EQ(options.forwarding.patience.longest, 7s);
+  EXPECT_EQ(options.forwarding.keepalive.longest, 7s);
   EXPECT_EQ(options.etcd.options.urls, std::vector<std::string>{"http://127.0.0.1:9"});
 }
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "userspace/registration/key_keeper.h"
+#include "userspace/registration/key_reconciler.h"
 
 #include <fmt/format.h>
 
@@ -31,22 +31,23 @@ std::vector<std::unique_ptr<EtcdWriter>> make_writers(EtcdClient& client, EtcdAp
 
 }  // namespace
 
-// In an outage nobody is asked more often, in the long run, than the beats would have asked.
-KeyKeeper::KeyKeeper(EtcdClient& client, EtcdApi api, EtcdOptions options, std::chrono::seconds ttl)
+// In an outage nobody is asked more often, in the long run, than the keepalives would have.
+KeyReconciler::KeyReconciler(EtcdClient& client, EtcdApi api, EtcdOptions options,
+                             std::chrono::seconds ttl)
     : options_(std::move(options)),
       writers_(make_writers(client, api, ttl, timeout_for(ttl, options_))),
       backoff_(100ms, std::min<milliseconds>(5s, milliseconds(ttl) / 3)),
       pause_(client.executor()),
       withdrawn_(client.executor()) {}
 
-void KeyKeeper::want(const WantedKeys& keys, const Reasons& why_not) {
+void KeyReconciler::want(const WantedKeys& keys, const Reasons& why_not) {
   keys_.want(keys, why_not);
   wanted_ = true;
   changed_ = true;
   pause_.cancel();
 }
 
-awaitable<void> KeyKeeper::run() {
+awaitable<void> KeyReconciler::run() {
   for (;;) {
     changed_ = false;
     const auto delay = co_await turn();
@@ -57,20 +58,20 @@ awaitable<void> KeyKeeper::run() {
 }
 
 // Does what is due, and tells how long there is nothing to do.
-awaitable<Backoff::Delay> KeyKeeper::turn() {
+awaitable<Backoff::Delay> KeyReconciler::turn() {
   const auto worked = co_await work();
   if (!worked) co_return failed(worked.error());
-  co_return std::chrono::ceil<milliseconds>(beat_at_ - Clock::now());
+  co_return std::chrono::ceil<milliseconds>(keepalive_at_ - Clock::now());
 }
 
-awaitable<Result<void>> KeyKeeper::work() {
+awaitable<Result<void>> KeyReconciler::work() {
   for (;;) {
     Result<void> done;
     if (withdrawing_ && keys_.empty()) co_return co_await finish();
     if (!writer_) {
       done = co_await open();
-    } else if (Clock::now() >= beat_at_) {
-      done = co_await beat();
+    } else if (Clock::now() >= keepalive_at_) {
+      done = co_await keep_alive();
     } else if (left_over_ && wanted_ && !withdrawing_) {
       done = co_await adopt_left_over();
     } else if (auto task = keys_.take_next()) {
@@ -83,7 +84,7 @@ awaitable<Result<void>> KeyKeeper::work() {
   }
 }
 
-awaitable<Result<void>> KeyKeeper::open() {
+awaitable<Result<void>> KeyReconciler::open() {
   for (const auto& writer : writers_) {
     const auto served = co_await writer->open(url());
     if (!served) co_return tl::unexpected(served.error());
@@ -91,15 +92,15 @@ awaitable<Result<void>> KeyKeeper::open() {
     heard();
     writer_ = writer.get();
     status_.api = writer->name();
-    beat_at_ = Clock::now();
+    keepalive_at_ = Clock::now();
     co_return Result<void>();
   }
   if (writers_.size() > 1) co_return fail(url() + " serves neither of etcd's APIs, v2 and v3");
   co_return fail(fmt::format("{} does not serve etcd's API {}", url(), writers_[0]->name()));
 }
 
-awaitable<Result<void>> KeyKeeper::carry_out(KeptKeys::Task task) {
-  using TaskKind = KeptKeys::Task::Kind;
+awaitable<Result<void>> KeyReconciler::carry_out(RegisteredKeys::Task task) {
+  using TaskKind = RegisteredKeys::Task::Kind;
   const auto key = task.key;
   Result<EtcdFound> found;
   if (task.kind == TaskKind::kRemove) {
@@ -116,7 +117,7 @@ awaitable<Result<void>> KeyKeeper::carry_out(KeptKeys::Task task) {
   co_return Result<void>();
 }
 
-awaitable<Result<void>> KeyKeeper::beat() {
+awaitable<Result<void>> KeyReconciler::keep_alive() {
   const auto begin = Clock::now();
   keys_.retry_refused();
   const auto keys = keys_.to_keep();
@@ -127,15 +128,15 @@ awaitable<Result<void>> KeyKeeper::beat() {
       co_return tl::unexpected(found.error());
     }
     heard();
-    ++status_.beats;
+    ++status_.keepalives;
     keys_.keep_done(keys, *found);
     for (const auto& one : *found) refused(one);
   }
-  beat_at_ = begin + milliseconds(writer_->ttl()) / 3;
+  keepalive_at_ = begin + milliseconds(writer_->ttl()) / 3;
   co_return Result<void>();
 }
 
-awaitable<Result<void>> KeyKeeper::adopt_left_over() {
+awaitable<Result<void>> KeyReconciler::adopt_left_over() {
   auto keys = co_await writer_->list(url(), left_over_->directory);
   if (!keys) co_return tl::unexpected(keys.error());
   heard();
@@ -145,19 +146,19 @@ awaitable<Result<void>> KeyKeeper::adopt_left_over() {
   co_return Result<void>();
 }
 
-awaitable<Result<void>> KeyKeeper::finish() {
+awaitable<Result<void>> KeyReconciler::finish() {
   for (const auto& writer : writers_) {
     const auto closed = co_await writer->close(url());
     if (!closed) co_return tl::unexpected(closed.error());
   }
   finished_ = true;
-  beat_at_ = Clock::now() + 1h;
+  keepalive_at_ = Clock::now() + 1h;
   withdrawn_.cancel();
   co_return Result<void>();
 }
 
 // Only this ends an outage: a member that has lost its cluster still answers some questions.
-void KeyKeeper::all_done() {
+void KeyReconciler::all_done() {
   failed_in_round_ = 0;
   backoff_.reset();
   if (!outage_since_) return;
@@ -166,7 +167,7 @@ void KeyKeeper::all_done() {
   outage_since_.reset();
 }
 
-void KeyKeeper::refused(const EtcdFound& found) {
+void KeyReconciler::refused(const EtcdFound& found) {
   if (found.kind != EtcdFound::Kind::kRefused) return;
   ++status_.failures;
   status_.failed_at = Clock::now();
@@ -174,7 +175,7 @@ void KeyKeeper::refused(const EtcdFound& found) {
 }
 
 // The next URL is tried at once; a whole round of URLs that failed is a reason to wait.
-Backoff::Delay KeyKeeper::failed(const Error& error) {
+Backoff::Delay KeyReconciler::failed(const Error& error) {
   ++status_.failures;
   status_.failed_at = Clock::now();
   status_.last_error = error.message();
@@ -190,7 +191,7 @@ Backoff::Delay KeyKeeper::failed(const Error& error) {
   return backoff_.next();
 }
 
-awaitable<void> KeyKeeper::withdraw(Clock::time_point deadline) {
+awaitable<void> KeyReconciler::withdraw(Clock::time_point deadline) {
   withdrawing_ = true;
   finished_ = false;
   want({});
@@ -198,7 +199,7 @@ awaitable<void> KeyKeeper::withdraw(Clock::time_point deadline) {
   while (!finished_ && Clock::now() < deadline) co_await withdrawn_.async_wait(as_tuple);
 }
 
-KeeperStatus KeyKeeper::status() const {
+ReconcilerStatus KeyReconciler::status() const {
   auto status = status_;
   status.from = url();
   status.failing = outage_since_ || keys_.any_refused();

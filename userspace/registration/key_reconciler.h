@@ -12,12 +12,12 @@
 #include "userspace/etcd/client.h"
 #include "userspace/etcd/types.h"
 #include "userspace/etcd/writer.h"
-#include "userspace/registration/kept_keys.h"
+#include "userspace/registration/registered_keys.h"
 #include "userspace/support/backoff.h"
 
 namespace ambbpf {
 
-struct KeeperStatus {
+struct ReconcilerStatus {
   std::string api;                             // "v2", "v3"; empty before the first answer
   std::string from;                            // the member last talked to
   bool failing = false;                        // etcd is out of reach, or refuses a key
@@ -25,8 +25,8 @@ struct KeeperStatus {
   std::optional<Clock::time_point> failed_at;  // with last_error
   std::string last_error;                      // empty: none since the start
   std::uint64_t writes = 0;                    // keys written, first or again
-  std::uint64_t beats = 0;                     // rounds of refreshes and keepalives
-  std::uint64_t lost = 0;                      // keys that went, to be written again
+  std::uint64_t keepalives = 0;  // rounds of TTL refreshes (v2) or of lease keepalives (v3)
+  std::uint64_t lost = 0;        // keys that went, to be written again
   std::uint64_t deletes = 0;
   std::uint64_t failures = 0;
 };
@@ -35,10 +35,10 @@ struct KeeperStatus {
 // refreshed (v2), or one lease that is kept alive (v3). A key is deleted only while it is ours.
 // Whoever wrote a key last has it: a key that another writes after us is left to that one, until it
 // is gone. For the thread of `client`, which outlives *this.
-class KeyKeeper {
+class KeyReconciler {
  public:
   // `ttl`: at least 1 s. EtcdApi::kAuto: v2 where it is served, as old proxies read only that.
-  KeyKeeper(EtcdClient& client, EtcdApi api, EtcdOptions options, std::chrono::seconds ttl);
+  KeyReconciler(EtcdClient& client, EtcdApi api, EtcdOptions options, std::chrono::seconds ttl);
 
   // Which keys below a directory are known to be of earlier processes like this one: once the first
   // keys are wanted, those that are not are deleted, as if they were our own. To be called at most
@@ -60,15 +60,15 @@ class KeyKeeper {
   // run() goes on meanwhile.
   awaitable<void> withdraw(Clock::time_point deadline);
 
-  KeeperStatus status() const;
-  std::vector<KeptKey> keys() const { return keys_.list(); }
+  ReconcilerStatus status() const;
+  std::vector<RegisteredKey> keys() const { return keys_.list(); }
 
  private:
   awaitable<Backoff::Delay> turn();
   awaitable<Result<void>> work();
   awaitable<Result<void>> open();
-  awaitable<Result<void>> carry_out(KeptKeys::Task task);
-  awaitable<Result<void>> beat();
+  awaitable<Result<void>> carry_out(RegisteredKeys::Task task);
+  awaitable<Result<void>> keep_alive();
   awaitable<Result<void>> adopt_left_over();
   awaitable<Result<void>> finish();
   void heard() { status_.heard_at = Clock::now(); }
@@ -80,14 +80,14 @@ class KeyKeeper {
   const EtcdOptions options_;
   std::vector<std::unique_ptr<EtcdWriter>> writers_;  // by preference
   EtcdWriter* writer_ = nullptr;                      // open at url(); null: none is
-  KeptKeys keys_;
-  KeeperStatus status_;
+  RegisteredKeys keys_;
+  ReconcilerStatus status_;
 
   std::size_t url_ = 0;
   std::size_t failed_in_round_ = 0;  // URLs in a row
   Backoff backoff_;
   std::optional<Clock::time_point> outage_since_;
-  Clock::time_point beat_at_;  // when the next is due
+  Clock::time_point keepalive_at_;  // when the next is due
 
   asio::steady_timer pause_;           // of run()
   asio::steady_timer withdrawn_;       // waited on by withdraw()

@@ -1,20 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a keeper of keys promises while its etcd is not well, against real ones.
+// What the reconciler of keys promises while its etcd is not well, against real ones.
 #include <gtest/gtest.h>
 
-#include "tests/integration/keeper.h"
+#include "tests/integration/reconciler.h"
 #include "tests/support/free_port.h"
 
 namespace ambbpf::test {
 namespace {
 
 using namespace std::chrono_literals;
-using State = KeptKey::State;
+using State = RegisteredKey::State;
 
 const std::string kKey = "/services/web/web-1";
 const std::string kValue = "10.0.0.1:80";
 
-class KeeperOutages : public ::testing::TestWithParam<EtcdApi> {
+class ReconcilerOutages : public ::testing::TestWithParam<EtcdApi> {
  protected:
   static Etcd keys(const EtcdProcess& etcd) { return {etcd, GetParam()}; }
   static bool until_value_is(const EtcdProcess& etcd, const std::optional<std::string>& value,
@@ -24,10 +24,10 @@ class KeeperOutages : public ::testing::TestWithParam<EtcdApi> {
   static std::string nobody() { return "http://127.0.0.1:" + std::to_string(free_port()); }
 };
 
-INSTANTIATE_TEST_SUITE_P(Api, KeeperOutages, ::testing::Values(EtcdApi::kV2, EtcdApi::kV3),
+INSTANTIATE_TEST_SUITE_P(Api, ReconcilerOutages, ::testing::Values(EtcdApi::kV2, EtcdApi::kV3),
                          [](const auto& api) { return api.param == EtcdApi::kV2 ? "v2" : "v3"; });
 
-TEST_P(KeeperOutages, StartsBeforeItsEtcd) {
+TEST_P(ReconcilerOutages, StartsBeforeItsEtcd) {
   EtcdProcess etcd;
   etcd.kill();
   Keep keep(GetParam(), {etcd.url()});
@@ -41,7 +41,7 @@ TEST_P(KeeperOutages, StartsBeforeItsEtcd) {
   EXPECT_EQ(keys(etcd).get(kKey), kValue);
 }
 
-TEST_P(KeeperOutages, KeyIsThereAfterARestart) {
+TEST_P(ReconcilerOutages, KeyIsThereAfterARestart) {
   EtcdProcess etcd;
   Keep keep(GetParam(), {etcd.url()});
   keep.want({{kKey, kValue}});
@@ -56,7 +56,7 @@ TEST_P(KeeperOutages, KeyIsThereAfterARestart) {
   EXPECT_EQ(keys(etcd).get(kKey), kValue);
 }
 
-TEST_P(KeeperOutages, KeyIsThereAfterAWipe) {
+TEST_P(ReconcilerOutages, KeyIsThereAfterAWipe) {
   EtcdProcess etcd;
   for (int i = 0; i < 10; ++i) keys(etcd).put("/elsewhere", "x");
   Keep keep(GetParam(), {etcd.url()});
@@ -71,7 +71,7 @@ TEST_P(KeeperOutages, KeyIsThereAfterAWipe) {
   EXPECT_EQ(keep.status().lost, 2U);
 }
 
-TEST_P(KeeperOutages, KeyIsThereAfterAnOutageLongerThanTheTtl) {
+TEST_P(ReconcilerOutages, KeyIsThereAfterAnOutageLongerThanTheTtl) {
   EtcdProcess etcd;
   Keep keep(GetParam(), {etcd.url()}, 1s);
   keep.want({{kKey, kValue}});
@@ -85,7 +85,7 @@ TEST_P(KeeperOutages, KeyIsThereAfterAnOutageLongerThanTheTtl) {
   EXPECT_TRUE(keep.until_kept(kKey));
 }
 
-TEST_P(KeeperOutages, ChangesOfAnOutageTakeEffectAfterIt) {
+TEST_P(ReconcilerOutages, ChangesOfAnOutageTakeEffectAfterIt) {
   EtcdProcess etcd;
   Keep keep(GetParam(), {etcd.url()}, 60s);
   keep.want({{kKey, kValue}, {"/services/web/web-2", "10.0.0.2:80"}});
@@ -101,7 +101,7 @@ TEST_P(KeeperOutages, ChangesOfAnOutageTakeEffectAfterIt) {
   EXPECT_EQ(keys(etcd).get("/services/web/web-2"), std::nullopt);
 }
 
-TEST_P(KeeperOutages, WithdrawEndsAtItsDeadline) {
+TEST_P(ReconcilerOutages, WithdrawEndsAtItsDeadline) {
   EtcdProcess etcd;
   Keep keep(GetParam(), {etcd.url()});
   keep.want({{kKey, kValue}});
@@ -113,8 +113,8 @@ TEST_P(KeeperOutages, WithdrawEndsAtItsDeadline) {
   etcd.resume();
 }
 
-// Some beats fail, and may have taken effect all the same.
-TEST_P(KeeperOutages, WithdrawAfterAHangLeavesNothing) {
+// Some keepalives fail, and may have taken effect all the same.
+TEST_P(ReconcilerOutages, WithdrawAfterAHangLeavesNothing) {
   EtcdProcess etcd;
   Keep keep(GetParam(), {etcd.url()}, 4s);
   keep.want({{kKey, kValue}, {"/services/web/web-2", "10.0.0.2:80"}});
@@ -128,12 +128,12 @@ TEST_P(KeeperOutages, WithdrawAfterAHangLeavesNothing) {
   EXPECT_TRUE(Turning::until([&] { return !keys(etcd).get("/services/web/web-2"); }));
 }
 
-TEST_P(KeeperOutages, WithdrawOfNothingDoesNotWaitForEtcd) {
+TEST_P(ReconcilerOutages, WithdrawOfNothingDoesNotWaitForEtcd) {
   Keep keep(GetParam(), {nobody()});
   EXPECT_TRUE(keep.withdraw());
 }
 
-TEST_P(KeeperOutages, NextMemberIsTried) {
+TEST_P(ReconcilerOutages, NextMemberIsTried) {
   EtcdProcess first;
   EtcdProcess second;
   Keep keep(GetParam(), {nobody(), first.url(), second.url()});
@@ -147,7 +147,7 @@ TEST_P(KeeperOutages, NextMemberIsTried) {
   EXPECT_EQ(keep.status().from, second.url());
 }
 
-TEST_P(KeeperOutages, NoBusyLoopWhileEtcdRefuses) {
+TEST_P(ReconcilerOutages, NoBusyLoopWhileEtcdRefuses) {
   const auto refuses = nobody();
   Keep keep(GetParam(), {refuses, refuses}, 60s);
   keep.want({{kKey, kValue}});
@@ -156,7 +156,7 @@ TEST_P(KeeperOutages, NoBusyLoopWhileEtcdRefuses) {
   EXPECT_LE(keep.status().failures, 20U);
 }
 
-class KeeperCluster : public KeeperOutages {
+class ReconcilerCluster : public ReconcilerOutages {
  protected:
   // Looks through a member that is well for as long as a key may need to go away.
   static void expect_the_key_to_stay(const Keep& keep, EtcdProcess& well) {
@@ -182,10 +182,10 @@ class KeeperCluster : public KeeperOutages {
   EtcdCluster cluster;
 };
 
-INSTANTIATE_TEST_SUITE_P(Api, KeeperCluster, ::testing::Values(EtcdApi::kV2, EtcdApi::kV3),
+INSTANTIATE_TEST_SUITE_P(Api, ReconcilerCluster, ::testing::Values(EtcdApi::kV2, EtcdApi::kV3),
                          [](const auto& api) { return api.param == EtcdApi::kV2 ? "v2" : "v3"; });
 
-TEST_P(KeeperCluster, KeyStaysWhenTheMemberAskedHangs) {
+TEST_P(ReconcilerCluster, KeyStaysWhenTheMemberAskedHangs) {
   auto& hangs = cluster.follower();
   auto& well = cluster.leader();
   Keep keep(GetParam(), {hangs.url(), well.url()});
@@ -197,7 +197,7 @@ TEST_P(KeeperCluster, KeyStaysWhenTheMemberAskedHangs) {
   hangs.resume();
 }
 
-TEST_P(KeeperCluster, KeyStaysWhenTheLeaderDies) {
+TEST_P(ReconcilerCluster, KeyStaysWhenTheLeaderDies) {
   auto& well = cluster.follower();
   auto& leader = cluster.leader();
   Keep keep(GetParam(), {leader.url(), well.url()});
@@ -207,7 +207,7 @@ TEST_P(KeeperCluster, KeyStaysWhenTheLeaderDies) {
   expect_the_key_to_stay_or_come_back(keep, well);
 }
 
-TEST_P(KeeperCluster, KeyStaysWhenTheLeaderHangs) {
+TEST_P(ReconcilerCluster, KeyStaysWhenTheLeaderHangs) {
   auto& well = cluster.follower();
   auto& leader = cluster.leader();
   Keep keep(GetParam(), {leader.url(), well.url()});
@@ -219,7 +219,7 @@ TEST_P(KeeperCluster, KeyStaysWhenTheLeaderHangs) {
 }
 
 // A member that has lost the others still answers some questions, and must not be taken for well.
-TEST_P(KeeperCluster, MemberAloneIsNotTrusted) {
+TEST_P(ReconcilerCluster, MemberAloneIsNotTrusted) {
   auto& alone = *cluster.members()[0];
   Keep keep(GetParam(), {alone.url()});
   keep.want({{kKey, kValue}});

@@ -12,23 +12,23 @@ namespace ambbpf {
 struct Direction;
 
 // Which directions are to be looked at again, and when. One timer serves them all.
-class Agenda {
+class RecheckTimers {
  public:
-  Agenda(asio::io_context& io, std::function<void(Direction&)> look_at)
+  RecheckTimers(asio::io_context& io, std::function<void(Direction&)> look_at)
       : timer_(io), look_at_(std::move(look_at)) {}
 
   // A direction has one date at most; the earlier one stands.
-  void note(Direction& direction, Clock::time_point due);
-  void strike(Direction& direction);
+  void schedule(Direction& direction, Clock::time_point due);
+  void cancel(Direction& direction);
 
  private:
   void wait();
-  void look_at_what_is_due();
+  void recheck_what_is_due();
 
   asio::steady_timer timer_;
   Clock::time_point timer_set_for_ = Clock::time_point::max();
   std::function<void(Direction&)> look_at_;
-  std::set<std::pair<Clock::time_point, Direction*>> dates_;
+  std::set<std::pair<Clock::time_point, Direction*>> due_;
 };
 
 }  // namespace ambbpf

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "userspace/registration/kept_keys.h"
+#include "userspace/registration/registered_keys.h"
 
 #include <fmt/format.h>
 
@@ -17,7 +17,7 @@ constexpr std::size_t kShownOfAValue = 200;  // bytes
 
 }  // namespace
 
-void KeptKeys::want(const WantedKeys& wanted, const Reasons& why_not) {
+void RegisteredKeys::want(const WantedKeys& wanted, const Reasons& why_not) {
   drop_unwanted(wanted, why_not);
   for (const auto& [key, value] : wanted) {
     auto& entry = entries_[key];
@@ -30,7 +30,7 @@ void KeptKeys::want(const WantedKeys& wanted, const Reasons& why_not) {
   }
 }
 
-void KeptKeys::drop_unwanted(const WantedKeys& wanted, const Reasons& why_not) {
+void RegisteredKeys::drop_unwanted(const WantedKeys& wanted, const Reasons& why_not) {
   for (auto at = entries_.begin(); at != entries_.end();) {
     auto& entry = at->second;
     if (wanted.contains(at->first)) {
@@ -48,7 +48,7 @@ void KeptKeys::drop_unwanted(const WantedKeys& wanted, const Reasons& why_not) {
   }
 }
 
-void KeptKeys::adopt(const std::vector<OwnKey>& left_over) {
+void RegisteredKeys::adopt(const std::vector<OwnKey>& left_over) {
   for (const auto& key : left_over) {
     if (entries_.contains(key.key)) continue;
     auto& entry = entries_[key.key];
@@ -61,7 +61,7 @@ void KeptKeys::adopt(const std::vector<OwnKey>& left_over) {
 }
 
 // Writes come first: what takes another key's place stands before that one goes.
-std::optional<KeptKeys::Task> KeptKeys::take_next() {
+std::optional<RegisteredKeys::Task> RegisteredKeys::take_next() {
   const auto rank = [](const Entry& entry) {
     return std::pair(entry.tries, entry.state == State::kWithdrawing);
   };
@@ -82,7 +82,7 @@ std::optional<KeptKeys::Task> KeptKeys::take_next() {
   return Task{kind, *entry.sent, before};
 }
 
-void KeptKeys::put_done(const Task& task, const EtcdFound& found) {
+void RegisteredKeys::put_done(const Task& task, const EtcdFound& found) {
   const auto& key = task.key.key;
   auto& entry = entries_.at(key);  // what has been sent is not dropped
   entry.tries = 0;
@@ -107,7 +107,7 @@ void KeptKeys::put_done(const Task& task, const EtcdFound& found) {
   entry.note.clear();
 }
 
-void KeptKeys::remove_done(const Task& task, const EtcdFound& found) {
+void RegisteredKeys::remove_done(const Task& task, const EtcdFound& found) {
   const auto& key = task.key.key;
   auto& entry = entries_.at(key);
   entry.tries = 0;
@@ -125,12 +125,12 @@ void KeptKeys::remove_done(const Task& task, const EtcdFound& found) {
   drop_if_nothing_stands(key);
 }
 
-void KeptKeys::drop_if_nothing_stands(const std::string& key) {
+void RegisteredKeys::drop_if_nothing_stands(const std::string& key) {
   const auto& entry = entries_.at(key);
   if (entry.state == State::kWithdrawing && !entry.sent) entries_.erase(key);
 }
 
-std::vector<OwnKey> KeptKeys::to_keep() const {
+std::vector<OwnKey> RegisteredKeys::to_keep() const {
   std::vector<OwnKey> keys;
   for (const auto& [key, entry] : entries_) {
     if (entry.state == State::kKept) keys.push_back(*entry.sent);
@@ -139,7 +139,8 @@ std::vector<OwnKey> KeptKeys::to_keep() const {
   return keys;
 }
 
-void KeptKeys::keep_done(const std::vector<OwnKey>& asked, const std::vector<EtcdFound>& found) {
+void RegisteredKeys::keep_done(const std::vector<OwnKey>& asked,
+                               const std::vector<EtcdFound>& found) {
   for (std::size_t i = 0; i < asked.size(); ++i) {
     const auto at = entries_.find(asked[i].key);
     if (at == entries_.end()) continue;
@@ -154,7 +155,7 @@ void KeptKeys::keep_done(const std::vector<OwnKey>& asked, const std::vector<Etc
   }
 }
 
-void KeptKeys::keep_failed(const std::vector<OwnKey>& asked) {
+void RegisteredKeys::keep_failed(const std::vector<OwnKey>& asked) {
   for (const auto& own : asked) {
     const auto at = entries_.find(own.key);
     if (at != entries_.end() && at->second.sent && at->second.sent->value == own.value)
@@ -163,7 +164,7 @@ void KeptKeys::keep_failed(const std::vector<OwnKey>& asked) {
 }
 
 // A refresh changes a v2 key's index, also of a key that is to be deleted by now.
-void KeptKeys::found_ours(Entry& entry, const OwnKey& asked, std::uint64_t index) {
+void RegisteredKeys::found_ours(Entry& entry, const OwnKey& asked, std::uint64_t index) {
   if (entry.sent && entry.sent->value == asked.value) entry.sent->index = index;
   if (entry.value != asked.value) return;
   if (entry.state == State::kOvertaken) {
@@ -177,7 +178,7 @@ void KeptKeys::found_ours(Entry& entry, const OwnKey& asked, std::uint64_t index
   }
 }
 
-void KeptKeys::found_lost(Entry& entry, const OwnKey& asked) {
+void RegisteredKeys::found_lost(Entry& entry, const OwnKey& asked) {
   const bool was_kept = entry.state == State::kKept;
   if (was_kept) ++counts_.lost;
   entry.note = was_kept ? "having been lost" : "the other registrar's being gone";
@@ -186,7 +187,7 @@ void KeptKeys::found_lost(Entry& entry, const OwnKey& asked) {
   entry.anew = false;
 }
 
-void KeptKeys::found_other(Entry& entry, const std::string& key, const std::string& value) {
+void RegisteredKeys::found_other(Entry& entry, const std::string& key, const std::string& value) {
   entry.note = quoted(value, kShownOfAValue);
   entry.sent.reset();
   if (std::exchange(entry.state, State::kOvertaken) != State::kOvertaken)
@@ -194,22 +195,22 @@ void KeptKeys::found_other(Entry& entry, const std::string& key, const std::stri
               entry.note);
 }
 
-void KeptKeys::refuse(Entry& entry, const std::string& key, const std::string& why) {
+void RegisteredKeys::refuse(Entry& entry, const std::string& key, const std::string& why) {
   entry.refused = true;
   if (std::exchange(entry.note, why) != why) log::warn("{} is refused: {}", printable(key), why);
 }
 
-void KeptKeys::retry_refused() {
+void RegisteredKeys::retry_refused() {
   for (auto& [key, entry] : entries_) entry.refused = false;
 }
 
-bool KeptKeys::any_refused() const {
+bool RegisteredKeys::any_refused() const {
   return std::any_of(entries_.begin(), entries_.end(),
                      [](const auto& one) { return one.second.refused; });
 }
 
-std::vector<KeptKey> KeptKeys::list() const {
-  std::vector<KeptKey> keys;
+std::vector<RegisteredKey> RegisteredKeys::list() const {
+  std::vector<RegisteredKey> keys;
   for (const auto& [key, entry] : entries_)
     keys.push_back({key, entry.value, entry.state, entry.note});
   return keys;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "userspace/support/json_splitter.h"
-
 #include <gtest/gtest.h>
+
+#include "userspace/support/json_splitter.h"
 
 namespace ambbpf {
 namespace {

@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "userspace/dataplane/liveness_scan.h"
+
+#include <cerrno>
+
+#include "userspace/dataplane/connection.h"
+
+namespace ambbpf {
+
+namespace {
+
+constexpr std::size_t kMostChecks = 64;  // some 0.2 ms
+
+std::size_t parts(std::size_t whole, std::size_t part) { return (whole + part - 1) / part; }
+
+}  // namespace
+
+LivenessScanStep liveness_scan_step(std::size_t connections, Clock::duration round) {
+  const auto turns = parts(connections, kMostChecks);
+  return {.checks = parts(connections, turns), .pause = round / turns};
+}
+
+LivenessScan::LivenessScan(RelayThread& thread) : thread_(thread), timer_(thread.io) {}
+
+void LivenessScan::begin() {
+  if (goes_on_) return;
+  goes_on_ = true;
+  go_on_at(Clock::now() + thread_.options.keepalive.look_every());
+}
+
+// What has been checked goes to the end of the list.
+void LivenessScan::check_some() {
+  const auto begun = Clock::now();
+  auto& all = thread_.connections;
+  goes_on_ = !all.empty();
+  if (!goes_on_) return;
+  const auto turn = liveness_scan_step(all.size(), thread_.options.keepalive.look_every());
+  for (auto checks = turn.checks; checks > 0; --checks) {
+    all.splice(all.end(), all, all.begin());
+    all.back().reset_if_a_peer_has_vanished();
+  }
+  thread_.retired.clear();
+  go_on_at(begun + turn.pause);
+}
+
+void LivenessScan::go_on_at(Clock::time_point due) {
+  timer_.expires_at(due);
+  timer_.async_wait([this](boost::system::error_code error) {
+    if (!error) check_some();
+  });
+}
+
+void Connection::reset_if_a_peer_has_vanished() {
+  for (auto& leg : legs_) {
+    if (!leg.peer.sees_it_vanished(leg.socket.get(), thread_.options.keepalive)) continue;
+    ++thread_.counts.vanished;
+    return reset(leg.index == kClient ? "client has vanished" : "backend has vanished",
+                 std::error_code(ETIMEDOUT, std::system_category()));
+  }
+}
+
+}  // namespace ambbpf

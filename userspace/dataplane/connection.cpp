@@ -118,7 +118,7 @@ void Connection::on_ready(Leg& leg, std::uint32_t events) {
   if (events & EPOLLOUT && !closed_ && to_here.pump.has_buffered_bytes()) advance(to_here);
   // What came before a reset has been read above, and reading on has met the error. Where reading
   // was over, or is held up by the other side, the error is still to be asked for.
-  if (events & EPOLLERR && !closed_) reset(name_of(end), pending_error(leg.socket.get()));
+  if (events & EPOLLERR && !closed_) reset(name_of(leg), pending_error(leg.socket.get()));
   rearm();
 }
 
@@ -309,7 +309,7 @@ void Connection::rearm() {
 }
 
 void Connection::watch(int operation, Leg& leg, std::uint32_t events) {
-  epoll_event event{.events = events, .data = {.ptr = &end}};
+  epoll_event event{.events = events, .data = {.ptr = &leg}};
   if (::epoll_ctl(thread_.epoll.get(), operation, leg.socket.get(), &event) == 0) {
     leg.armed = events;
     return;

@@ -54,7 +54,7 @@ Result<void> Relay::set_up() {
   if (!thread_->epoll) return fail_errno("create an epoll set");
 
   if (thread_->options.engine == Engine::kSockmap) {
-    auto kernel = KernelPath::load(thread_->options.slots, [plane = thread_.get()](Slot slot) {
+    auto kernel = KernelPath::load(thread_->options.slots, [thread = thread_.get()](Slot slot) {
       if (Direction* direction = thread->at_slot[slot])
         direction->connection->taken_back_by_kernel(*direction);
     });

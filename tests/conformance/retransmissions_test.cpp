@@ -75,7 +75,7 @@ void send_segment(const Peer& peer, std::uint32_t back, const std::string& bytes
   const auto raw_bytes = [](const auto& object) {
     return std::string(reinterpret_cast<const char*>(&object), sizeof object);
   };
-  head.check = checksum(raw_bytes(pseudo).append(raw_bytes(head)).append(bytes));
+  head.check = checksum(raw_bytes(pseudo) + raw_bytes(head) + bytes);
 
   const UniqueFd raw(::socket(AF_INET, SOCK_RAW | SOCK_CLOEXEC, IPPROTO_TCP));
   const auto packet = raw_bytes(head) + bytes;

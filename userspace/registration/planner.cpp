@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "userspace/registration/registrar.h"
+#include "userspace/registration/planner.h"
 #include "userspace/support/log.h"
 #include "userspace/support/quote.h"
 

@@ -54,11 +54,10 @@ void add_endpoints(TextPage& page, const std::vector<StatusReport::Endpoint>& en
                                               {"found as", Side::kLeft, TextPage::kColumns}};
   std::vector<TextPage::Row> rows;
   for (const auto& endpoint : endpoints)
-    rows.push_back(
-        {endpoint.address,
-         endpoint.ejected_ms == 0 ? "up" : "ejected " + human_span(endpoint.ejected_ms),
-         human_count(endpoint.connections_now), human_count(endpoint.connections_total),
-         human_count(endpoint.failed_connects), endpoint.found_as});
+    rows.push_back({endpoint.address,
+                    endpoint.ejected_ms == 0 ? "up" : "ejected " + human_span(endpoint.ejected_ms),
+                    human_count(endpoint.connections_now), human_count(endpoint.connections_total),
+                    human_count(endpoint.failed_connects), endpoint.found_as});
   page.table(columns, rows);
 }
 

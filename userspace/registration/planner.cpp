@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "userspace/registration/planner.h"
+
 #include "userspace/support/log.h"
 #include "userspace/support/quote.h"
 

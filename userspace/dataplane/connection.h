@@ -2,20 +2,18 @@
 // Inside the data plane: one connection, and what all connections of a thread share.
 //
 // Its rules:
-// - Callbacks move bytes; coroutines wait, as in dialling. So a connection holds no frame while it
-// is
-//   idle, which is how it comes to cost 0.6 KiB only.
+// - Callbacks move bytes; coroutines wait, as in dialling. So an idle connection holds no frame,
+//   which is how it comes to cost 0.6 KiB only.
 // - A Connection may be closed by whatever reads, writes or watches its sockets: `advance`,
-// `rearm`,
-//   and all that call them. It stays in memory, in RelayThread::retired, until the present turn of
-//   the event loop is over; so who goes on after such a call asks `closed_` first.
-// - `advance` is the only one that moves bytes in user space. When it finds a direction drained it
-//   considers the kernel: `promote` (the first time) or `open_gate`. Both change what there may be
-//   to read without an event being due: entering the map gives the pumps what they were holding,
-//   and a segment may slip in before the gate is open. So they end in `advance` again; it ends
-//   because promotion happens once and a direction taken back is settling, not drained.
-// - `take_back` only shuts the gate. Whoever calls it calls `advance` afterwards: it waits for the
-//   kernel's worker, and only then writes to the target.
+//   `rearm`, and all that call them. It stays in memory, in RelayThread::retired, until the present
+//   turn of the event loop is over; so who goes on after such a call asks `closed_` first.
+// - Only `advance` moves bytes in user space. When it finds a direction drained it considers the
+//   kernel: `promote` (the first time) or `open_gate`. Both change what there is to read without an
+//   event being due: on entering the map the pumps hold what they drained, and a segment may slip
+//   in before the gate is open. So both end in `advance` again, which comes to an end: promotion
+//   happens once, and a direction taken back is settling, not drained.
+// - `take_back` only shuts the gate. Whoever calls it calls `advance` afterwards, which waits for
+//   the kernel's worker before it writes to the target.
 #pragma once
 
 #include <array>

@@ -70,12 +70,11 @@ void add_etcd(CLI::App& verb, GivenEtcd& given) {
           "http://172.17.42.1:4001, then http://127.0.0.1:2379)")
       ->envname("AMBBPF_ETCD")
       ->type_name("URL[,URL...]");
-  verb.add_option("--etcd-api", given.api, "auto follows every API that the etcd serves")
-      ->envname("AMBBPF_ETCD_API")
-      ->check(CLI::IsMember({"auto", "v2", "v3"}))
-      ->capture_default_str();
+  add_choice(verb, "--etcd-api", "AMBBPF_ETCD_API", given.api, {"auto", "v2", "v3"},
+             "auto follows every API that the etcd serves");
   verb.add_option("--prefix", given.prefix, "The services are directories below this one")
       ->envname("AMBBPF_PREFIX")
+      ->type_name("PATH")
       ->capture_default_str();
   const auto add = [&verb](const char* name, const char* env, std::string& value,
                            const char* meaning, const char* type) {

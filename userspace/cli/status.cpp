@@ -68,7 +68,7 @@ class Round {
       failed(fmt::format("admin socket {}: is no socket", socket.native()));
     } else if (tell_if_gone) {
       say(fmt::format("admin socket {}: {}", socket.native(),
-                      *answer == Answer::kNothing ? "no such file; no ambassador is running there"
+                      *answer == Answer::kNothing ? "no such file; nothing runs there"
                                                   : "nobody answers; its process is gone"));
     }
   }
@@ -122,7 +122,7 @@ int run_status(const StatusOptions& options, const AdminPlaces& places, std::ost
     std::string looked_in;
     for (const auto& place : places.all())
       looked_in += (looked_in.empty() ? "" : ", ") + place.native();
-    err << "ambbpf: no ambassador is running (looked in " << plain(looked_in) << ")\n";
+    err << "ambbpf: no ambassador or registrar is running (looked in " << plain(looked_in) << ")\n";
   }
   return round.finish();
 }

@@ -21,8 +21,7 @@ bool may_stand_in_host(char c) {
 NameSource::NameSource(asio::io_context& io, std::string host, unsigned short port, Pace pace)
     : resolver_(io), pause_(io), host_(std::move(host)), port_(port), pace_(pace) {
   status_.kind = "name";
-  status_.from = host_.find(':') == std::string::npos ? fmt::format("{}:{}", host_, port_)
-                                                      : fmt::format("[{}]:{}", host_, port_);
+  status_.from = to_string(HostAndPort{host_, port_});
 }
 
 awaitable<void> NameSource::run(Publish publish) {
@@ -64,6 +63,12 @@ awaitable<Clock::duration> NameSource::resolve(const Publish& publish) {
 }
 
 void NameSource::doubt() { pause_.cancel(); }
+
+std::string to_string(const HostAndPort& target) {
+  const auto& [host, port] = target;
+  return host.find(':') == std::string::npos ? fmt::format("{}:{}", host, port)
+                                             : fmt::format("[{}]:{}", host, port);
+}
 
 Result<HostAndPort> parse_host_and_port(std::string_view text) {
   const auto colon = text.rfind(':');

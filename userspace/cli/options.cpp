@@ -252,8 +252,9 @@ Result<Command> command_of(int argc, const char* const* argv) {
       "service is now.",
       "ambbpf");
   app.formatter(make_help_formatter());  // the verbs take it over
-  app.footer("ambbpf COMMAND --help shows what a command takes. Each option can also be given in "
-             "the\nenvironment, under the name in brackets there.");
+  app.footer(
+      "ambbpf COMMAND --help shows what a command takes. An option can also be given in\n"
+      "the environment, under the name in brackets there.");
   app.set_version_flag("--version", "ambbpf " AMBBPF_VERSION);
   const auto add_verb = [&app](const char* name, const char* meaning) -> CLI::App& {
     return *app.add_subcommand(name, meaning)->group("Commands");

@@ -72,6 +72,15 @@ std::string unknown_word(const CLI::App& app, const std::string& word) {
                                   : fmt::format("did you mean '{}'?", near));
 }
 
+// Of "Could not convert: --NAME = VALUE", which is said of a flag in the environment.
+std::string no_boolean(const std::string& text) {
+  const auto name = text.find("--");
+  const auto equals = text.find(" = ");
+  if (name == std::string::npos || equals == std::string::npos) return text;
+  return fmt::format("{}: '{}' is neither true nor false", text.substr(name, equals - name),
+                     text.substr(equals + 3));
+}
+
 bool came_from_environment(const CLI::Option& option, int argc, const char* const* argv) {
   if (option.get_envname().empty() || !std::getenv(option.get_envname().c_str())) return false;
   const auto name = option.get_name();
@@ -84,11 +93,16 @@ bool came_from_environment(const CLI::Option& option, int argc, const char* cons
 }  // namespace
 
 std::string parse_failure(const CLI::App& app, const CLI::ParseError& error) {
-  if (error.get_exit_code() != static_cast<int>(CLI::ExitCodes::ExtrasError)) return error.what();
+  const auto code = static_cast<CLI::ExitCodes>(error.get_exit_code());
+  const std::string text = error.what();
+  if (code == CLI::ExitCodes::ArgumentMismatch)
+    return text.substr(0, text.find(':')) + ": its value is missing";
+  if (code == CLI::ExitCodes::ConversionError) return no_boolean(text);
+  if (code != CLI::ExitCodes::ExtrasError) return text;
   if (const auto words = app.remaining(); !words.empty()) return unknown_word(app, words[0]);
   for (const auto* verb : app.get_subcommands())
     if (const auto words = verb->remaining(); !words.empty()) return unknown_word(*verb, words[0]);
-  return error.what();
+  return text;
 }
 
 std::string named_as_given(const CLI::App& app, int argc, const char* const* argv,

@@ -95,6 +95,8 @@ Result<EtcdChoice> etcd_choice(const GivenEtcd& given) {
   auto urls = given.urls.empty() ? default_etcd_urls(::getenv) : parse_etcd_urls(given.urls);
   if (!urls) return fail("--etcd: " + urls.error().message());
   choice.options.urls = std::move(*urls);
+  if (given.urls.empty())
+    choice.options.advice = "; these are defaults, --etcd URL[,URL...] says where etcd is";
   auto prefix = checked_prefix(given.prefix);
   if (!prefix) return tl::unexpected(prefix.error());
   choice.options.prefix = std::move(*prefix);

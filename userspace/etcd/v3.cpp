@@ -38,7 +38,20 @@ awaitable<Result<EtcdListing>> EtcdV3::list(std::string url) {
   if (!listing)
     co_return fail(
         fmt::format("list {} at {}: {}", printable(directory_), url, listing.error().message()));
+  if (listing->served && listing->keys.empty())
+    listing->misplaced = co_await key_without_slash(std::move(url));
   co_return listing;
+}
+
+// API v2 puts a slash before every path, this one takes keys as they are. Only a hint: a failure is
+// none of the listing's.
+awaitable<std::string> EtcdV3::key_without_slash(std::string url) {
+  auto body = encode_v3_range(directory_.substr(1));
+  const auto response =
+      co_await client_.request_v3(std::move(url), "/kv/range", std::move(body), timeout_);
+  if (!response) co_return "";
+  const auto listing = listing_of(*response);
+  co_return listing && !listing->keys.empty() ? listing->keys.front().key : "";
 }
 
 awaitable<Result<EtcdNews>> EtcdV3::next(std::string url, EtcdPosition known,

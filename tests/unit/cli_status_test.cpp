@@ -18,13 +18,13 @@ using testing::HasSubstr;
 using testing::IsEmpty;
 
 StatusReport report_of(std::uint64_t pid) {
-  auto report = sample_report();
+  auto report = healthy_report();
   report.pid = pid;
   return report;
 }
 
 StatusReport degraded_report() {
-  auto report = sample_report();
+  auto report = healthy_report();
   report.services[0].endpoints.clear();
   return report;
 }
@@ -64,9 +64,9 @@ class StatusCommand : public testing::Test {
 };
 
 TEST_F(StatusCommand, ShowsTheReportOfTheProcessAsked) {
-  ServingProcess process(directory_ / "my.sock", answers(to_json(sample_report())));
+  ServingProcess process(directory_ / "my.sock", answers(to_json(healthy_report())));
   EXPECT_EQ(run_at(directory_ / "my.sock"), kAllWell);
-  EXPECT_EQ(out(), to_text(sample_report()));
+  EXPECT_EQ(out(), to_text(healthy_report()));
   EXPECT_THAT(err(), IsEmpty());
 }
 
@@ -85,7 +85,7 @@ TEST_F(StatusCommand, WritesOneJsonDocumentWithWhatProcessesSaid) {
 }
 
 TEST_F(StatusCommand, ExitsWith1IfAnyProcessIsDegraded) {
-  ServingProcess well(places_.system / "proxy-1.sock", answers(to_json(sample_report())));
+  ServingProcess well(places_.system / "proxy-1.sock", answers(to_json(healthy_report())));
   ServingProcess ill(places_.system / "proxy-2.sock", answers(to_json(degraded_report())));
   EXPECT_EQ(run(), kDegraded);
   EXPECT_EQ(run(Form::kJson), kDegraded);
@@ -96,16 +96,17 @@ TEST_F(StatusCommand, SaysThatNothingRunsAndWhereItLooked) {
   leave_socket(places_.system / "proxy-1.sock");  // left over: not worth a word
   EXPECT_EQ(run(), kNothingRuns);
   EXPECT_THAT(out(), IsEmpty());
-  EXPECT_EQ(err(), fmt::format("ambbpf: no ambassador is running (looked in {}, {}, {})\n",
-                               places_.system.native(), places_.runtime.native(),
-                               places_.temporary.native()));
+  EXPECT_EQ(
+      err(),
+      fmt::format("ambbpf: no ambassador or registrar is running (looked in {}, {}, {})\n",
+                  places_.system.native(), places_.runtime.native(), places_.temporary.native()));
   EXPECT_EQ(run(Form::kJson), kNothingRuns);
   EXPECT_EQ(out(), "{\"processes\":[]}\n");
 }
 
 TEST_F(StatusCommand, PassesOverLeftoversAmongOthers) {
   leave_socket(places_.system / "proxy-1.sock");
-  ServingProcess process(places_.system / "proxy-2.sock", answers(to_json(sample_report())));
+  ServingProcess process(places_.system / "proxy-2.sock", answers(to_json(healthy_report())));
   EXPECT_EQ(run(), kAllWell);
   EXPECT_THAT(err(), IsEmpty());
 }
@@ -120,7 +121,7 @@ TEST_F(StatusCommand, NamesALeftoverThatItWasAskedFor) {
 
 TEST_F(StatusCommand, NamesASocketThatIsMissingOrNone) {
   EXPECT_EQ(run_at(directory_ / "x"), kNothingRuns);
-  EXPECT_THAT(err(), HasSubstr("/x: no such file; no ambassador is running there\n"));
+  EXPECT_THAT(err(), HasSubstr("/x: no such file; nothing runs there\n"));
   EXPECT_EQ(run_at(places_.system), kNoAnswer);
   EXPECT_THAT(err(), HasSubstr("/run: is no socket\n"));
   EXPECT_EQ(run_at(directory_ / std::string(120, 'x'), Form::kJson), kNoAnswer);
@@ -130,9 +131,9 @@ TEST_F(StatusCommand, NamesASocketThatIsMissingOrNone) {
 
 TEST_F(StatusCommand, ReportsTheOthersWhenOneAnswersNonsense) {
   ServingProcess mad(places_.system / "proxy-1.sock", answers("{\"pid\":\"\x1b[2J\"}"));
-  ServingProcess well(places_.system / "proxy-2.sock", answers(to_json(sample_report())));
+  ServingProcess well(places_.system / "proxy-2.sock", answers(to_json(healthy_report())));
   EXPECT_EQ(run(), kNoAnswer);
-  EXPECT_EQ(out(), to_text(sample_report()));
+  EXPECT_EQ(out(), to_text(healthy_report()));
   EXPECT_EQ(err(), fmt::format("ambbpf: admin socket {}/proxy-1.sock: status report: no JSON\n",
                                places_.system.native()));
 }
@@ -201,7 +202,7 @@ TEST_F(StatusCommand, AProcessThatHangsIsNeitherReadyNorNot) {
 TEST_F(StatusCommand, DoesNotAskAProxyServer) {
   ::setenv("http_proxy", "http://127.0.0.1:1", 1);
   ::setenv("ALL_PROXY", "http://127.0.0.1:1", 1);
-  ServingProcess process(places_.system / "proxy-1.sock", answers(to_json(sample_report())));
+  ServingProcess process(places_.system / "proxy-1.sock", answers(to_json(healthy_report())));
   EXPECT_EQ(run(), kAllWell);
   ::unsetenv("http_proxy");
   ::unsetenv("ALL_PROXY");
@@ -209,7 +210,7 @@ TEST_F(StatusCommand, DoesNotAskAProxyServer) {
 
 TEST_F(StatusCommand, SaysThatItMayNotAsk) {
   if (!is_root()) GTEST_SKIP() << "only root can become another user";
-  ServingProcess process(places_.system / "proxy-1.sock", answers(to_json(sample_report())));
+  ServingProcess process(places_.system / "proxy-1.sock", answers(to_json(healthy_report())));
   const auto said = as_nobody([this] {
     const int code = run();
     return fmt::format("{} {}", code, err());

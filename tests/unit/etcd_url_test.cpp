@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <gtest/gtest.h>
+#include <gmock/gmock.h>
 
 #include <map>
 
@@ -101,6 +101,18 @@ TEST(ServiceKeys, OnlyDirectChildrenCount) {
   EXPECT_FALSE(keys.apply({"/services/web/b", "x"}) && keys.endpoints().size() != 1U);
   EXPECT_TRUE(keys.apply({"/services", std::nullopt}));
   EXPECT_TRUE(keys.endpoints().empty());
+}
+
+TEST(ServiceKeys, DeeperOnesAreCounted) {
+  ServiceKeys keys("/services/web");
+  keys.replace({{"/services/web/a/b", "10.0.0.1:1"}, {"/services/web/_h/b", "10.0.0.2:1"}});
+  EXPECT_THAT(keys.deeper(), testing::ElementsAre("/services/web/a/b"));
+  keys.apply({"/services/web/c/d/e", "10.0.0.3:1"});
+  EXPECT_THAT(keys.deeper(), testing::ElementsAre("/services/web/a/b", "/services/web/c/d/e"));
+  keys.apply({"/services/web/a", std::nullopt});
+  EXPECT_THAT(keys.deeper(), testing::ElementsAre("/services/web/c/d/e"));
+  keys.replace({});
+  EXPECT_TRUE(keys.deeper().empty());
 }
 
 TEST(ServiceKeys, RootDeletedIsAllDeleted) {

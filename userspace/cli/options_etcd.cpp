@@ -96,7 +96,7 @@ Result<EtcdChoice> etcd_choice(const GivenEtcd& given) {
   if (!urls) return fail("--etcd: " + urls.error().message());
   choice.options.urls = std::move(*urls);
   if (given.urls.empty())
-    choice.options.advice = "; these are defaults, --etcd URL[,URL...] says where etcd is";
+    choice.options.advice = "; these URLs are the defaults, --etcd sets others";
   auto prefix = checked_prefix(given.prefix);
   if (!prefix) return tl::unexpected(prefix.error());
   choice.options.prefix = std::move(*prefix);

@@ -123,7 +123,7 @@ Backoff::Delay EtcdFollower::begin_outage(const std::string& errors) {
     outage_since_ = Clock::now();
     outage_told_ = outages_->is_news("outage");
     if (outage_told_)
-      log::warn("etcd cannot be followed: {}{}; endpoints that are known stay in force", errors,
+      log::warn("etcd cannot be followed: {}; known endpoints stay in force{}", errors,
                 options_.advice);
   }
   status_.state = State::kFailing;

@@ -189,8 +189,8 @@ Backoff::Delay KeyReconciler::failed(const Error& error) {
   const auto errors = std::exchange(errors_in_round_, {});
   if (!outage_since_) {
     outage_since_ = Clock::now();
-    log::warn("etcd cannot be written to: {}{}; keys that wait: {}", errors, options_.advice,
-              keys_.size());
+    log::warn("etcd cannot be written to: {}; keys that wait: {}{}", errors, keys_.size(),
+              options_.advice);
   }
   return backoff_.next();
 }

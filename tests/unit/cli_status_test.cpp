@@ -2,12 +2,15 @@
 #include <fmt/format.h>
 #include <gmock/gmock.h>
 
+#include <ctime>
 #include <sstream>
 
 #include "tests/unit/admin_fixture.h"
 #include "tests/unit/status_sample.h"
 #include "userspace/admin/plain_text.h"
+#include "userspace/cli/report.h"
 #include "userspace/cli/status.h"
+#include "userspace/endpoints/service.h"
 
 namespace ambbpf {
 namespace {
@@ -164,6 +167,28 @@ TEST_F(StatusCommand, PassesOnWhyAProcessHasNoReport) {
   ServingProcess process(places_.system / "proxy-1.sock", std::move(hanging), limits);
   EXPECT_EQ(run(), kNoAnswer);
   EXPECT_THAT(err(), HasSubstr("proxy-1.sock: answered 503: a thread does not answer\n"));
+}
+
+std::vector<Endpoint> endpoints(std::uint32_t count) {
+  std::vector<Endpoint> all;
+  for (std::uint32_t i = 0; i < count; ++i) {
+    const asio::ip::address_v4 address(0x0a000000 + i);
+    all.push_back({tcp::endpoint(address, 80), fmt::format("/services/web/web-{}", i)});
+  }
+  return all;
+}
+
+// Linear work takes this two seconds, under a sanitizer some ten; quadratic work takes minutes.
+TEST_F(StatusCommand, ShowsAServiceOfAHundredThousandEndpoints) {
+  const auto begin = std::clock();
+  Service service("web");
+  service.add_source()(endpoints(100'000));
+  auto report = sample_report();
+  report.services = {report_service(service, Clock::now())};
+  ServingProcess process(places_.system / "proxy-1.sock", answers(to_json(report)));
+  EXPECT_EQ(run(), kAllWell) << err();
+  EXPECT_THAT(out(), HasSubstr("10.1.134.159:80"));
+  EXPECT_LT((std::clock() - begin) / CLOCKS_PER_SEC, 30);
 }
 
 TEST_F(StatusCommand, SaysWhichProcessesAreReadyWithoutAskingForReports) {

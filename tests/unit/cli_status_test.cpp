@@ -7,10 +7,10 @@
 
 #include "tests/unit/admin_fixture.h"
 #include "tests/unit/status_sample.h"
-#include "userspace/admin/plain_text.h"
 #include "userspace/cli/report.h"
 #include "userspace/cli/status.h"
 #include "userspace/endpoints/service.h"
+#include "userspace/support/quote.h"
 
 namespace ambbpf {
 namespace {
@@ -205,7 +205,7 @@ TEST_F(StatusCommand, SaysWhyAProcessIsNotReady) {
   EXPECT_EQ(run(Form::kReady), kDegraded);
   EXPECT_EQ(out(), fmt::format("ready: {0}/proxy-1.sock\nnot ready: {0}/proxy-2.sock: "
                                "service {1}: not yet\n",
-                               places_.system.native(), plain("\x1b")));
+                               places_.system.native(), printable("\x1b")));
   EXPECT_EQ(run_at(places_.system / "proxy-1.sock", Form::kReady), kAllWell);
 }
 

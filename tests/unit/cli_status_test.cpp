@@ -154,10 +154,6 @@ TEST_F(StatusCommand, DoesNotWaitForeverForAProcessThatHangs) {
   EXPECT_THAT(err(), HasSubstr("timed out"));
 }
 
-awaitable<std::string> never_answer() {
-  for (;;) co_await sleep_for(1h);
-}
-
 TEST_F(StatusCommand, PassesOnWhyAProcessHasNoReport) {
   AdminAnswers hanging = answers("");
   hanging.status = never_answer;
@@ -168,7 +164,7 @@ TEST_F(StatusCommand, PassesOnWhyAProcessHasNoReport) {
   EXPECT_THAT(err(), HasSubstr("proxy-1.sock: answered 503: a thread does not answer\n"));
 }
 
-std::vector<Endpoint> endpoints(std::uint32_t count) {
+std::vector<Endpoint> many_endpoints(std::uint32_t count) {
   std::vector<Endpoint> all;
   for (std::uint32_t i = 0; i < count; ++i) {
     const asio::ip::address_v4 address(0x0a000000 + i);
@@ -179,7 +175,7 @@ std::vector<Endpoint> endpoints(std::uint32_t count) {
 
 TEST_F(StatusCommand, ShowsAServiceOfAHundredThousandEndpoints) {
   Service service("web");
-  service.add_source()(endpoints(100'000));
+  service.add_source()(many_endpoints(100'000));
   auto report = sample_report();
   report.services = {report_service(service, Clock::now())};
   ServingProcess process(places_.system / "proxy-1.sock", answers(to_json(report)));

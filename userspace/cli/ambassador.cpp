@@ -8,10 +8,10 @@
 #include <algorithm>
 
 #include "userspace/admin/admin_paths.h"
-#include "userspace/admin/plain_text.h"
 #include "userspace/cli/report.h"
 #include "userspace/proxy/listen.h"
 #include "userspace/support/log.h"
+#include "userspace/support/quote.h"
 
 namespace ambbpf {
 
@@ -180,7 +180,7 @@ std::string Ambassador::not_ready() const {
 
 std::string Ambassador::state() const {
   const auto why_not = not_ready();
-  return plain(
+  return printable(
       fmt::format("engine {}; {}", name_of(engine_.engine), why_not.empty() ? "ready" : why_not));
 }
 

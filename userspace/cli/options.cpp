@@ -8,12 +8,12 @@
 #include <algorithm>
 #include <set>
 
-#include "userspace/admin/plain_text.h"
 #include "userspace/cli/options_common.h"
 #include "userspace/cli/options_docker.h"
 #include "userspace/cli/options_etcd.h"
 #include "userspace/cli/options_register.h"
 #include "userspace/proxy/listen.h"
+#include "userspace/support/quote.h"
 
 namespace ambbpf {
 
@@ -279,7 +279,7 @@ Result<Command> command_of(int argc, const char* const* argv) {
 
 Result<Command> parse_command_line(int argc, const char* const* argv) {
   auto command = command_of(argc, argv);
-  if (!command) return fail(plain(one_line(command.error().message())));
+  if (!command) return fail(printable(one_line(command.error().message())));
   return command;
 }
 

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <map>
+#include <set>
 #include <string>
 
 #include "userspace/support/log.h"
@@ -77,12 +78,10 @@ void Service::unite() {
   for (const auto& listed : *in_force_) known.emplace(listed.backend->address(), listed.backend);
 
   auto united = std::make_shared<EndpointSet>();
+  std::set<tcp::endpoint> listed;
   for (const auto& source : sources_) {
     for (const auto& endpoint : source) {
-      const bool listed = std::any_of(united->begin(), united->end(), [&](const auto& earlier) {
-        return earlier.backend->address() == endpoint.address;
-      });
-      if (listed) continue;
+      if (!listed.insert(endpoint.address).second) continue;
       auto& backend = known[endpoint.address];
       if (!backend) backend = std::make_shared<Backend>(endpoint.address);
       united->push_back({backend, endpoint.found_as});

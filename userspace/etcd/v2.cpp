@@ -5,7 +5,9 @@
 
 #include <charconv>
 
+#include "userspace/etcd/failure.h"
 #include "userspace/etcd/v2_decode.h"
+#include "userspace/http/url.h"
 #include "userspace/support/quote.h"
 
 namespace ambbpf {
@@ -58,9 +60,7 @@ awaitable<Result<EtcdListing>> EtcdV2::list(std::string url) {
       co_await client_.request_v2("GET", url, path_ + "?recursive=true", timeout_);
   if (!response) co_return tl::unexpected(response.error());
   auto listing = listing_of(*response);
-  if (!listing)
-    co_return fail(
-        fmt::format("list {} at {}: {}", printable(directory_), url, listing.error().message()));
+  if (!listing) co_return failed("list " + printable(directory_), url, listing.error().message());
   co_return listing;
 }
 

@@ -3,7 +3,9 @@
 
 #include <fmt/format.h>
 
+#include "userspace/etcd/failure.h"
 #include "userspace/etcd/v3_decode.h"
+#include "userspace/etcd/v3_encode.h"
 #include "userspace/support/quote.h"
 
 namespace ambbpf {
@@ -35,9 +37,7 @@ awaitable<Result<EtcdListing>> EtcdV3::list(std::string url) {
       co_await client_.request_v3(url, "/kv/range", encode_v3_range(directory_), timeout_);
   if (!response) co_return tl::unexpected(response.error());
   auto listing = listing_of(*response);
-  if (!listing)
-    co_return fail(
-        fmt::format("list {} at {}: {}", printable(directory_), url, listing.error().message()));
+  if (!listing) co_return failed("list " + printable(directory_), url, listing.error().message());
   co_return listing;
 }
 

@@ -36,6 +36,7 @@ struct RelayOptions {
   Promotion promotion;
   std::uint32_t slots = 65536;  // sockmap: two for each connection; one thread's share
   KeepalivePolicy keepalive{};
+  int pipes_below = kNoDescriptorLimit;  // of the pipes to splice through; past it, it is copied
 };
 
 // What became of a connection. `error` is empty when both sides finished in order.

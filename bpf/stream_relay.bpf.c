@@ -49,7 +49,7 @@ struct {
 #define LONGEST_CUT 4095
 #define MOST_CUTS 17
 
-/* How many of those could not be told, because the ring was full. */
+/* For how many of those the ring was full. User space looks here each time it has read the ring. */
 __u64 lost_events;
 
 /*
@@ -167,8 +167,14 @@ int relay_segment(struct __sk_buff *segment)
 	}
 
 	*(volatile __u64 *)&flow->passed = passed + segment->len;
-	if (open && bpf_ringbuf_output(&taken_back, &source, sizeof(source), 0))
+	if (open && bpf_ringbuf_output(&taken_back, &source, sizeof(source), 0)) {
+		/*
+		 * By now the reader may have emptied the ring, and looked at the counter too early:
+		 * then the second try wakes it. If that fails, the ring still holds what wakes it.
+		 */
 		__sync_fetch_and_add(&lost_events, 1);
+		bpf_ringbuf_output(&taken_back, &source, sizeof(source), 0);
+	}
 	return SK_PASS;
 }
 

@@ -8,7 +8,8 @@
 //   torture --engine sockmap --at-once --seed 7                  the same run again
 //   torture --engine sockmap --at-once --only 1234               one connection of a run, alone
 //   torture --buffers tiny --namespace                           the proxy's buffers tiny as well
-//   torture --no-aborts --through 127.0.0.1:8080 --serve 127.0.0.1:8081      another proxy
+//   torture --as-shipped --long --concurrent 6 --by-kernel 50    few long connections, by the
+//   program torture --no-aborts --through 127.0.0.1:8080 --serve 127.0.0.1:8081      another proxy
 //
 // A failure prints the command line that replays its connection. A race may need the company of
 // others: `--only SEED --connections 1000` plays the same script a thousand times. Exit codes: 0
@@ -54,6 +55,12 @@ void describe(CLI::App& app, Arguments& arguments) {
   app.add_option("--engine", settings.engine, "of the proxy")
       ->transform(CLI::CheckedTransformer(kEngines));
   app.add_flag("--at-once", settings.at_once, "sockmap: connections enter the map at once");
+  app.add_flag("--as-shipped", settings.as_shipped,
+               "the proxy is the program, which decides by itself what enters the map")
+      ->excludes("--at-once");
+  app.add_flag("--long", settings.allowed.long_lived, "connections that live for seconds");
+  app.add_option("--by-kernel", settings.by_kernel_percent,
+                 "how many of a hundred bytes the kernel must move, at least");
   app.add_option("--threads", settings.threads, "of the proxy")->check(CLI::Range(1, 64));
   app.add_option("--connections", settings.connections, "1000 if not given; with --only 1");
   app.add_option("--concurrent", settings.concurrent, "200 if not given")
@@ -96,6 +103,8 @@ std::string replay_command(const std::string& program, const Arguments& argument
                              spelled(kEngines, settings.engine),
                              spelled(kBuffers, settings.allowed.buffers), settings.threads);
   if (settings.at_once) command += " --at-once";
+  if (settings.as_shipped) command += " --as-shipped";
+  if (settings.allowed.long_lived) command += " --long";
   if (arguments.own_network) command += " --namespace";
   if (arguments.no_aborts) command += " --no-aborts";
   if (settings.through)
@@ -133,8 +142,9 @@ int run_as_told(int argc, char** argv) {
     if (app.count("--connections") == 0) settings.connections = 1;
   } else {
     if (app.count("--seed") == 0) settings.seed = std::random_device{}();
-    fmt::print("{} --connections {} --concurrent {} --seed {}\n", settings.replay,
-               settings.connections, settings.concurrent, settings.seed);
+    fmt::print("{} --connections {} --concurrent {} --by-kernel {} --seed {}\n", settings.replay,
+               settings.connections, settings.concurrent, settings.by_kernel_percent,
+               settings.seed);
   }
   std::fflush(stdout);
 

@@ -123,9 +123,10 @@ void Peer::write(Clock::time_point now, Bytes scratch) {
     const bool last = sent_ + size == part_.size() && (ended_ || !part_.finishes_last);
     const auto bytes = scratch.first(size);
     part_.stream.fill(sent_, bytes);
-    const auto put =
-        ::send(socket(), bytes.data(), size,
-               MSG_DONTWAIT | MSG_NOSIGNAL | (last && part_.end_in_last_segment ? MSG_MORE : 0));
+    const bool urgent = part_.urgent_percent > 0 && random_.percent(part_.urgent_percent);
+    const auto put = ::send(socket(), bytes.data(), size,
+                            MSG_DONTWAIT | MSG_NOSIGNAL | (urgent ? MSG_OOB : 0) |
+                                (last && part_.end_in_last_segment ? MSG_MORE : 0));
     if (put < 0 && errno == EAGAIN) {
       writable_ = false;
       return;

@@ -14,6 +14,11 @@ namespace ambbpf::torture {
 struct Settings {
   Engine engine = Engine::kSockmap;
   bool at_once = false;
+  bool as_shipped =
+      false;  // the program in a process of its own, which decides what enters the map
+  // Fails where the kernel moved less of the bytes, or few connections entered the map, or few
+  // moved to and fro. 0: no matter.
+  unsigned by_kernel_percent = 0;
   std::size_t threads = 1;
   std::size_t connections = 1000;
   std::size_t concurrent = 200;

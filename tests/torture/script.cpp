@@ -48,7 +48,34 @@ void one_after_the_other(Script& script, const std::array<std::uint64_t, 2>& siz
   script.parts[second].sends = {{sizes[second], kEnd}};
 }
 
-void choose_shape(Script& script, Random& random) {
+// Mostly small; now and then more than the sockets on the way hold while the reader pauses.
+std::uint64_t size_of_turn(Random& random) {
+  const auto kind = random.below(100);
+  if (kind < 3) return random.up_to(10 * kMiB);
+  return random.up_to(kind < 10 ? 32 * kKiB : 2 * kKiB);
+}
+
+// Question and answer, hundreds of times, now and then not waiting for each other. Then one may end
+// while the other goes on.
+void converse(Script& script, Random& random) {
+  const auto rounds = 100 + random.below(200);
+  std::array<std::uint64_t, 2> sent{};
+  std::array<std::uint64_t, 2> awaited{};
+  for (std::uint64_t round = 0; round < rounds; ++round) {
+    for (const auto side : {kClient, kBackend}) {
+      if (random.percent(80)) awaited[side] = sent[other(side)];
+      sent[side] += size_of_turn(random);
+      script.parts[side].sends.push_back({sent[side], awaited[side]});
+    }
+  }
+  const Side last = random.percent(50) ? kClient : kBackend;
+  if (random.percent(50))
+    script.parts[last].finishes_last = true;
+  else
+    script.parts[last].sends.push_back({sent[last] + random_size(random), kEnd});
+}
+
+void choose_short_shape(Script& script, Random& random) {
   const std::array<std::uint64_t, 2> sizes{kHelloSize + random_size(random), random_size(random)};
   const auto shape = random.below(10);
   if (shape < 7) {
@@ -61,10 +88,13 @@ void choose_shape(Script& script, Random& random) {
   } else {
     one_after_the_other(script, sizes, shape == 7 ? kBackend : kClient);
   }
-  // The client's name comes before everything else.
-  auto& sends = script.parts[kClient].sends;
-  sends.insert(sends.begin(), {kHelloSize, 0});
-  for (auto& stretch : sends) stretch.until = std::max<std::uint64_t>(stretch.until, kHelloSize);
+}
+
+// The client's name comes before everything else.
+void begin_with_hello(Part& client) {
+  client.sends.insert(client.sends.begin(), {kHelloSize, 0});
+  for (auto& stretch : client.sends)
+    stretch.until = std::max<std::uint64_t>(stretch.until, kHelloSize);
 }
 
 // Of a stream of `size` bytes: large ones not by a few bytes at a time, that would take for ever.
@@ -80,6 +110,17 @@ Manner random_manner(Random& random, std::uint64_t size, std::uint64_t most_at_a
   manner.longest_pause = microseconds(random.up_to(kind < 7 ? 300 : 20'000));
   manner.pauses_percent = static_cast<unsigned>(kind == 9 ? 100 : 1 + random.below(30));
   if (random.percent(20)) manner.first_after = microseconds(random.up_to(50'000));
+  return manner;
+}
+
+// Of one who talks for a long time, with many pauses.
+Manner long_manner(Random& random, std::uint64_t most_at_a_time) {
+  constexpr std::array<std::uint64_t, 4> kMost{1500, 16 * kKiB, 64 * kKiB, 256 * kKiB};
+  Manner manner;
+  manner.most = std::min(kMost[random.below(kMost.size())], most_at_a_time);
+  manner.pauses_percent = static_cast<unsigned>(random.up_to(30));
+  manner.longest_pause = microseconds(random.up_to(random.percent(50) ? 5'000 : 200'000));
+  manner.all_pauses = microseconds(random.up_to(2'000'000));
   return manner;
 }
 
@@ -112,14 +153,24 @@ Abort random_abort(Random& random, std::uint64_t sends, std::uint64_t receives) 
 Script make_script(std::uint64_t number, std::uint64_t seed, const Allowed& allowed) {
   Random random(seed);
   Script script;
-  choose_shape(script, random);
+  if (allowed.long_lived)
+    converse(script, random);
+  else
+    choose_short_shape(script, random);
+  begin_with_hello(script.parts[kClient]);
   const auto most_at_a_time = allowed.buffers == Buffers::kDefault ? 256 * kKiB : 16 * kKiB;
   for (const auto side : {kClient, kBackend}) {
     Part& part = script.parts[side];
     part.seed = random.next();
     part.end_in_last_segment = random.percent(50);
-    part.reading = random_manner(random, script.parts[other(side)].size(), 256 * kKiB);
-    part.writing = random_manner(random, part.size(), most_at_a_time);
+    if (allowed.long_lived) {
+      part.reading = long_manner(random, 256 * kKiB);
+      part.writing = long_manner(random, most_at_a_time);
+      if (random.percent(25)) part.urgent_percent = 2;
+    } else {
+      part.reading = random_manner(random, script.parts[other(side)].size(), 256 * kKiB);
+      part.writing = random_manner(random, part.size(), most_at_a_time);
+    }
     part.receive_buffer = random_buffer(random, allowed.buffers);
     part.send_buffer = random_buffer(random, allowed.buffers);
   }

@@ -35,6 +35,7 @@ enum class Buffers { kDefault, kTiny, kMixed };
 struct Allowed {
   Buffers buffers = Buffers::kDefault;
   bool aborts = true;
+  bool long_lived = false;  // hundreds of small turns, now and then many bytes
 };
 
 // The client begins with its number and its seed.
@@ -76,6 +77,7 @@ struct Part {
   std::vector<Stretch> sends;  // the last one's `until` is the stream's size
   bool finishes_last = false;  // half-closes only after the other side has
   bool end_in_last_segment = false;
+  unsigned urgent_percent = 0;  // of a hundred writes so many end with an urgent byte
   Manner reading;
   Manner writing;
   Abort abort;

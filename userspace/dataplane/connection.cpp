@@ -48,6 +48,12 @@ void RelayThread::go_on_later(Direction& direction) {
   if (unfinished.size() == 1) asio::post(io, [this] { go_on(); });
 }
 
+// After the present turn of the event loop, whose events may still name it.
+void RelayThread::retire(std::list<Connection>::iterator closed) {
+  if (retired.empty()) asio::post(io, [this] { retired.clear(); });
+  retired.splice(retired.end(), connections, closed);
+}
+
 void RelayThread::count_turn(int events) {
   constexpr double kWeight = 1.0 / 8;
   events_a_turn += (events - events_a_turn) * kWeight;
@@ -71,7 +77,6 @@ void RelayThread::go_on() {
   const auto turns = std::exchange(unfinished, {});
   for (Direction* direction : turns) direction->unfinished = false;
   for (Direction* direction : turns) direction->connection->look_at(*direction);
-  retired.clear();
 }
 
 Connection::Connection(RelayThread& thread, UniqueFd client, UniqueFd backend,
@@ -138,7 +143,7 @@ void Connection::advance(Direction& direction) {
       return wait_for(waiting, direction);
     direction.state = State::kUser;
     direction.recheck = {};
-    direction.waited_for = 0;
+    direction.backlog.forget();
   }
 
   Leg& source = source_of(direction);
@@ -198,21 +203,17 @@ void Connection::end_of_stream(Direction& direction) {
   // on the source may wait behind what was redirected to it and finds its send queue full.
   if (const auto ahead = backlog(other(direction)); ahead.bytes > 0)
     return wait_for(ahead, direction);
-  const auto now = Clock::now();
-  if (direction.doubted_since == Clock::time_point{}) direction.doubted_since = now;
-  if (now - direction.doubted_since < kLongestDoubt) return look_again_soon(direction);
+  const auto arrived = static_cast<std::int64_t>(direction.pump.read() + redirected(direction));
+  if (direction.doubt.of(arrived, Clock::now()) < kLongestDoubt) return look_again_soon(direction);
   give_up(direction);
 }
 
 // A full target may keep its backlog waiting for as long as it likes. One that has sent everything
 // may not: then the bytes are lost, or were miscounted.
 void Connection::wait_for(const Backlog& waiting, Direction& direction) {
-  const auto now = Clock::now();
-  if (!waiting.target_is_idle || waiting.bytes != direction.waited_for) {
-    direction.waited_for = waiting.bytes;
-    direction.waits_since = now;
-  }
-  if (now - direction.waits_since < kLongestWait) return look_again_soon(direction);
+  if (!waiting.target_is_idle) direction.backlog.forget();
+  if (direction.backlog.of(waiting.bytes, Clock::now()) < kLongestWait)
+    return look_again_soon(direction);
   give_up(direction);
 }
 
@@ -291,7 +292,7 @@ void Connection::close(const ConnectionEnd& how) {
     thread_.recheck_timers.cancel(direction);
     if (direction.unfinished) std::erase(thread_.unfinished, &direction);
   }
-  thread_.retired.splice(thread_.retired.end(), thread_.connections, self_);
+  thread_.retire(self_);
   if (finished_) std::exchange(finished_, nullptr)(end);
 }
 

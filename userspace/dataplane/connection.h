@@ -1,5 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 // Inside the data plane: one connection, and what all connections of a thread share.
+//
+// Its rules:
+// - Callbacks move bytes; coroutines wait, as in dialling. So an idle connection holds no frame,
+//   which is how it comes to cost 0.6 KiB only.
+// - A Connection may be closed by whatever reads, writes or watches its sockets: `advance`,
+//   `rearm`, and all that call them. It stays in memory, in RelayThread::retired, until the present
+//   turn of the event loop is over; so who goes on after such a call asks `closed_` first.
+// - Only `advance` moves bytes in user space. When it finds a direction drained it considers the
+//   kernel: `promote` (the first time) or `open_gate`. Both change what there is to read without an
+//   event being due: on entering the map the pumps hold what they drained, and a segment may slip
+//   in before the gate is open. So both end in `advance` again, which comes to an end: promotion
+//   happens once, and a direction taken back is settling, not drained.
+// - `take_back` only shuts the gate. Whoever calls it calls `advance` afterwards, which waits for
+//   the kernel's worker before it writes to the target.
 #pragma once
 
 #include <array>
@@ -13,6 +27,7 @@
 #include "userspace/dataplane/pump.h"
 #include "userspace/dataplane/recheck_timers.h"
 #include "userspace/dataplane/relay.h"
+#include "userspace/dataplane/standstill.h"
 
 namespace ambbpf {
 
@@ -48,12 +63,20 @@ struct Direction {
   bool unfinished = false;                 // stands in RelayThread::unfinished
   std::optional<Clock::time_point> due{};  // when it is due for a recheck
   Clock::duration recheck{};               // pause before the next look at an unsettled state
-  Clock::time_point doubted_since{};       // when its end of stream was first not believed
-  std::int64_t waited_for = 0;             // the backlog's bytes
-  Clock::time_point waits_since{};         // … since when they and an idle target stand still
+
+  // kSettling, or its source has ended: the backlog that has to become empty.
+  Standstill backlog{};
+  // Its source has ended, but the counts do not agree yet: the bytes that have arrived.
+  Standstill doubt{};
+
+  // kKernel.
   Clock::time_point handed_over_at{};
-  Clock::duration stay{};  // pause in user space after being taken back
-  Clock::time_point stay_until{};
+  // From the first time that the program took it back for want of room.
+  struct Stay {
+    Clock::duration length;   // in user space, before the next try
+    Clock::time_point until;  // of the present one, or the last
+  };
+  std::optional<Stay> stay{};
 };
 
 // What a direction's target was given, by us or by the program, and has not entered its send queue
@@ -71,6 +94,7 @@ struct RelayThread {
   RelayThread(asio::io_context& io, const RelayOptions& given);
 
   void go_on_later(Direction& direction);  // once the others had their turn
+  void retire(std::list<Connection>::iterator closed);
   void count_turn(int events);
   bool is_busy() const;
   bool has_few_connections() const;
@@ -91,7 +115,7 @@ struct RelayThread {
   double events_a_turn = 0;            // of late
   Clock::time_point last_turn{};
   RelayCounts counts;             // the totals; what is "now" is counted when asked for
-  std::list<Connection> retired;  // closed in this turn: events may still name them
+  std::list<Connection> retired;  // closed in this turn, whose events may still name them
   std::list<Connection> connections;
 
  private:

@@ -54,8 +54,8 @@ void Connection::consider_kernel(Direction& direction) {
     return;
   }
   if (!slots_->whole) return;
-  if (Clock::now() < direction.stay_until)
-    return thread_.recheck_timers.schedule(direction, direction.stay_until);
+  if (direction.stay && Clock::now() < direction.stay->until)
+    return thread_.recheck_timers.schedule(direction, direction.stay->until);
   open_gate(direction);
 }
 
@@ -148,11 +148,11 @@ void Connection::taken_back_by_kernel(Direction& direction) {
   if (load_shared(flow.passed) == load_shared(flow.consumed))
     return;  // an event of the slot's earlier owner
   take_back(direction);
-  const bool bounced = Clock::now() - direction.handed_over_at < kLongService;
-  direction.stay = bounced
-                       ? std::clamp<Clock::duration>(direction.stay * 2, kFirstStay, kLongestStay)
-                       : kFirstStay;
-  direction.stay_until = Clock::now() + direction.stay;
+  const auto now = Clock::now();
+  const bool bounced = direction.stay && now - direction.handed_over_at < kLongService;
+  const auto length =
+      bounced ? std::min<Clock::duration>(direction.stay->length * 2, kLongestStay) : kFirstStay;
+  direction.stay = {length, now + length};
   advance(direction);
   rearm();
 }
@@ -163,7 +163,7 @@ void Connection::take_back(Direction& direction) {
   // Waits for the verdict that may be under way: from here on `redirected` stands still.
   tcp_counts(source_of(direction).socket.get());
   direction.state = Direction::State::kSettling;
-  direction.waited_for = 0;
+  direction.backlog.forget();
   ++thread_.counts.taken_back;
 }
 

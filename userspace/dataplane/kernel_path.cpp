@@ -39,8 +39,8 @@ std::string slot_pair_name(int client, int backend) {
 void FreeRing::operator()(ring_buffer* ring) const { ring_buffer__free(ring); }
 void DestroySkeleton::operator()(stream_relay* program) const { stream_relay__destroy(program); }
 
-KernelPath::KernelPath(std::uint32_t slots, TakenBack taken_back)
-    : slots_(slots), taken_back_(std::move(taken_back)) {
+KernelPath::KernelPath(std::uint32_t slots, std::uint32_t ring_bytes, TakenBack taken_back)
+    : slots_(slots), ring_bytes_(ring_bytes), taken_back_(std::move(taken_back)) {
   free_slots_.reserve(slots);
   for (Slot slot = slots; slot > 0; --slot) free_slots_.push_back(slot - 1);
 }
@@ -49,8 +49,11 @@ KernelPath::~KernelPath() {
   if (flows_) ::munmap(flows_, slots_ * sizeof(flow));
 }
 
-Result<std::unique_ptr<KernelPath>> KernelPath::load(std::uint32_t slots, TakenBack taken_back) {
-  std::unique_ptr<KernelPath> path(new KernelPath(slots, std::move(taken_back)));
+Result<std::unique_ptr<KernelPath>> KernelPath::load(std::uint32_t slots, std::uint32_t ring_bytes,
+                                                     TakenBack taken_back) {
+  // At most one event for each slot is unread, apart from rare stale ones; a record takes 16 bytes.
+  if (ring_bytes == 0) ring_bytes = std::bit_ceil(std::max(slots * 16, 65536U));
+  std::unique_ptr<KernelPath> path(new KernelPath(slots, ring_bytes, std::move(taken_back)));
   const auto ready = path->load_program()
                          .and_then([&] { return path->attach_program(); })
                          .and_then([&] { return path->share_flows(); })
@@ -64,12 +67,10 @@ Result<void> KernelPath::load_program() {
   program_.reset(stream_relay__open());
   if (!program_) return fail_errno("open the kernel program stream_relay");
   auto& maps = program_->maps;
-  // At most one event for each slot is unread, apart from rare stale ones; a record takes 16 bytes.
-  const auto ring_bytes = std::bit_ceil(std::max(slots_ * 16, 65536U));
   bpf_map__set_max_entries(maps.socket_of, slots_);
   bpf_map__set_max_entries(maps.slot_of, slots_);
   bpf_map__set_max_entries(maps.flow_of, slots_);
-  bpf_map__set_max_entries(maps.taken_back, ring_bytes);
+  bpf_map__set_max_entries(maps.taken_back, ring_bytes_);
   if (const int error = stream_relay__load(program_.get()))
     return fail_errno("load the kernel program stream_relay", -error);
   return {};
@@ -106,7 +107,11 @@ int KernelPath::on_event(void* self, void* event, std::size_t) {
   return 0;
 }
 
-std::uint64_t KernelPath::lost_events() const { return load_shared(program_->bss->lost_events); }
+// No mere load: the processor might do it before its earlier store of how far the ring has been
+// read, and the program find the ring full after that.
+std::uint64_t KernelPath::lost_events() const {
+  return __atomic_fetch_add(&program_->bss->lost_events, 0, __ATOMIC_SEQ_CST);
+}
 
 Result<SlotPair> KernelPath::enter(int client, int backend) {
   if (free_slots_.size() < 2) return fail_errno(slot_pair_name(client, backend), ENOSPC);

@@ -41,9 +41,11 @@ class KernelPath {
   // Called with each slot whose bytes user space has to move again.
   using TakenBack = std::function<void(Slot)>;
 
-  // Loads the program and attaches it. `slots`: two for each connection. Needs CAP_BPF,
-  // CAP_PERFMON and CAP_NET_ADMIN (or CAP_SYS_ADMIN on kernels before 5.8).
-  static Result<std::unique_ptr<KernelPath>> load(std::uint32_t slots, TakenBack taken_back);
+  // Loads the program and attaches it. `slots`: two for each connection; `ring_bytes`: of the ring
+  // of events, 0 for one with room for all slots. Needs CAP_BPF, CAP_PERFMON and CAP_NET_ADMIN (or
+  // CAP_SYS_ADMIN on kernels before 5.8).
+  static Result<std::unique_ptr<KernelPath>> load(std::uint32_t slots, std::uint32_t ring_bytes,
+                                                  TakenBack taken_back);
   ~KernelPath();
 
   // Puts an established connection's sockets under the program's verdict, gates shut. No segment
@@ -67,7 +69,7 @@ class KernelPath {
   std::uint64_t lost_events() const;
 
  private:
-  KernelPath(std::uint32_t slots, TakenBack taken_back);
+  KernelPath(std::uint32_t slots, std::uint32_t ring_bytes, TakenBack taken_back);
   Result<void> load_program();
   Result<void> attach_program();
   Result<void> share_flows();
@@ -80,6 +82,7 @@ class KernelPath {
   std::unique_ptr<ring_buffer, FreeRing> ring_;
   flow* flows_ = nullptr;  // slots_ of them, shared with the kernel
   std::uint32_t slots_;
+  std::uint32_t ring_bytes_;
   std::vector<Slot> free_slots_;
   TakenBack taken_back_;
 };

@@ -39,7 +39,6 @@ void LivenessScan::check_some() {
     all.splice(all.end(), all, all.begin());
     all.back().reset_if_a_peer_has_vanished();
   }
-  thread_.retired.clear();
   go_on_at(begun + turn.pause);
 }
 

@@ -54,10 +54,12 @@ Result<void> Relay::set_up() {
   if (!thread_->epoll) return fail_errno("create an epoll set");
 
   if (thread_->options.engine == Engine::kSockmap) {
-    auto kernel = KernelPath::load(thread_->options.slots, [thread = thread_.get()](Slot slot) {
+    const auto taken_back = [thread = thread_.get()](Slot slot) {
       if (Direction* direction = thread->at_slot[slot])
         direction->connection->taken_back_by_kernel(*direction);
-    });
+    };
+    auto kernel =
+        KernelPath::load(thread_->options.slots, thread_->options.event_ring_bytes, taken_back);
     if (!kernel) return tl::unexpected(kernel.error());
     thread_->kernel = std::move(*kernel);
     thread_->at_slot.resize(thread_->options.slots);
@@ -89,7 +91,6 @@ void Relay::wait_for_events() {
 void Relay::turn() {
   serve_events();
   look_at_all_when_events_were_lost();
-  thread_->retired.clear();
   wait_for_events();
 }
 

@@ -102,12 +102,13 @@ void add_service(TextPage& page, const StatusReport::Service& service) {
   const auto most = service.max_connections == 0
                         ? ""
                         : fmt::format(" (at most {})", human_count(service.max_connections));
+  const auto refused =
+      service.refused == 0 ? "" : fmt::format(", {} refused", human_count(service.refused));
   page.paragraph(2, 2,
-                 fmt::format("{} now{}, {} in all; {} retried, {} held, {} failed, {} refused",
+                 fmt::format("{} now{}, {} in all; {} retried, {} held, {} failed{}",
                              counted(service.connections_now, "connection"), most,
                              human_count(service.connections_total), human_count(service.retries),
-                             human_count(service.held), human_count(service.failed),
-                             human_count(service.refused)));
+                             human_count(service.held), human_count(service.failed), refused));
   add_endpoints(page, service.endpoints);
   if (!service.rejected.empty())
     page.field("rejected", counted(service.rejected.size(), "value") + ":");

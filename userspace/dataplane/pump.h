@@ -26,7 +26,7 @@ class PumpTools {
   static constexpr int kPipeSize = 1024 * 1024;  // asked for; the kernel may give less
 
   // Pipes take descriptors whose numbers are below `pipes_below`.
-  explicit PumpTools(int pipes_below)
+  explicit PumpTools(int pipes_below = kNoDescriptorLimit)
       : pipes_below_(pipes_below), buffer_(std::make_unique<std::byte[]>(kBufferSize)) {}
 
   std::byte* buffer() { return buffer_.get(); }

@@ -162,10 +162,6 @@ TEST_F(AdminServerPromises, OutlivesClientsThatVanish) {
   EXPECT_THAT(answer, StartsWith("HTTP/1.1 200 "));
 }
 
-awaitable<std::string> never_answer() {
-  for (;;) co_await sleep_for(1h);
-}
-
 TEST_F(AdminServerPromises, DoesNotWaitForAThreadThatHangs) {
   AdminAnswers hanging = answers("{}");
   hanging.status = never_answer;

@@ -152,10 +152,6 @@ TEST_F(StatusCommand, DoesNotWaitForeverForAProcessThatHangs) {
   EXPECT_THAT(err(), HasSubstr("timed out"));
 }
 
-awaitable<std::string> never_answer() {
-  for (;;) co_await sleep_for(1h);
-}
-
 TEST_F(StatusCommand, PassesOnWhyAProcessHasNoReport) {
   AdminAnswers hanging = answers("");
   hanging.status = never_answer;

@@ -32,6 +32,7 @@ struct Given {
   std::uint64_t drain_ms = 5000;
   std::uint64_t peer_timeout_ms = 30'000;
   unsigned retries = 3;
+  std::optional<std::uint64_t> max_connections;
   std::string admin;
   std::string log_level = "info";
   std::string listen;
@@ -65,6 +66,12 @@ void add_forwarding(CLI::App& app, Given& given) {
       ->envname("AMBBPF_RETRIES")
       ->check(CLI::Range(0U, 100U))
       ->capture_default_str();
+  app.add_option("--max-connections", given.max_connections,
+                 "Open connections of one service; others are reset (default: as many as the "
+                 "descriptor limit allows, or half of them for one of several services)")
+      ->envname("AMBBPF_MAX_CONNECTIONS")
+      ->type_name("N")
+      ->check(CLI::Range(std::uint64_t{1}, std::uint64_t{1} << 30U));
   add_duration(app, "--hold", "AMBBPF_HOLD", given.hold_ms,
                "How long a connection waits for a service without endpoints");
   add_duration(app, "--drain", "AMBBPF_DRAIN", given.drain_ms,
@@ -85,6 +92,7 @@ Result<ForwardingOptions> forwarding_options(const Given& given) {
   options.dial = {.connect_timeout = milliseconds(given.connect_timeout_ms),
                   .retries = given.retries,
                   .hold = milliseconds(given.hold_ms)};
+  options.max_connections = given.max_connections;
   options.drain = milliseconds(given.drain_ms);
   options.keepalive = {.longest = milliseconds(given.peer_timeout_ms)};
   // Keepalives come in whole seconds; after five minutes the kernel gives up by itself.

@@ -3,8 +3,12 @@
 
 #include <fmt/format.h>
 
+#include <string>
 #include <string_view>
+#include <utility>
 
+#include "userspace/etcd/types.h"
+#include "userspace/support/quote.h"
 #include "userspace/support/result.h"
 
 namespace ambbpf {
@@ -14,5 +18,13 @@ inline tl::unexpected<Error> failed(std::string_view what, std::string_view url,
                                     std::string_view why) {
   return fail(fmt::format("{} at {}: {}", what, url, why));
 }
+
+// Of an answer: "'<html>' is not JSON".
+inline tl::unexpected<Error> not_as_expected(std::string_view what, std::string_view body) {
+  return fail(fmt::format("{} {}", quoted(body), what));
+}
+
+// A watch that cannot go on tells why the keys have to be listed again.
+inline EtcdNews list_again(std::string why) { return EtcdNews{{}, 0, std::move(why)}; }
 
 }  // namespace ambbpf

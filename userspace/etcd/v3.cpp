@@ -11,9 +11,7 @@
 namespace ambbpf {
 namespace {
 
-EtcdNews list_again(std::string why) { return EtcdNews{{}, 0, std::move(why)}; }
-
-Result<EtcdListing> listing_of(const HttpResponse& response) {
+Result<EtcdListing> v3_listing_of(const HttpResponse& response) {
   if (response.head.status == 404) return EtcdListing{false, {}, {}};
   if (response.head.status != 200)
     return fail(fmt::format("HTTP {}: {}", response.head.status, decode_v3_error(response.body)));
@@ -36,7 +34,7 @@ awaitable<Result<EtcdListing>> EtcdV3::list(std::string url) {
   const auto response =
       co_await client_.request_v3(url, "/kv/range", encode_v3_range(directory_), timeout_);
   if (!response) co_return tl::unexpected(response.error());
-  auto listing = listing_of(*response);
+  auto listing = v3_listing_of(*response);
   if (!listing) co_return failed("list " + printable(directory_), url, listing.error().message());
   co_return listing;
 }

@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "userspace/etcd/base64.h"
+#include "userspace/etcd/failure.h"
 #include "userspace/support/json.h"
 #include "userspace/support/quote.h"
 
@@ -13,10 +14,6 @@ namespace ambbpf {
 namespace {
 
 constexpr std::uint64_t kLongestTtl = 9'000'000'000;  // seconds; etcd's own limit
-
-tl::unexpected<Error> not_as_expected(std::string_view what, std::string_view body) {
-  return fail(fmt::format("{} {}", quoted(body), what));
-}
 
 // A missing revision is zero; a missing header is not etcd.
 std::optional<EtcdPosition> position_of(const JsonValue& answer) {

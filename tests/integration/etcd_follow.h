@@ -19,7 +19,7 @@ class Follow {
   Follow(EtcdApi api, EtcdOptions options, const std::string& service = "web",
          HttpAccess access = {}, std::optional<EtcdUser> user = std::nullopt)
       : client_(io_.get_executor(), std::move(access), std::move(user)) {
-    sources_ = make_etcd_sources(api, client_, service, options);
+    sources_ = make_etcd_sources(api, client_, service, options, std::make_shared<EtcdOutages>());
     published_.resize(sources_.size());
     for (std::size_t i = 0; i < sources_.size(); ++i)
       spawn(io_, sources_[i]->run([this, i](std::vector<Endpoint> endpoints) {

@@ -48,6 +48,16 @@ TEST_F(AdminPathsPromises, NameVerbAndProcess) {
             places_.system / fmt::format("proxy-{}.sock", ::getpid()));
 }
 
+TEST_F(AdminPathsPromises, MakeThePlaceOfAGivenSocketAndNoOtherDirectory) {
+  const auto elsewhere = directory_ / "elsewhere" / "a.sock";
+  EXPECT_EQ(*admin_path(elsewhere, "proxy", places_), elsewhere);
+  EXPECT_FALSE(fs::exists(elsewhere.parent_path()));
+  const auto in_place = places_.system / "a.sock";
+  EXPECT_EQ(*admin_path(in_place, "proxy", places_), in_place);
+  EXPECT_TRUE(fs::exists(places_.system));
+  EXPECT_EQ(*admin_path({}, "proxy", places_), *default_admin_path("proxy", places_));
+}
+
 TEST_F(AdminPathsPromises, TakeTheFirstPlaceThatIsUsable) {
   EXPECT_EQ(chosen(), "run");
   places_.system = impossible("run");

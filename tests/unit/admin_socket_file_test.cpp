@@ -101,12 +101,12 @@ TEST_F(AdminSocketFile, SaysHowLongAPathMayBe) {
   EXPECT_EQ(error_at(""), "admin socket: an empty path");
 }
 
-TEST_F(AdminSocketFile, MakesTheLastDirectoryOnly) {
-  EXPECT_EQ(error_at(directory_ / "new" / "test.sock"), "(none)");
-  const auto deep = directory_ / "a" / "b" / "test.sock";
-  EXPECT_EQ(error_at(deep),
-            fmt::format("admin socket {}: make directory {}: No such file or directory",
-                        deep.native(), deep.parent_path().native()));
+TEST_F(AdminSocketFile, NamesADirectoryThatIsMissingAndMakesNone) {
+  const auto path = directory_ / "new" / "test.sock";
+  EXPECT_EQ(error_at(path),
+            fmt::format("admin socket {}: its directory {}: No such file or directory",
+                        path.native(), path.parent_path().native()));
+  EXPECT_FALSE(fs::exists(path.parent_path()));
 }
 
 TEST_F(AdminSocketFile, SaysThatItsDirectoryIsNone) {

@@ -44,7 +44,7 @@ TEST(StatusJson, LeavesOutAnAgeThatThereIsNot) {
 }
 
 TEST(StatusJson, SaysWhetherTheProcessIsDegraded) {
-  auto report = sample_report();
+  auto report = healthy_report();
   EXPECT_THAT(to_json(report), HasSubstr(R"("degraded":false)"));
   report.services[0].endpoints.clear();
   EXPECT_THAT(to_json(report), HasSubstr(R"("degraded":true)"));

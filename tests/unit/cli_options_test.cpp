@@ -233,12 +233,88 @@ INSTANTIATE_TEST_SUITE_P(
         Wrong{{"proxy", "web", "80", "--retries", "many"}, "many"},
         Wrong{{"proxy", "web", "80", "--log-level", "loud"}, "loud"},
         Wrong{{"proxy", "web", "80", "--wrong"}, "--wrong"}, Wrong{{"forward"}, "FORWARD_ADDR"},
-        Wrong{{"forward", "host"}, "host"}, Wrong{{"forward", "host:0"}, "'0'"},
+        Wrong{{"forward", "host"}, "host"}, Wrong{{"forward", "host:0"}, "port 0"},
         Wrong{{"forward", "host:1", "other:2"}, "other:2"}, Wrong{{"forward", "[::1:80"}, "[::1"},
         Wrong{{"forward", "ho st:80"}, "ho st"},
         Wrong{{"forward", "host:80", "--listen", "80"}, "--listen"},
         Wrong{{"status", "--port", "1"}, "--port"},
         Wrong{{"status", "--ready", "--json"}, "--json"}));
+
+TEST(Options, WhatIsMistypedIsAnsweredWithWhatIsMeant) {
+  EXPECT_EQ(message_of({"proxi", "web", "80"}), "unknown command 'proxi'; did you mean 'proxy'?");
+  EXPECT_EQ(message_of({"web", "80"}),
+            "unknown command 'web'; there are proxy, forward, register, status, doctor");
+  EXPECT_EQ(message_of({"proxy", "web", "80", "--hodl", "3s"}),
+            "proxy has no option '--hodl'; did you mean '--hold'?");
+  EXPECT_EQ(message_of({"status", "--redy=1"}),
+            "status has no option '--redy=1'; did you mean "
+            "'--ready'?");
+  EXPECT_EQ(message_of({"status", "--port", "1"}),
+            "status has no option '--port'; --help shows those that there are");
+  EXPECT_EQ(message_of({"forward", "host:1", "other:2"}),
+            "forward: 'other:2' is one argument too many");
+}
+
+TEST(Options, AValueOfTheWrongFormIsAnsweredWithTheRightOne) {
+  EXPECT_EQ(message_of({"proxy", "web"}),
+            "SERVICE 'web' has no PORT: they come in pairs, as in web 8080");
+  EXPECT_EQ(message_of({"proxy"}), "SERVICE and PORT are missing, as in: ambbpf proxy web 8080");
+  EXPECT_EQ(message_of({"proxy", "web", "80", "--hold", "3"}),
+            "--hold: '3' needs a unit: ms, s or m, as in --hold 3s");
+  EXPECT_EQ(message_of({"proxy", "web", "80", "--hold", "3h"}),
+            "--hold: '3h' has the unit 'h'; there are ms, s and m");
+  EXPECT_EQ(message_of({"proxy", "web", "80", "--hold", "1441m"}),
+            "--hold: '1441m' is more than a day");
+  EXPECT_EQ(message_of({"proxy", "web", "80", "--hold"}), "--hold: its value is missing");
+  EXPECT_EQ(message_of({"proxy", "web", "80", "--listen", "9000"}),
+            "--listen: '9000' is not an IPv4 or IPv6 address, as in --listen 127.0.0.1; the ports "
+            "stand behind the services");
+  EXPECT_EQ(message_of({"forward", "host:80", "--listen", "9000"}),
+            "--listen: '9000' has no port; it takes ADDRESS:PORT, as in 127.0.0.1:8080, or "
+            "0.0.0.0:8080 for every address");
+}
+
+TEST(Options, WhatTheEnvironmentHasWrongIsNamedByItsVariable) {
+  const auto with = [](const char* name, const char* value) {
+    const Environment wrong(name, value);
+    return message_of({"proxy", "web", "80"});
+  };
+  EXPECT_EQ(with("AMBBPF_THREADS", "abc"), "AMBBPF_THREADS: 'abc' is not a number from 1 to 256");
+  EXPECT_EQ(with("AMBBPF_PEER_TIMEOUT", "1s"), "AMBBPF_PEER_TIMEOUT: must be from 5s to 5m");
+  EXPECT_EQ(with("AMBBPF_IGNORE_HEALTH", "x"),
+            "AMBBPF_IGNORE_HEALTH: 'x' is neither true nor false");
+  const Environment right("AMBBPF_THREADS", "2");
+  EXPECT_EQ(message_of({"proxy", "web", "80", "--threads=x"}),
+            "--threads: 'x' is not a number from 1 to 256");
+  const Environment target("FORWARD_ADDR", "host");
+  EXPECT_EQ(message_of({"forward"}), "FORWARD_ADDR: 'host' is not HOST:PORT");
+  EXPECT_EQ(message_of({"forward", "other"}), "HOST:PORT: 'other' is not HOST:PORT");
+}
+
+TEST(Options, NamesThatNoServiceCanHaveAreRefused) {
+  EXPECT_EQ(message_of({"proxy", "..", "80"}),
+            "SERVICE '..' cannot name a service: it has a part that is . or ..");
+  EXPECT_EQ(message_of({"proxy", "a/./b", "80"}),
+            "SERVICE 'a/./b' cannot name a service: it has a part that is . or ..");
+  EXPECT_EQ(message_of({"register", "web-1", "80", "team/_db"}),
+            "SERVICE 'team/_db' cannot name a service: it has a part that begins with _, which "
+            "etcd hides");
+}
+
+TEST(Options, HelpIsWrittenForPeople) {
+  const auto help = parsed<Printed>({"proxy", "--help"}).text;
+  for (const auto* part : {"Usage: ambbpf proxy [OPTION...] SERVICE PORT [SERVICE PORT...]\n",
+                           "--hold TIME  ", "(default: 3s)", "[AMBBPF_HOLD]",
+                           "--etcd-api auto|v2|v3 ", "Examples:\n  ambbpf proxy web 8080"})
+    EXPECT_NE(help.find(part), std::string::npos) << part << " in\n" << help;
+  for (const auto* part : {"UINT", "TEXT", "(2x)", "Env:"})
+    EXPECT_EQ(help.find(part), std::string::npos) << part << " in\n" << help;
+  std::istringstream lines(help);
+  for (std::string line; std::getline(lines, line);) EXPECT_LE(line.size(), 80U) << line;
+  for (const auto* verb : {"forward", "register", "status", "doctor"})
+    EXPECT_NE(parsed<Printed>({verb, "--help"}).text.find("\n  ambbpf "), std::string::npos)
+        << verb;
+}
 
 TEST(Options, HelpAndVersionArePrinted) {
   EXPECT_NE(parsed<Printed>({"--help"}).text.find("proxy"), std::string::npos);

@@ -6,8 +6,10 @@
 
 #include "tests/unit/admin_fixture.h"
 #include "tests/unit/status_sample.h"
-#include "userspace/admin/plain_text.h"
+#include "userspace/cli/report.h"
 #include "userspace/cli/status.h"
+#include "userspace/endpoints/service.h"
+#include "userspace/support/quote.h"
 
 namespace ambbpf {
 namespace {
@@ -18,13 +20,13 @@ using testing::HasSubstr;
 using testing::IsEmpty;
 
 StatusReport report_of(std::uint64_t pid) {
-  auto report = sample_report();
+  auto report = healthy_report();
   report.pid = pid;
   return report;
 }
 
 StatusReport degraded_report() {
-  auto report = sample_report();
+  auto report = healthy_report();
   report.services[0].endpoints.clear();
   return report;
 }
@@ -64,9 +66,9 @@ class StatusCommand : public testing::Test {
 };
 
 TEST_F(StatusCommand, ShowsTheReportOfTheProcessAsked) {
-  ServingProcess process(directory_ / "my.sock", answers(to_json(sample_report())));
+  ServingProcess process(directory_ / "my.sock", answers(to_json(healthy_report())));
   EXPECT_EQ(run_at(directory_ / "my.sock"), kAllWell);
-  EXPECT_EQ(out(), to_text(sample_report()));
+  EXPECT_EQ(out(), to_text(healthy_report()));
   EXPECT_THAT(err(), IsEmpty());
 }
 
@@ -85,7 +87,7 @@ TEST_F(StatusCommand, WritesOneJsonDocumentWithWhatProcessesSaid) {
 }
 
 TEST_F(StatusCommand, ExitsWith1IfAnyProcessIsDegraded) {
-  ServingProcess well(places_.system / "proxy-1.sock", answers(to_json(sample_report())));
+  ServingProcess well(places_.system / "proxy-1.sock", answers(to_json(healthy_report())));
   ServingProcess ill(places_.system / "proxy-2.sock", answers(to_json(degraded_report())));
   EXPECT_EQ(run(), kDegraded);
   EXPECT_EQ(run(Form::kJson), kDegraded);
@@ -96,16 +98,17 @@ TEST_F(StatusCommand, SaysThatNothingRunsAndWhereItLooked) {
   leave_socket(places_.system / "proxy-1.sock");  // left over: not worth a word
   EXPECT_EQ(run(), kNothingRuns);
   EXPECT_THAT(out(), IsEmpty());
-  EXPECT_EQ(err(), fmt::format("ambbpf: no ambassador is running (looked in {}, {}, {})\n",
-                               places_.system.native(), places_.runtime.native(),
-                               places_.temporary.native()));
+  EXPECT_EQ(
+      err(),
+      fmt::format("ambbpf: no ambassador or registrar is running (looked in {}, {}, {})\n",
+                  places_.system.native(), places_.runtime.native(), places_.temporary.native()));
   EXPECT_EQ(run(Form::kJson), kNothingRuns);
   EXPECT_EQ(out(), "{\"processes\":[]}\n");
 }
 
 TEST_F(StatusCommand, PassesOverLeftoversAmongOthers) {
   leave_socket(places_.system / "proxy-1.sock");
-  ServingProcess process(places_.system / "proxy-2.sock", answers(to_json(sample_report())));
+  ServingProcess process(places_.system / "proxy-2.sock", answers(to_json(healthy_report())));
   EXPECT_EQ(run(), kAllWell);
   EXPECT_THAT(err(), IsEmpty());
 }
@@ -120,7 +123,7 @@ TEST_F(StatusCommand, NamesALeftoverThatItWasAskedFor) {
 
 TEST_F(StatusCommand, NamesASocketThatIsMissingOrNone) {
   EXPECT_EQ(run_at(directory_ / "x"), kNothingRuns);
-  EXPECT_THAT(err(), HasSubstr("/x: no such file; no ambassador is running there\n"));
+  EXPECT_THAT(err(), HasSubstr("/x: no such file; nothing runs there\n"));
   EXPECT_EQ(run_at(places_.system), kNoAnswer);
   EXPECT_THAT(err(), HasSubstr("/run: is no socket\n"));
   EXPECT_EQ(run_at(directory_ / std::string(120, 'x'), Form::kJson), kNoAnswer);
@@ -130,9 +133,9 @@ TEST_F(StatusCommand, NamesASocketThatIsMissingOrNone) {
 
 TEST_F(StatusCommand, ReportsTheOthersWhenOneAnswersNonsense) {
   ServingProcess mad(places_.system / "proxy-1.sock", answers("{\"pid\":\"\x1b[2J\"}"));
-  ServingProcess well(places_.system / "proxy-2.sock", answers(to_json(sample_report())));
+  ServingProcess well(places_.system / "proxy-2.sock", answers(to_json(healthy_report())));
   EXPECT_EQ(run(), kNoAnswer);
-  EXPECT_EQ(out(), to_text(sample_report()));
+  EXPECT_EQ(out(), to_text(healthy_report()));
   EXPECT_EQ(err(), fmt::format("ambbpf: admin socket {}/proxy-1.sock: status report: no JSON\n",
                                places_.system.native()));
 }
@@ -162,6 +165,25 @@ TEST_F(StatusCommand, PassesOnWhyAProcessHasNoReport) {
   EXPECT_THAT(err(), HasSubstr("proxy-1.sock: answered 503: a thread does not answer\n"));
 }
 
+std::vector<Endpoint> many_endpoints(std::uint32_t count) {
+  std::vector<Endpoint> all;
+  for (std::uint32_t i = 0; i < count; ++i) {
+    const asio::ip::address_v4 address(0x0a000000 + i);
+    all.push_back({tcp::endpoint(address, 80), fmt::format("/services/web/web-{}", i)});
+  }
+  return all;
+}
+
+TEST_F(StatusCommand, ShowsAServiceOfAHundredThousandEndpoints) {
+  Service service("web");
+  service.add_source()(many_endpoints(100'000));
+  auto report = sample_report();
+  report.services = {report_service(service, Clock::now())};
+  ServingProcess process(places_.system / "proxy-1.sock", answers(to_json(report)));
+  EXPECT_EQ(run(), kAllWell) << err();
+  EXPECT_THAT(out(), HasSubstr("10.1.134.159:80"));
+}
+
 TEST_F(StatusCommand, SaysWhichProcessesAreReadyWithoutAskingForReports) {
   ServingProcess first(places_.system / "proxy-1.sock", answers("no report"));
   ServingProcess second(places_.system / "proxy-2.sock", answers("no report"));
@@ -176,7 +198,7 @@ TEST_F(StatusCommand, SaysWhyAProcessIsNotReady) {
   EXPECT_EQ(run(Form::kReady), kDegraded);
   EXPECT_EQ(out(), fmt::format("ready: {0}/proxy-1.sock\nnot ready: {0}/proxy-2.sock: "
                                "service {1}: not yet\n",
-                               places_.system.native(), plain("\x1b")));
+                               places_.system.native(), printable("\x1b")));
   EXPECT_EQ(run_at(places_.system / "proxy-1.sock", Form::kReady), kAllWell);
 }
 
@@ -197,7 +219,7 @@ TEST_F(StatusCommand, AProcessThatHangsIsNeitherReadyNorNot) {
 TEST_F(StatusCommand, DoesNotAskAProxyServer) {
   ::setenv("http_proxy", "http://127.0.0.1:1", 1);
   ::setenv("ALL_PROXY", "http://127.0.0.1:1", 1);
-  ServingProcess process(places_.system / "proxy-1.sock", answers(to_json(sample_report())));
+  ServingProcess process(places_.system / "proxy-1.sock", answers(to_json(healthy_report())));
   EXPECT_EQ(run(), kAllWell);
   ::unsetenv("http_proxy");
   ::unsetenv("ALL_PROXY");
@@ -205,7 +227,7 @@ TEST_F(StatusCommand, DoesNotAskAProxyServer) {
 
 TEST_F(StatusCommand, SaysThatItMayNotAsk) {
   if (!is_root()) GTEST_SKIP() << "only root can become another user";
-  ServingProcess process(places_.system / "proxy-1.sock", answers(to_json(sample_report())));
+  ServingProcess process(places_.system / "proxy-1.sock", answers(to_json(healthy_report())));
   const auto said = as_nobody([this] {
     const int code = run();
     return fmt::format("{} {}", code, err());

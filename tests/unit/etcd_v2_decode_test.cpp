@@ -18,10 +18,11 @@ const std::string kUpdate =
 TEST(EtcdV2Decode, Listing) {
   const auto keys = decode_v2_listing(kListing);
   ASSERT_TRUE(keys) << keys.error().message();
-  ASSERT_EQ(keys->size(), 2U);
+  ASSERT_EQ(keys->size(), 3U);
   EXPECT_EQ((*keys)[0], (EtcdKey{"/services/web/web-2", "10.0.0.2:80"}));
   EXPECT_EQ((*keys)[1].value,
             R"({ "port": 49155, "host": "10.0.0.1", "weight": 3, "zone": "nyc" })");
+  EXPECT_EQ((*keys)[2], (EtcdKey{"/services/web/sub/deep", "x"}));
 }
 
 TEST(EtcdV2Decode, ListingOfAKeyIsEmpty) {

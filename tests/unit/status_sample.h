@@ -5,7 +5,7 @@
 
 namespace ambbpf {
 
-// A healthy process in which every field has a value of its own.
+// Every field has a value of its own. Degraded only by values that are rejected.
 inline StatusReport sample_report() {
   StatusReport report;
   report.version = "0.1.0";
@@ -94,6 +94,13 @@ inline StatusReport sample_report() {
                     33,
                     34,
                     35};
+  return report;
+}
+
+inline StatusReport healthy_report() {
+  auto report = sample_report();
+  for (auto& source : report.services[0].sources) source.rejected.clear();
+  for (auto& registrar : report.registrars) registrar.rejected.clear();
   return report;
 }
 

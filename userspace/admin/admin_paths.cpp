@@ -46,10 +46,15 @@ Result<void> make_usable(const fs::path& directory, mode_t mode) {
   return {};
 }
 
+// Others than root must find the way to the sockets of the system's processes.
+mode_t mode_of(const fs::path& place, const AdminPlaces& places) {
+  return place == places.system ? 0755 : 0700;
+}
+
 Result<fs::path> first_usable(const AdminPlaces& places) {
   std::string reasons;
   for (const auto& place : places.all()) {
-    auto usable = make_usable(place, place == places.system ? 0755 : 0700);
+    auto usable = make_usable(place, mode_of(place, places));
     if (usable && place == places.temporary) usable = check_private(place);
     if (usable) return place;
     reasons += (reasons.empty() ? "" : "; ") + usable.error().message();
@@ -107,6 +112,16 @@ std::vector<fs::path> AdminPlaces::all() const {
   for (const auto& place : {system, runtime, temporary})
     if (!place.empty()) result.push_back(place);
   return result;
+}
+
+Result<fs::path> admin_path(const std::optional<fs::path>& given, std::string_view verb,
+                            const AdminPlaces& places) {
+  if (!given) return default_admin_path(verb, places);
+  for (const auto& place : places.all())
+    if (given->parent_path() == place)
+      if (const auto usable = make_usable(place, mode_of(place, places)); !usable)
+        return tl::unexpected(usable.error());
+  return *given;
 }
 
 Result<fs::path> default_admin_path(std::string_view verb, const AdminPlaces& places) {

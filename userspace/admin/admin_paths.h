@@ -3,6 +3,7 @@
 #pragma once
 
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -28,6 +29,12 @@ struct AdminPlaces {
 // *.sock files that nobody answers any more. Fails if no place is usable, and says why for each.
 Result<std::filesystem::path> default_admin_path(std::string_view verb,
                                                  const AdminPlaces& places = AdminPlaces::usual());
+
+// Where a process's admin socket is to be: `given`, or where nothing is given default_admin_path().
+// A directory that is missing is made if it is one of the places, and nowhere else.
+Result<std::filesystem::path> admin_path(const std::optional<std::filesystem::path>& given,
+                                         std::string_view verb,
+                                         const AdminPlaces& places = AdminPlaces::usual());
 
 // Every *.sock in the places and in the directories of the system's, alive or left over, place by
 // place and sorted by name.

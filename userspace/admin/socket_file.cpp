@@ -14,7 +14,6 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr mode_t kSocketMode = 0660;
-constexpr mode_t kDirectoryMode = 0755;
 constexpr std::size_t kLongestPath = sizeof(sockaddr_un::sun_path) - 1;
 
 std::string about(const fs::path& path) { return "admin socket " + path.native(); }
@@ -39,11 +38,11 @@ const sockaddr* generic(const sockaddr_un& address) {
   return reinterpret_cast<const sockaddr*>(&address);
 }
 
-Result<void> make_directory_of(const fs::path& path) {
+Result<void> find_directory_of(const fs::path& path) {
   const auto directory = path.parent_path();
-  if (directory.empty() || ::mkdir(directory.c_str(), kDirectoryMode) == 0 || errno == EEXIST)
-    return {};
-  return fail_errno(fmt::format("{}: make directory {}", about(path), directory.native()));
+  struct stat there {};
+  if (directory.empty() || ::stat(directory.c_str(), &there) == 0) return {};
+  return fail_errno(fmt::format("{}: its directory {}", about(path), directory.native()));
 }
 
 bool is_not_allowed(const std::error_code& code) {
@@ -108,7 +107,7 @@ SocketFile::~SocketFile() {
 Result<ListeningSocket> listen_at(const fs::path& path) {
   const auto address = address_of(path);
   if (!address) return tl::unexpected(address.error());
-  if (const auto made = make_directory_of(path); !made) return tl::unexpected(made.error());
+  if (const auto found = find_directory_of(path); !found) return tl::unexpected(found.error());
   if (const auto cleared = clear(path); !cleared) return tl::unexpected(cleared.error());
 
   UniqueFd fd = new_socket();

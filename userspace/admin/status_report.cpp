@@ -5,6 +5,8 @@
 
 #include <algorithm>
 
+#include "userspace/admin/plain_text.h"
+
 namespace ambbpf {
 namespace {
 
@@ -17,9 +19,13 @@ void add_troubles(const StatusReport::Service& service, std::vector<std::string>
   if (const auto count = service.rejected.size(); count > 0)
     all.push_back(fmt::format("service {}: {} rejected", service.name,
                               count == 1 ? "a value is" : fmt::format("{} values are", count)));
-  for (const auto& source : service.sources)
+  for (const auto& source : service.sources) {
     if (source.state == "failing")
       all.push_back(fmt::format("service {}: {} {} fails", service.name, source.kind, source.from));
+    if (const auto count = source.rejected.size(); count > 0)
+      all.push_back(fmt::format("service {}: {} of {} {} rejected", service.name,
+                                counted(count, "value"), source.kind, count == 1 ? "is" : "are"));
+  }
 }
 
 void add_troubles(const StatusReport::Registrar& registrar, std::vector<std::string>& all) {
@@ -30,6 +36,8 @@ void add_troubles(const StatusReport::Registrar& registrar, std::vector<std::str
   for (const auto& registration : registrar.registrations)
     if (registration.state == "unreachable")
       all.push_back(fmt::format("container {}: {}", registration.container, registration.note));
+  for (const auto& [container, reason] : registrar.rejected)
+    all.push_back(fmt::format("container {}: {}", container, reason));
 }
 
 }  // namespace
@@ -39,8 +47,7 @@ std::vector<std::string> troubles(const StatusReport& report) {
   for (const auto& service : report.services) add_troubles(service, all);
   for (const auto& registrar : report.registrars) add_troubles(registrar, all);
   if (const auto count = report.connections.mismatches; count > 0)
-    all.push_back(fmt::format("bytes received and sent on did not agree, {} time{}", count,
-                              count == 1 ? "" : "s"));
+    all.push_back("bytes received and sent on did not agree, " + counted(count, "time"));
   return all;
 }
 

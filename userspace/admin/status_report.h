@@ -141,7 +141,8 @@ struct StatusReport {
 };
 
 // What an operator should look into, one line each: a service without an endpoint in use, a source
-// that fails, bytes that do not add up, a container that cannot be registered as it is.
+// that fails, values or labels that are rejected, bytes that do not add up, a container that cannot
+// be registered as it is.
 std::vector<std::string> troubles(const StatusReport& report);
 
 // Whether a script should worry: there is any trouble.

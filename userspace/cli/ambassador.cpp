@@ -12,6 +12,7 @@
 #include "userspace/cli/report.h"
 #include "userspace/proxy/listen.h"
 #include "userspace/support/log.h"
+#include "userspace/support/quote.h"
 
 namespace ambbpf {
 
@@ -90,17 +91,11 @@ Result<void> Ambassador::start_workers(const std::vector<Served>& served) {
 }
 
 Result<void> Ambassador::open_admin() {
-  std::filesystem::path path;
-  if (options_.admin) {
-    path = *options_.admin;
-  } else {
-    auto place = default_admin_path(verb_);
-    if (!place) return tl::unexpected(place.error());
-    path = std::move(*place);
-  }
+  auto path = admin_path(options_.admin, verb_);
+  if (!path) return tl::unexpected(path.error());
   AdminAnswers answers{.status = [this] { return status(*this); },
                        .not_ready = [this] { return not_ready(); }};
-  auto admin = AdminServer::open(io_, path, std::move(answers));
+  auto admin = AdminServer::open(io_, std::move(*path), std::move(answers));
   if (!admin) return tl::unexpected(admin.error());
   admin_ = std::move(*admin);
   return {};
@@ -160,13 +155,13 @@ awaitable<void> Ambassador::serve_until_signal(Ambassador& self) {
 awaitable<void> Ambassador::drain(Ambassador& self) {
   const auto deadline = Clock::now() + self.options_.drain;
   if (const auto open = self.open_connections(); open > 0)
-    log::info("{}: stopping; {} open connections may go on for {} ms", self.verb_, open,
+    log::info("{}: stopping; {} may go on for {} ms", self.verb_, counted(open, "open connection"),
               self.options_.drain.count());
   else
     log::info("{}: stopping", self.verb_);
   while (self.open_connections() > 0 && Clock::now() < deadline) co_await sleep_for(20ms);
   if (const auto open = self.open_connections(); open > 0) {
-    log::warn("{}: {} connections are still open and are reset", self.verb_, open);
+    log::warn("{}: the deadline is over: {} reset", self.verb_, counted(open, "connection"));
     for (const auto& worker : self.workers_) worker->reset_all();
     co_await sleep_for(100ms);  // for the workers to do so; nothing depends on it
   }
@@ -191,7 +186,7 @@ std::string Ambassador::not_ready() const {
 
 std::string Ambassador::state() const {
   const auto why_not = not_ready();
-  return plain(
+  return printable(
       fmt::format("engine {}; {}", name_of(engine_.engine), why_not.empty() ? "ready" : why_not));
 }
 

@@ -10,6 +10,7 @@
 
 #include "userspace/admin/server.h"
 #include "userspace/admin/status_report.h"
+#include "userspace/cli/ignored_signals.h"
 #include "userspace/cli/options.h"
 #include "userspace/dataplane/probe.h"
 #include "userspace/discovery/source.h"
@@ -77,6 +78,7 @@ class Ambassador {
 
   asio::io_context io_{1};
   asio::signal_set signals_{io_, SIGTERM, SIGINT};
+  IgnoredSignals ignored_signals_{io_};
   OwnListeners own_listeners_;
   std::vector<Entry> entries_;  // outlive the workers
   std::vector<std::unique_ptr<Worker>> workers_;

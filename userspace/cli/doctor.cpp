@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include <cstdio>
+#include <filesystem>
 
 #include "userspace/cli/verbs.h"
 #include "userspace/dataplane/probe.h"
@@ -10,13 +11,28 @@
 namespace ambbpf {
 namespace {
 
+void print_how_to_give(const std::vector<std::string>& missing) {
+  std::error_code unknown;
+  const auto program = std::filesystem::read_symlink("/proc/self/exe", unknown);
+  fmt::print(
+      "  it lacks {}; one of these gives it what it takes:\n"
+      "    setcap cap_bpf,cap_perfmon,cap_net_admin+ep {}\n"
+      "    docker run --cap-add BPF --cap-add PERFMON --cap-add NET_ADMIN ...\n"
+      "    AmbientCapabilities=CAP_BPF CAP_PERFMON CAP_NET_ADMIN, in a unit of systemd\n"
+      "  (SYS_ADMIN where BPF and PERFMON are not known)\n",
+      fmt::join(missing, ", "), unknown ? "ambbpf" : program.string());
+}
+
 void print(const EngineTrial& trial) {
   fmt::print("{:<8} {} ({} ms)\n", name_of(trial.engine),
              trial.usable() ? "works" : "cannot be used: " + trial.refusal, trial.took.count());
   for (const auto& finding : trial.findings)
     fmt::print("  {:<4} {}{}{}\n", finding.ok ? "ok" : "FAIL", finding.what,
                finding.detail.empty() ? "" : ": ", finding.detail);
-  if (!trial.advice.empty()) fmt::print("  what to do: {}\n", trial.advice);
+  if (!trial.missing_capabilities.empty())
+    print_how_to_give(trial.missing_capabilities);
+  else if (!trial.advice.empty())
+    fmt::print("  what to do: {}\n", trial.advice);
 }
 
 }  // namespace
@@ -31,10 +47,12 @@ int run_doctor(const DoctorOptions& options) {
   }
   if (!best) {
     fmt::print("\nNo engine works here.\n");
-    return 2;
+    return 1;
   }
   fmt::print("\n--engine auto takes: {}\n", name_of(*best));
-  return best == Engine::kSockmap ? 0 : 1;
+  if (best != Engine::kSockmap)
+    fmt::print("It works, but every byte passes through user space; see above for the rest.\n");
+  return 0;
 }
 
 }  // namespace ambbpf

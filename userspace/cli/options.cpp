@@ -8,12 +8,14 @@
 #include <algorithm>
 #include <set>
 
-#include "userspace/admin/plain_text.h"
 #include "userspace/cli/options_common.h"
 #include "userspace/cli/options_docker.h"
+#include "userspace/cli/options_errors.h"
 #include "userspace/cli/options_etcd.h"
+#include "userspace/cli/options_help.h"
 #include "userspace/cli/options_register.h"
 #include "userspace/proxy/listen.h"
+#include "userspace/support/quote.h"
 
 namespace ambbpf {
 
@@ -32,7 +34,7 @@ struct Given {
   std::uint64_t drain_ms = 5000;
   std::uint64_t peer_timeout_ms = 30'000;
   unsigned retries = 3;
-  std::optional<std::uint64_t> max_connections;
+  unsigned max_connections = 0;
   std::string admin;
   std::string log_level = "info";
   std::string listen;
@@ -53,25 +55,18 @@ unsigned usable_cpus() {
 }
 
 void add_forwarding(CLI::App& app, Given& given) {
-  app.add_option("--engine", given.engine, "How bytes are moved; auto takes the best that works")
-      ->envname("AMBBPF_ENGINE")
-      ->check(CLI::IsMember({"auto", "sockmap", "splice", "copy"}))
-      ->capture_default_str();
-  app.add_option("--threads", given.threads, "Threads that serve connections (default: one a CPU)")
-      ->envname("AMBBPF_THREADS")
-      ->check(CLI::Range(1U, kMostThreads));
+  add_choice(app, "--engine", "AMBBPF_ENGINE", given.engine, {"auto", "sockmap", "splice", "copy"},
+             "How bytes are moved; auto takes the best that works");
+  add_number(app, "--threads", "AMBBPF_THREADS", given.threads, 1, kMostThreads,
+             "Threads that serve connections (default: one a CPU)");
   add_duration(app, "--connect-timeout", "AMBBPF_CONNECT_TIMEOUT", given.connect_timeout_ms,
                "For one attempt to reach an endpoint");
-  app.add_option("--retries", given.retries, "Attempts after a failed one, at the next endpoint")
-      ->envname("AMBBPF_RETRIES")
-      ->check(CLI::Range(0U, 100U))
-      ->capture_default_str();
-  app.add_option("--max-connections", given.max_connections,
-                 "Open connections of one service; others are reset (default: as many as the "
-                 "descriptor limit allows, or half of them for one of several services)")
-      ->envname("AMBBPF_MAX_CONNECTIONS")
-      ->type_name("N")
-      ->check(CLI::Range(std::uint64_t{1}, std::uint64_t{1} << 30U));
+  add_number(app, "--retries", "AMBBPF_RETRIES", given.retries, 0, 100,
+             "Attempts after a failed one, at the next endpoint (default: 3)");
+  add_number(app, "--max-connections", "AMBBPF_MAX_CONNECTIONS", given.max_connections, 1,
+             1U << 30U,
+             "Open connections of one service; others are reset (default: as many as the "
+             "descriptor limit allows, or half of them for one of several services)");
   add_duration(app, "--hold", "AMBBPF_HOLD", given.hold_ms,
                "How long a connection waits for a service without endpoints");
   add_duration(app, "--drain", "AMBBPF_DRAIN", given.drain_ms,
@@ -92,7 +87,7 @@ Result<ForwardingOptions> forwarding_options(const Given& given) {
   options.dial = {.connect_timeout = milliseconds(given.connect_timeout_ms),
                   .retries = given.retries,
                   .hold = milliseconds(given.hold_ms)};
-  options.max_connections = given.max_connections;
+  if (given.max_connections != 0) options.max_connections = given.max_connections;
   options.drain = milliseconds(given.drain_ms);
   options.keepalive = {.longest = milliseconds(given.peer_timeout_ms)};
   // Keepalives come in whole seconds; after five minutes the kernel gives up by itself.
@@ -107,14 +102,20 @@ Result<asio::ip::address> listen_address(const std::string& given) {
   if (given.empty()) return any_address();
   boost::system::error_code error;
   const auto address = asio::ip::make_address(given, error);
-  if (error) return fail(fmt::format("--listen: '{}' is not an IPv4 or IPv6 address", given));
+  if (error)
+    return fail(
+        fmt::format("--listen: '{}' is not an IPv4 or IPv6 address, as in --listen "
+                    "127.0.0.1; the ports stand behind the services",
+                    given));
   return address;
 }
 
 Result<std::vector<ProxyOptions::Route>> routes(const Given& given) {
   const auto& words = given.services_and_ports;
+  if (words.empty()) return fail("SERVICE and PORT are missing, as in: ambbpf proxy web 8080");
   if (words.size() % 2 != 0)
-    return fail(fmt::format("SERVICE '{}' has no PORT: they come in pairs", words.back()));
+    return fail(
+        fmt::format("SERVICE '{0}' has no PORT: they come in pairs, as in {0} 8080", words.back()));
   const auto address = listen_address(given.listen);
   if (!address) return tl::unexpected(address.error());
   std::vector<ProxyOptions::Route> found;
@@ -174,7 +175,9 @@ Result<Command> forward_options(const Given& given) {
   if (!forwarding) return tl::unexpected(forwarding.error());
   options.forwarding = std::move(*forwarding);
   if (given.target.empty())
-    return fail("HOST:PORT is missing (or FORWARD_ADDR in the environment)");
+    return fail(
+        "HOST:PORT is missing, as in: ambbpf forward db.example:5432 (or FORWARD_ADDR in "
+        "the environment)");
   auto target = parse_host_and_port(given.target);
   if (!target) return fail("HOST:PORT: " + target.error().message());
   options.target = std::move(*target);
@@ -183,7 +186,11 @@ Result<Command> forward_options(const Given& given) {
     return options;
   }
   const auto listen = parse_address(given.listen);
-  if (!listen) return fail("--listen: " + listen.error().message());
+  if (!listen)
+    return fail(
+        fmt::format("--listen: {}; it takes ADDRESS:PORT, as in 127.0.0.1:8080, or "
+                    "0.0.0.0:8080 for every address",
+                    listen.error().message()));
   options.listen = *listen;
   return options;
 }
@@ -191,9 +198,8 @@ Result<Command> forward_options(const Given& given) {
 void describe_proxy(CLI::App& app, Given& given) {
   app.add_option("SERVICE", given.services_and_ports,
                  "Each SERVICE of etcd is served on its local PORT")
-      ->type_name("PORT")
-      ->expected(2, 2 * 512)
-      ->required();
+      ->type_name("SERVICE PORT [SERVICE PORT...]")
+      ->expected(0, 2 * 512);
   app.add_option("--source", given.sources,
                  "Where endpoints are found: etcd, docker (labelled containers of this host), or "
                  "both, etcd,docker")
@@ -206,16 +212,19 @@ void describe_proxy(CLI::App& app, Given& given) {
       ->envname("AMBBPF_LISTEN")
       ->type_name("ADDRESS");
   add_forwarding(app, given);
+  add_examples(app, {"proxy web 8080 --etcd http://10.0.0.1:2379",
+                     "proxy web 8080 db 5432 --source docker --listen 127.0.0.1"});
 }
 
 void describe_forward(CLI::App& app, Given& given) {
-  app.add_option("target", given.target, "Where connections go; FORWARD_ADDR where it is not given")
+  app.add_option("HOST:PORT", given.target, "Where connections go")
       ->envname("FORWARD_ADDR")
       ->type_name("HOST:PORT");
   app.add_option("--listen", given.listen, "The local address (default: port 10000 of every one)")
       ->envname("AMBBPF_LISTEN")
-      ->type_name("ADDR:PORT");
+      ->type_name("ADDRESS:PORT");
   add_forwarding(app, given);
+  add_examples(app, {"forward db.example:5432 --listen 127.0.0.1:5432"});
 }
 
 void describe_status(CLI::App& app, Given& given) {
@@ -224,6 +233,7 @@ void describe_status(CLI::App& app, Given& given) {
   app.add_flag("--ready", given.ready,
                "Only whether they are ready to serve; exits with 0 if all are")
       ->excludes(&json);
+  add_examples(app, {"status", "status --ready --admin /run/ambbpf/web/ambbpf.sock"});
 }
 
 Command status_options(const Given& given) {
@@ -252,19 +262,25 @@ Result<Command> command_of(int argc, const char* const* argv) {
       "A TCP ambassador: connections to a local port go, through the kernel, to where the "
       "service is now.",
       "ambbpf");
+  app.formatter(make_help_formatter());  // the verbs take it over
+  app.footer(
+      "ambbpf COMMAND --help shows what a command takes. An option can also be given in\n"
+      "the environment, under the name in brackets there.");
   app.set_version_flag("--version", "ambbpf " AMBBPF_VERSION);
-  auto& proxy = *app.add_subcommand("proxy", "Serve services that etcd knows on local ports");
-  auto& forward = *app.add_subcommand("forward", "Serve one fixed HOST:PORT on a local port");
-  auto& registrar =
-      *app.add_subcommand("register", "Keep containers of this host in etcd while they run");
-  auto& status = *app.add_subcommand("status", "Show what the running ambassadors do");
-  auto& doctor =
-      *app.add_subcommand("doctor", "Try the engines, and say what one needs that fails");
+  const auto add_verb = [&app](const char* name, const char* meaning) -> CLI::App& {
+    return *app.add_subcommand(name, meaning)->group("Commands");
+  };
+  auto& proxy = add_verb("proxy", "Serve services that etcd knows on local ports");
+  auto& forward = add_verb("forward", "Serve one fixed HOST:PORT on a local port");
+  auto& registrar = add_verb("register", "Keep containers of this host in etcd while they run");
+  auto& status = add_verb("status", "Show what the running ambassadors and registrars do");
+  auto& doctor = add_verb("doctor", "Try the engines, and say what one needs that fails");
   describe_proxy(proxy, for_proxy);
   describe_forward(forward, for_forward);
   add_register(registrar, for_register);
   describe_status(status, for_status);
   add_log_level(doctor, for_doctor.log_level);
+  add_examples(doctor, {"doctor"});
 
   try {
     app.parse(argc, argv);
@@ -273,21 +289,25 @@ Result<Command> command_of(int argc, const char* const* argv) {
     app.exit(wanted, out, out);
     return Command(Printed{out.str()});
   } catch (const CLI::ParseError& error) {
-    return fail(error.what());
+    return fail(named_as_given(app, argc, argv, parse_failure(app, error)));
   }
-  if (proxy.parsed()) return proxy_options(for_proxy);
-  if (forward.parsed()) return forward_options(for_forward);
-  if (registrar.parsed()) return register_options(for_register);
-  if (doctor.parsed()) return Command(DoctorOptions{for_doctor.log_level});
-  if (status.parsed()) return status_options(for_status);
-  return fail("which one: proxy, forward, register, status or doctor? (--help explains)");
+  const auto command = [&]() -> Result<Command> {
+    if (proxy.parsed()) return proxy_options(for_proxy);
+    if (forward.parsed()) return forward_options(for_forward);
+    if (registrar.parsed()) return register_options(for_register);
+    if (doctor.parsed()) return Command(DoctorOptions{for_doctor.log_level});
+    if (status.parsed()) return status_options(for_status);
+    return fail("which one: proxy, forward, register, status or doctor? (--help explains)");
+  }();
+  if (!command) return fail(named_as_given(app, argc, argv, command.error().message()));
+  return command;
 }
 
 }  // namespace
 
 Result<Command> parse_command_line(int argc, const char* const* argv) {
   auto command = command_of(argc, argv);
-  if (!command) return fail(plain(one_line(command.error().message())));
+  if (!command) return fail(printable(one_line(command.error().message())));
   return command;
 }
 

@@ -70,12 +70,11 @@ void add_etcd(CLI::App& verb, GivenEtcd& given) {
           "http://172.17.42.1:4001, then http://127.0.0.1:2379)")
       ->envname("AMBBPF_ETCD")
       ->type_name("URL[,URL...]");
-  verb.add_option("--etcd-api", given.api, "auto follows every API that the etcd serves")
-      ->envname("AMBBPF_ETCD_API")
-      ->check(CLI::IsMember({"auto", "v2", "v3"}))
-      ->capture_default_str();
+  add_choice(verb, "--etcd-api", "AMBBPF_ETCD_API", given.api, {"auto", "v2", "v3"},
+             "auto follows every API that the etcd serves");
   verb.add_option("--prefix", given.prefix, "The services are directories below this one")
       ->envname("AMBBPF_PREFIX")
+      ->type_name("PATH")
       ->capture_default_str();
   const auto add = [&verb](const char* name, const char* env, std::string& value,
                            const char* meaning, const char* type) {
@@ -96,6 +95,8 @@ Result<EtcdChoice> etcd_choice(const GivenEtcd& given) {
   auto urls = given.urls.empty() ? default_etcd_urls(::getenv) : parse_etcd_urls(given.urls);
   if (!urls) return fail("--etcd: " + urls.error().message());
   choice.options.urls = std::move(*urls);
+  if (given.urls.empty())
+    choice.options.advice = "; these URLs are the defaults, --etcd sets others";
   auto prefix = checked_prefix(given.prefix);
   if (!prefix) return tl::unexpected(prefix.error());
   choice.options.prefix = std::move(*prefix);

@@ -8,6 +8,7 @@
 #include <cstdlib>
 
 #include "userspace/cli/options_common.h"
+#include "userspace/cli/options_help.h"
 #include "userspace/endpoints/endpoint.h"
 
 namespace ambbpf {
@@ -70,8 +71,9 @@ Result<std::optional<asio::ip::address>> advertised(const std::string& given) {
 
 void add_register(CLI::App& verb, GivenRegister& given) {
   verb.add_option("CONTAINER", given.words,
-                  "PORT of CONTAINER provides SERVICE; further fields of its value in etcd follow")
-      ->type_name("PORT SERVICE [KEY=VALUE...]")
+                  "PORT of CONTAINER provides SERVICE; further fields of its value in etcd follow. "
+                  "Or --all")
+      ->type_name("CONTAINER PORT SERVICE [KEY=VALUE...]")
       ->expected(0, 1000);
   verb.add_flag("--all", given.all,
                 "Every container of this host whose labels name a service (ambbpf.service, "
@@ -88,6 +90,8 @@ void add_register(CLI::App& verb, GivenRegister& given) {
   add_admin(verb, given.admin,
             "The admin socket (default: in /run/ambbpf, or where the user may write)");
   add_log_level(verb, given.log_level);
+  add_examples(verb, {"register --all --etcd http://10.0.0.1:2379",
+                      "register web-1 80 web zone=a --advertise 10.0.0.7"});
 }
 
 Result<Command> register_options(const GivenRegister& given) {

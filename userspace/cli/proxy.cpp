@@ -19,11 +19,12 @@ int run_proxy(const ProxyOptions& options) {
   const auto& choice = options.etcd;
   EtcdClient etcd((*ambassador)->io().get_executor(), choice.access, choice.user);
   DockerFollower docker((*ambassador)->io().get_executor(), options.docker);
+  const auto outages = std::make_shared<EtcdOutages>();
   DockerCatalogue catalogue(docker, options.ignore_health);
   for (std::size_t i = 0; i < options.routes.size(); ++i) {
     const auto& service = options.routes[i].service;
     if (options.sources.etcd)
-      for (auto& source : make_etcd_sources(choice.api, etcd, service, choice.options))
+      for (auto& source : make_etcd_sources(choice.api, etcd, service, choice.options, outages))
         (*ambassador)->follow(i, std::move(source));
     if (options.sources.docker) (*ambassador)->follow(i, catalogue.source_of(service));
   }

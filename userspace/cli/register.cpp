@@ -4,7 +4,9 @@
 #include <boost/asio/signal_set.hpp>
 
 #include "userspace/admin/admin_paths.h"
+#include "userspace/admin/plain_text.h"
 #include "userspace/admin/server.h"
+#include "userspace/cli/ignored_signals.h"
 #include "userspace/cli/report.h"
 #include "userspace/cli/verbs.h"
 #include "userspace/docker/follower.h"
@@ -52,7 +54,8 @@ class Registrar {
   bool stopping_ = false;
 
   asio::io_context io_{1};
-  asio::signal_set signals_{io_, SIGTERM, SIGINT, SIGHUP};
+  asio::signal_set signals_{io_, SIGTERM, SIGINT};
+  IgnoredSignals ignored_signals_{io_};
   EtcdClient etcd_;
   DockerFollower docker_;
   KeyReconciler reconciler_;
@@ -70,8 +73,7 @@ PlanRules Registrar::rules(const RegisterOptions& options) {
 }
 
 Result<void> Registrar::open_admin() {
-  auto path = options_.admin ? Result<std::filesystem::path>(*options_.admin)
-                             : default_admin_path("register");
+  auto path = admin_path(options_.admin, "register");
   if (!path) return tl::unexpected(path.error());
   AdminAnswers answers{.status = [this] { return status(*this); },
                        .not_ready = [this] { return not_ready(); }};
@@ -97,6 +99,16 @@ void Registrar::run() {
   io_.run();
 }
 
+void tell_of(const AdvertisedAddress& found) {
+  const auto address = found.address.to_string();
+  log::info("advertising {}: {}", address, found.why);
+  if (found.address.is_loopback())
+    log::warn(
+        "every other host that reads {} in etcd would connect to itself: --advertise ADDRESS "
+        "sets an address of this host that others can reach",
+        address);
+}
+
 // At boot the network may come up after us.
 awaitable<void> Registrar::advertise(Registrar& self) {
   Backoff backoff(500ms, 10s);
@@ -104,7 +116,7 @@ awaitable<void> Registrar::advertise(Registrar& self) {
   for (;;) {
     const auto found = co_await find_advertised_address(self.options_.etcd.options.urls);
     if (found) {
-      log::info("advertising {}: {}", found->address.to_string(), found->why);
+      tell_of(*found);
       self.planner_.advertise(found->address);
       co_return;
     }
@@ -153,7 +165,7 @@ awaitable<void> Registrar::serve_until_signal(Registrar& self) {
 awaitable<void> Registrar::withdraw(Registrar& self) {
   co_await self.reconciler_.withdraw(Clock::now() + kWithdrawal);
   if (const auto left = self.reconciler_.keys().size(); left > 0)
-    log::warn("register: {} keys could not be removed; they live out their TTL", left);
+    log::warn("register: {} could not be removed and will live out the TTL", counted(left, "key"));
   self.io_.stop();
 }
 

@@ -10,7 +10,7 @@ int run_proxy(const ProxyOptions& options);
 int run_forward(const ForwardOptions& options);
 int run_register(const RegisterOptions& options);
 
-// Exit codes: 0 the best engine works here, 1 a lesser one does, 2 none.
+// Exit codes: 0 an engine works here, though it may not be the best, which is told; 1 none does.
 int run_doctor(const DoctorOptions& options);
 
 // One line on stderr: "ambbpf: …".

@@ -127,12 +127,10 @@ std::vector<std::string> missing_capabilities() {
   return missing;
 }
 
-std::string advice() {
-  if (const auto missing = missing_capabilities(); !missing.empty())
-    return fmt::format(
-        "give it {} (it takes CAP_BPF, CAP_PERFMON and CAP_NET_ADMIN; where those are not known, "
-        "CAP_SYS_ADMIN and CAP_NET_ADMIN)",
-        fmt::join(missing, ", "));
+std::string advice(const std::vector<std::string>& missing) {
+  if (!missing.empty())
+    return fmt::format("it lacks {}; ambbpf doctor says how to give it that",
+                       fmt::join(missing, ", "));
   if (!exists("/sys/kernel/btf/vmlinux"))
     return "the kernel has no type information: it needs CONFIG_DEBUG_INFO_BTF=y";
   return "the kernel needs CONFIG_BPF_SYSCALL, CONFIG_BPF_STREAM_PARSER and CONFIG_INET, 6.0 or "
@@ -143,11 +141,17 @@ std::string advice() {
 
 EngineTrial try_engine(Engine engine) {
   const auto start = std::chrono::steady_clock::now();
-  EngineTrial trial{.engine = engine, .refusal = {}, .advice = {}, .findings = {}, .took = {}};
+  EngineTrial trial{.engine = engine,
+                    .refusal = {},
+                    .advice = {},
+                    .missing_capabilities = {},
+                    .findings = {},
+                    .took = {}};
   auto relay = TrialRelay::start(engine);
   if (!relay) {
     trial.refusal = relay.error().message();
-    trial.advice = advice();
+    trial.missing_capabilities = missing_capabilities();
+    trial.advice = advice(trial.missing_capabilities);
   } else {
     for (const auto& behaviour : kBehaviours)
       trial.findings.push_back(try_behaviour(behaviour, **relay));

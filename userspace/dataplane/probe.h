@@ -21,8 +21,9 @@ struct Finding {
 
 struct EngineTrial {
   Engine engine = Engine::kCopy;
-  std::string refusal;  // why the engine cannot be used; empty: it can
-  std::string advice;   // what to do about it; may be empty
+  std::string refusal;                            // why the engine cannot be used; empty: it can
+  std::string advice;                             // what to do about it; may be empty
+  std::vector<std::string> missing_capabilities;  // of those that the kernel program takes
   std::vector<Finding> findings;
   std::chrono::milliseconds took{};
 

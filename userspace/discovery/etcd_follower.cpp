@@ -21,8 +21,9 @@ double seconds_since(Clock::time_point then) {
 
 }  // namespace
 
-EtcdFollower::EtcdFollower(std::string kind, std::string directory, EtcdOptions options)
-    : keys_(std::move(directory)), options_(std::move(options)) {
+EtcdFollower::EtcdFollower(std::string kind, std::string directory, EtcdOptions options,
+                           std::shared_ptr<EtcdOutages> outages)
+    : keys_(std::move(directory)), options_(std::move(options)), outages_(std::move(outages)) {
   status_.kind = std::move(kind);
 }
 
@@ -36,6 +37,8 @@ void EtcdFollower::listed(const EtcdListing& listing) {
   status_.heard_at = listed_at_;
   failed_in_round_ = 0;
   not_served_in_round_ = 0;
+  errors_in_round_.clear();
+  misplaced_ = listing.misplaced;
   end_outage();
 
   const bool broken = published_ && listing.position.breaks_with(position_);
@@ -81,6 +84,7 @@ void EtcdFollower::failed(const Error& error) {
   status_.failed_at = Clock::now();
   status_.last_error = error.message();
   log::debug("{}: {}", name(), status_.last_error);
+  errors_in_round_ += (errors_in_round_.empty() ? "" : "; ") + status_.last_error;
   next_url();
 }
 
@@ -101,22 +105,26 @@ Backoff::Delay EtcdFollower::round_over() {
   if (++failed_in_round_ < options_.urls.size()) return 0ms;
   const bool all_answered = not_served_in_round_ == failed_in_round_;
   const bool answered = not_served_in_round_ > 0;
+  const auto errors = std::exchange(errors_in_round_, {});
   failed_in_round_ = 0;
   not_served_in_round_ = 0;
-  if (!answered) return begin_outage();
-  if (status_.state != State::kNotServed)
-    log::info("{}: the server does not speak this API; {} endpoints stay in force", name(),
-              published_ ? published_->size() : 0);
+  if (!answered) return begin_outage(errors);
+  if (status_.state != State::kNotServed && outages_->is_news(status_.kind))
+    log::info("{} is not served{}", status_.kind,
+              all_answered ? fmt::format(" by {}", fmt::join(options_.urls, ", "))
+                           : fmt::format(" where etcd answers; {}{}", errors, options_.advice));
   status_.state = State::kNotServed;
   outage_since_.reset();
   return all_answered ? options_.not_served_before_list : backoff_.next();
 }
 
-Backoff::Delay EtcdFollower::begin_outage() {
+Backoff::Delay EtcdFollower::begin_outage(const std::string& errors) {
   if (!outage_since_) {
     outage_since_ = Clock::now();
-    log::warn("{} cannot be followed: {}; {} endpoints stay in force", name(), status_.last_error,
-              published_ ? published_->size() : 0);
+    outage_told_ = outages_->is_news("outage");
+    if (outage_told_)
+      log::warn("etcd cannot be followed: {}; known endpoints stay in force{}", errors,
+                options_.advice);
   }
   status_.state = State::kFailing;
   return backoff_.next();
@@ -124,7 +132,8 @@ Backoff::Delay EtcdFollower::begin_outage() {
 
 void EtcdFollower::end_outage() {
   if (outage_since_) {
-    log::info("{} is followed again after {:.1f} s", name(), seconds_since(*outage_since_));
+    if (outage_told_)
+      log::info("etcd is followed again after {:.1f} s", seconds_since(*outage_since_));
     outage_since_.reset();
   }
   const bool was_away = status_.state == State::kFailing || status_.state == State::kNotServed;
@@ -150,13 +159,23 @@ Backoff::Delay EtcdFollower::watch_failed(const Error& error) {
 
 bool EtcdFollower::fresh() const { return Clock::now() - listed_at_ < kShortWatch; }
 
+std::string EtcdFollower::note() const {
+  if (kept_) return "kept from an earlier etcd cluster, the new one lists none yet";
+  if (status_.state == State::kNotServed && published_ && !published_->empty())
+    return "kept from when the server still spoke this API";
+  if (const auto& deeper = keys_.deeper(); !deeper.empty())
+    return fmt::format("{} key{} deeper than one level {} ignored: {}{}", deeper.size(),
+                       deeper.size() == 1 ? "" : "s", deeper.size() == 1 ? "is" : "are",
+                       printable(*deeper.begin()), deeper.size() == 1 ? "" : ", ...");
+  if (!misplaced_.empty() && status_.endpoints == 0)
+    return fmt::format("a key without the slash before it is ignored: {}", printable(misplaced_));
+  return {};
+}
+
 SourceStatus EtcdFollower::status() const {
   auto status = status_;
   status.from = fmt::format("{} {}", url(), printable(directory()));
-  if (kept_)
-    status.note = "kept from an earlier etcd cluster, the new one lists none yet";
-  else if (status_.state == State::kNotServed && published_ && !published_->empty())
-    status.note = "kept from when the server still spoke this API";
+  status.note = note();
   status.rejected_total = keys_.rejected_total();
   status.rejected = keys_.rejected();
   return status;

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
+#include "userspace/discovery/etcd_outages.h"
 #include "userspace/discovery/service_keys.h"
 #include "userspace/discovery/source.h"
 #include "userspace/etcd/types.h"
@@ -16,7 +18,8 @@ namespace ambbpf {
 // to try again, what to tell the operator. Does no I/O itself; etcd_source.h drives it.
 class EtcdFollower {
  public:
-  EtcdFollower(std::string kind, std::string directory, EtcdOptions options);
+  EtcdFollower(std::string kind, std::string directory, EtcdOptions options,
+               std::shared_ptr<EtcdOutages> outages);
 
   void publish_to(Publish publish) { publish_ = std::move(publish); }
 
@@ -48,14 +51,16 @@ class EtcdFollower {
   void next_url() { url_ = (url_ + 1) % options_.urls.size(); }
   void failed(const Error& error);
   Backoff::Delay round_over();
-  Backoff::Delay begin_outage();
+  Backoff::Delay begin_outage(const std::string& errors);
   void end_outage();
   void take_break(const EtcdPosition& position);
   void publish_set();
   std::string name() const;
+  std::string note() const;
 
   ServiceKeys keys_;
   const EtcdOptions options_;
+  const std::shared_ptr<EtcdOutages> outages_;
   Publish publish_;
   SourceStatus status_;
   EtcdPosition position_;
@@ -65,10 +70,13 @@ class EtcdFollower {
   std::size_t url_ = 0;
   std::size_t failed_in_round_ = 0;      // URLs without a listing since the last one
   std::size_t not_served_in_round_ = 0;  // those of them that answered
+  std::string errors_in_round_;          // of the others
+  std::string misplaced_;                // see EtcdListing
   std::size_t short_watches_ = 0;        // in a row
   Backoff backoff_{std::chrono::milliseconds(100), std::chrono::milliseconds(5000)};
   Clock::time_point listed_at_;
   std::optional<Clock::time_point> outage_since_;
+  bool outage_told_ = false;
   bool lost_watch_ = false;  // since the last listing
   bool server_changed_ = false;
 };

@@ -22,8 +22,8 @@ void WakeUp::all() {
 
 template <class Api>
 EtcdSource<Api>::EtcdSource(EtcdClient& client, std::string_view service, EtcdOptions options,
-                            std::shared_ptr<WakeUp> wake_up)
-    : follower_(Api::kKind, etcd_directory(options.prefix, service), options),
+                            std::shared_ptr<EtcdOutages> outages, std::shared_ptr<WakeUp> wake_up)
+    : follower_(Api::kKind, etcd_directory(options.prefix, service), options, std::move(outages)),
       api_(client, follower_.directory(), options),
       wake_up_(std::move(wake_up)),
       pause_(wake_up_->add_sleeper(client.executor())) {}
@@ -83,15 +83,17 @@ void EtcdSource<Api>::doubt() {
 template class EtcdSource<EtcdV2>;
 template class EtcdSource<EtcdV3>;
 
-std::vector<std::unique_ptr<Source>> make_etcd_sources(EtcdApi api, EtcdClient& client,
-                                                       std::string_view service,
-                                                       const EtcdOptions& options) {
+std::vector<std::unique_ptr<Source>> make_etcd_sources(
+    EtcdApi api, EtcdClient& client, std::string_view service, const EtcdOptions& options,
+    const std::shared_ptr<EtcdOutages>& outages) {
   std::vector<std::unique_ptr<Source>> sources;
   const auto wake_up = std::make_shared<WakeUp>();
   if (api != EtcdApi::kV3)
-    sources.push_back(std::make_unique<EtcdSource<EtcdV2>>(client, service, options, wake_up));
+    sources.push_back(
+        std::make_unique<EtcdSource<EtcdV2>>(client, service, options, outages, wake_up));
   if (api != EtcdApi::kV2)
-    sources.push_back(std::make_unique<EtcdSource<EtcdV3>>(client, service, options, wake_up));
+    sources.push_back(
+        std::make_unique<EtcdSource<EtcdV3>>(client, service, options, outages, wake_up));
   return sources;
 }
 

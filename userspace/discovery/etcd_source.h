@@ -29,7 +29,7 @@ template <class Api>
 class EtcdSource final : public Source {
  public:
   EtcdSource(EtcdClient& client, std::string_view service, EtcdOptions options,
-             std::shared_ptr<WakeUp> wake_up = std::make_shared<WakeUp>());
+             std::shared_ptr<EtcdOutages> outages, std::shared_ptr<WakeUp> wake_up);
 
   awaitable<void> run(Publish publish) override;
   SourceStatus status() const override { return follower_.status(); }
@@ -48,9 +48,11 @@ class EtcdSource final : public Source {
 };
 
 // One source for kV2 or kV3. For kAuto both: each asks by doing and stays in kNotServed where the
-// server does not speak its API; the service unites their sets.
+// server does not speak its API; the service unites their sets. `outages` is for the sources of all
+// services of this etcd.
 std::vector<std::unique_ptr<Source>> make_etcd_sources(EtcdApi api, EtcdClient& client,
                                                        std::string_view service,
-                                                       const EtcdOptions& options);
+                                                       const EtcdOptions& options,
+                                                       const std::shared_ptr<EtcdOutages>& outages);
 
 }  // namespace ambbpf

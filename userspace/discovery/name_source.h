@@ -46,6 +46,7 @@ struct HostAndPort {
   std::string host;  // without brackets
   unsigned short port = 0;
 };
+std::string to_string(const HostAndPort& target);
 Result<HostAndPort> parse_host_and_port(std::string_view text);
 
 }  // namespace ambbpf

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "userspace/discovery/service_keys.h"
 
-#include <set>
-
 #include "userspace/endpoints/endpoint_value.h"
 #include "userspace/support/log.h"
 #include "userspace/support/quote.h"
@@ -19,15 +17,27 @@ bool covers(std::string_view directory, std::string_view key) {
 
 }  // namespace
 
-bool ServiceKeys::is_own(std::string_view key) const {
-  if (!covers(directory_, key) || key.size() <= directory_.size() + 1) return false;
+// The key's path below the directory; empty: it is not below it, or hidden.
+std::string_view ServiceKeys::name_of(std::string_view key) const {
+  if (!covers(directory_, key) || key.size() <= directory_.size() + 1) return {};
   const auto name = key.substr(directory_.size() + 1);
-  return name.front() != '_' && name.find('/') == std::string_view::npos;
+  return name.front() == '_' ? std::string_view() : name;
+}
+
+bool ServiceKeys::is_own(std::string_view key) const {
+  const auto name = name_of(key);
+  return !name.empty() && name.find('/') == std::string_view::npos;
+}
+
+bool ServiceKeys::is_deeper(std::string_view key) const {
+  return name_of(key).find('/') != std::string_view::npos;
 }
 
 void ServiceKeys::replace(const std::vector<EtcdKey>& keys) {
   std::set<std::string_view> listed;
+  deeper_.clear();
   for (const auto& [key, value] : keys) {
+    if (is_deeper(key)) deeper_.insert(key);
     if (!is_own(key)) continue;
     listed.insert(key);
     set(key, value);
@@ -37,6 +47,7 @@ void ServiceKeys::replace(const std::vector<EtcdKey>& keys) {
 
 bool ServiceKeys::apply(const EtcdChange& change) {
   if (!change.value) return remove(change.key);
+  if (is_deeper(change.key)) deeper_.insert(change.key);
   if (!is_own(change.key)) return false;
   set(change.key, *change.value);
   return true;
@@ -56,6 +67,7 @@ void ServiceKeys::set(const std::string& key, const std::string& value) {
 
 bool ServiceKeys::remove(std::string_view key) {
   std::erase_if(entries_, [&](const auto& entry) { return covers(key, entry.first); });
+  std::erase_if(deeper_, [&](const auto& deeper) { return covers(key, deeper); });
   return is_own(key) || covers(key, directory_);
 }
 

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <map>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -12,8 +13,8 @@
 
 namespace ambbpf {
 
-// The keys directly below a service's directory, and what they stand for. Deeper keys, and names
-// that begin with '_' (etcd hides those), are none of a service's.
+// The keys directly below a service's directory, and what they stand for. Deeper keys, which are
+// only counted, and names that begin with '_' (etcd hides those) are none of a service's.
 class ServiceKeys {
  public:
   explicit ServiceKeys(std::string directory) : directory_(std::move(directory)) {}
@@ -30,18 +31,24 @@ class ServiceKeys {
   std::vector<RejectedValue> rejected() const;
   std::uint64_t rejected_total() const { return rejected_total_; }
 
+  // In order. They may be those of another service ("team/db" below "team"), or a mistake.
+  const std::set<std::string, std::less<>>& deeper() const { return deeper_; }
+
  private:
   struct Entry {
     std::string value;
     Result<tcp::endpoint> address;
   };
 
+  std::string_view name_of(std::string_view key) const;
   bool is_own(std::string_view key) const;
+  bool is_deeper(std::string_view key) const;
   void set(const std::string& key, const std::string& value);
   bool remove(std::string_view key);
 
   std::string directory_;
   std::map<std::string, Entry, std::less<>> entries_;  // by whole key
+  std::set<std::string, std::less<>> deeper_;
   std::uint64_t rejected_total_ = 0;
 };
 

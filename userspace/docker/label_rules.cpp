@@ -6,27 +6,10 @@
 #include <algorithm>
 #include <array>
 
+#include "userspace/endpoints/service_name.h"
 #include "userspace/support/quote.h"
 
 namespace ambbpf {
-namespace {
-
-// Empty: nothing is wrong with it.
-std::string_view why_no_service(std::string_view name) {
-  const auto is_control = [](unsigned char c) { return c < 0x20 || c == 0x7f; };
-  if (std::any_of(name.begin(), name.end(), is_control)) return "has a control character";
-  for (;;) {
-    const auto slash = name.find('/');
-    const auto part = name.substr(0, slash);
-    if (part.empty()) return "is empty, begins or ends with a slash, or has two in a row";
-    if (part == "." || part == "..") return "has a part that is . or ..";
-    if (part.front() == '_') return "has a part that begins with _, which etcd hides";
-    if (slash == std::string_view::npos) return "";
-    name.remove_prefix(slash + 1);
-  }
-}
-
-}  // namespace
 
 void complain(Provided& provided, std::string_view label, std::string_view why) {
   provided.complaints.push_back(fmt::format("{}: {}", quoted(label), why));

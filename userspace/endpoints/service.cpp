@@ -3,6 +3,8 @@
 
 #include <algorithm>
 #include <map>
+#include <set>
+#include <string_view>
 #include <utility>
 
 #include "userspace/support/log.h"
@@ -72,9 +74,14 @@ Service::Union Service::unite() const {
 }
 
 void Service::log_new(const std::vector<RejectedValue>& rejected) const {
+  constexpr std::size_t kMost = 10;  // lines
+  std::set<std::string_view> known;
+  for (const auto& value : rejected_) known.insert(value.key);
+  std::size_t news = 0;
   for (const auto& value : rejected)
-    if (std::ranges::find(rejected_, value) == rejected_.end())
+    if (!known.contains(value.key) && ++news <= kMost)
       log::warn("service {}: {}: value rejected: {}", name_, value.key, value.reason);
+  if (news > kMost) log::warn("service {}: {} more values rejected", name_, news - kMost);
 }
 
 void Service::put_in_force(Union united) {

@@ -44,6 +44,7 @@ struct EtcdListing {
   bool served = true;  // false: the server answers but does not speak this API; the rest is empty
   EtcdPosition position;
   std::vector<EtcdKey> keys;
+  std::string misplaced{};  // a key that would be one of these with a slash before it; may be empty
 };
 
 // A key's new value; without one the key is gone, and everything below it.
@@ -71,6 +72,7 @@ enum class EtcdApi { kAuto, kV2, kV3 };
 
 struct EtcdOptions {
   std::vector<std::string> urls;  // as parse_etcd_urls gives them; tried in this order
+  std::string advice{};           // for who reads that none of them answers; may be empty
   std::string prefix = "/services";
   std::chrono::milliseconds request_timeout{5000};
   std::chrono::milliseconds quiet_before_list{60'000};  // a watch that tells nothing for so long

@@ -6,6 +6,7 @@
 #include <charconv>
 #include <utility>
 
+#include "userspace/etcd/failure.h"
 #include "userspace/support/json.h"
 #include "userspace/support/quote.h"
 
@@ -24,10 +25,6 @@ std::pair<int, int> major_and_minor(std::string_view version) {
   if (error != std::errc{} || dot == end || *dot != '.') return {0, 0};
   if (std::from_chars(dot + 1, end, numbers.second).ec != std::errc{}) return {0, 0};
   return numbers;
-}
-
-tl::unexpected<Error> not_as_expected(std::string_view what, std::string_view body) {
-  return fail(fmt::format("{} {}", quoted(body), what));
 }
 
 }  // namespace
@@ -50,13 +47,18 @@ Result<std::vector<EtcdKey>> decode_v2_listing(std::string_view body) {
   const auto* directory = object_at(*json, "node");
   if (!directory) return not_as_expected("has no \"node\"", body);
   std::vector<EtcdKey> keys;
-  const auto* nodes = array_at(*directory, "nodes");
-  if (!nodes) return keys;  // an empty directory, or a key where a directory was expected
-  for (const auto& node : nodes->GetArray()) {
-    const auto key = string_at(node, "key");
-    if (!key) return not_as_expected("has a node without \"key\"", body);
-    if (!true_at(node, "dir"))
-      keys.push_back({std::string(*key), std::string(string_at(node, "value").value_or(""))});
+  for (std::vector<const JsonValue*> left{directory}; !left.empty();) {
+    const auto* nodes = array_at(*left.back(), "nodes");
+    left.pop_back();
+    if (!nodes) continue;  // an empty directory, or a key where a directory was expected
+    for (const auto& node : nodes->GetArray()) {
+      const auto key = string_at(node, "key");
+      if (!key) return not_as_expected("has a node without \"key\"", body);
+      if (true_at(node, "dir"))
+        left.push_back(&node);
+      else
+        keys.push_back({std::string(*key), std::string(string_at(node, "value").value_or(""))});
+    }
   }
   return keys;
 }

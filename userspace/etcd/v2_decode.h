@@ -41,7 +41,7 @@ struct EtcdV2Node {
 // Nothing if the body is not an error of etcd's own ("404 page not found").
 std::optional<EtcdV2Error> decode_v2_error(std::string_view body);
 
-// The keys in an answer to a GET: the direct children of a directory; deeper ones are left out.
+// The keys in an answer to a GET: the direct children of a directory, then deeper ones.
 Result<std::vector<EtcdKey>> decode_v2_listing(std::string_view body);
 
 // One event, as a long poll answers it.

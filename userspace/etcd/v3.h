@@ -22,6 +22,7 @@ class EtcdV3 {
   void stop() { watch_ = HttpStream(); }
 
  private:
+  awaitable<std::string> key_without_slash(std::string url);
   awaitable<Result<EtcdNews>> begin_watch(std::string url, EtcdPosition known);
 
   EtcdClient& client_;

@@ -160,6 +160,7 @@ awaitable<Result<void>> KeyReconciler::finish() {
 // Only this ends an outage: a member that has lost its cluster still answers some questions.
 void KeyReconciler::all_done() {
   failed_in_round_ = 0;
+  errors_in_round_.clear();
   backoff_.reset();
   if (!outage_since_) return;
   const std::chrono::duration<double> lasted = Clock::now() - *outage_since_;
@@ -180,13 +181,16 @@ Backoff::Delay KeyReconciler::failed(const Error& error) {
   status_.failed_at = Clock::now();
   status_.last_error = error.message();
   log::debug("etcd {}: {}", url(), status_.last_error);
+  errors_in_round_ += (errors_in_round_.empty() ? "" : "; ") + status_.last_error;
   writer_ = nullptr;
   url_ = (url_ + 1) % options_.urls.size();
   if (++failed_in_round_ < options_.urls.size()) return 0ms;
   failed_in_round_ = 0;
+  const auto errors = std::exchange(errors_in_round_, {});
   if (!outage_since_) {
     outage_since_ = Clock::now();
-    log::warn("etcd cannot be written to: {}; {} keys wait", status_.last_error, keys_.size());
+    log::warn("etcd cannot be written to: {}; keys that wait: {}{}", errors, keys_.size(),
+              options_.advice);
   }
   return backoff_.next();
 }

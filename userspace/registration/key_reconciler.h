@@ -85,6 +85,7 @@ class KeyReconciler {
 
   std::size_t url_ = 0;
   std::size_t failed_in_round_ = 0;  // URLs in a row
+  std::string errors_in_round_;
   Backoff backoff_;
   std::optional<Clock::time_point> outage_since_;
   Clock::time_point keepalive_at_;  // when the next is due

@@ -11,6 +11,7 @@
 #include <string>
 #include <utility>
 
+#include "userspace/support/quote.h"
 #include "userspace/support/stderr_sink.h"
 
 namespace ambbpf::log {
@@ -32,11 +33,40 @@ class SyslogPriority : public spdlog::custom_flag_formatter {
   }
 };
 
+// Under the names that --log-level has for them; spdlog's are others.
+class LevelName : public spdlog::custom_flag_formatter {
+ public:
+  void format(const spdlog::details::log_msg& line, const std::tm&,
+              spdlog::memory_buf_t& out) override {
+    const std::string_view name = line.level >= spdlog::level::err    ? "error"
+                                  : line.level == spdlog::level::warn ? "warn "
+                                  : line.level == spdlog::level::info ? "info "
+                                                                      : "debug";
+    out.append(name.data(), name.data() + name.size());
+  }
+  std::unique_ptr<custom_flag_formatter> clone() const override {
+    return std::make_unique<LevelName>();
+  }
+};
+
+// What others wrote may be part of any line.
+class PrintableText : public spdlog::custom_flag_formatter {
+ public:
+  void format(const spdlog::details::log_msg& line, const std::tm&,
+              spdlog::memory_buf_t& out) override {
+    const auto text = printable({line.payload.data(), line.payload.size()});
+    out.append(text.data(), text.data() + text.size());
+  }
+  std::unique_ptr<custom_flag_formatter> clone() const override {
+    return std::make_unique<PrintableText>();
+  }
+};
+
 std::unique_ptr<spdlog::formatter> line_formatter() {
   auto formatter = std::make_unique<spdlog::pattern_formatter>();
-  formatter->add_flag<SyslogPriority>('*');
+  formatter->add_flag<SyslogPriority>('*').add_flag<LevelName>('L').add_flag<PrintableText>('v');
   const bool under_journald = std::getenv("JOURNAL_STREAM") != nullptr;
-  formatter->set_pattern(under_journald ? "%*%v" : "%Y-%m-%d %H:%M:%S.%e %-5l %v");
+  formatter->set_pattern(under_journald ? "%*%v" : "%Y-%m-%d %H:%M:%S.%e %L %v");
   return formatter;
 }
 

@@ -104,8 +104,12 @@ TEST_F(ProgramStderr, TellsHowManyLinesWereLostWhenItIsReadAgain) {
     return read.find("lines of the log are lost here") != std::string::npos;
   })) << read;
   ambassador.signal(SIGTERM);
-  EXPECT_EQ(ambassador.wait(), 0);
-  EXPECT_NE(unread.drain().find("stopping"), std::string::npos) << "the last lines are written";
+  EXPECT_TRUE(eventually([&] {
+    read += unread.drain();
+    return !ambassador.running();
+  }));
+  read += unread.drain();
+  EXPECT_NE(read.find("stopping"), std::string::npos) << "the last lines are written";
 }
 
 }  // namespace

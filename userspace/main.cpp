@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <fcntl.h>
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <csignal>
 #include <cstdio>
@@ -22,9 +24,17 @@ struct Run {
   }
 };
 
+// Else a socket of ours becomes descriptor 2, and the log goes into it.
+void open_standard_descriptors() {
+  int opened = 0;
+  while (opened >= 0 && opened <= STDERR_FILENO) opened = ::open("/dev/null", O_RDWR);
+  ::close(opened);
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
+  open_standard_descriptors();
   std::signal(SIGPIPE, SIG_IGN);  // a peer that is gone is an error of one connection
   const auto command = ambbpf::parse_command_line(argc, argv);
   if (!command) {

@@ -14,8 +14,6 @@ using namespace std::chrono_literals;
 
 namespace {
 
-constexpr std::size_t kMostHeld = 32 * kMiB;  // in both kernels' buffers and in the proxy
-
 // Starts with small reads and long pauses, and gets faster.
 std::string read_slowly_at_first(Peer& reader) {
   std::string bytes;

@@ -5,11 +5,13 @@
 
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <optional>
 #include <stdexcept>
 #include <thread>
 #include <vector>
 
+#include "tests/support/captured_log.h"
 #include "tests/support/peers.h"
 #include "tests/support/proxy_under_test.h"
 
@@ -151,6 +153,22 @@ TEST_F(Dialling, GivesUpAfterItsRetriesWhenAllRefuse) {
   EXPECT_EQ(service.connect_retries, options.retries);
   EXPECT_EQ(backend_at(one.address())->failed_connects, 2U);
   EXPECT_EQ(backend_at(another.address())->failed_connects, 2U);
+}
+
+TEST_F(Dialling, LeavesDescriptorsThatAreNotForItAndBlamesNoBackend) {
+  Listener answering(loopback_v4());
+  publish({answering.address()});
+  options.descriptors_below = 0;
+  const CapturedLog log;
+  const auto dialled = dial_now();
+  ASSERT_FALSE(dialled);
+  EXPECT_EQ(dialled.error().code, std::errc::too_many_files_open);
+  EXPECT_EQ(backend_at(answering.address())->failed_connects, 0U);
+  const auto said = std::ranges::count_if(log.lines(), [](const std::string& line) {
+    return line.find("Too many open files") != std::string::npos;
+  });
+  EXPECT_GE(said, 1);
+  EXPECT_LT(said, 1 + static_cast<int>(options.retries)) << "a line for every attempt";
 }
 
 TEST_F(Dialling, GivesUpWhenNoEndpointIsPublishedInTime) {

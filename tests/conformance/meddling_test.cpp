@@ -11,7 +11,6 @@ namespace {
 
 // So little that the reader's side fills up at once and the proxy leaves off reading.
 constexpr Buffers kSmall{.receive = 32 * kKiB};
-constexpr std::size_t kMostHeld = 32 * kMiB;
 
 // In the sockmap such an end is not passed on as a clean one. Where the proxy itself has read the
 // end of the stream, it is. Whether a connection of plain `sockmap` is in the map is left to

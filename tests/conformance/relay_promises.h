@@ -17,6 +17,9 @@
 
 namespace ambbpf::test {
 
+// What may be under way for a reader that stands still, in both kernels' buffers and in the proxy.
+inline constexpr std::size_t kMostHeld = 32 * kMiB;
+
 inline constexpr std::uint32_t kSlots = 512;  // two for each connection in the sockmap
 
 struct EngineUnderTest {

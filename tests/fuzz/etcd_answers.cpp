@@ -9,6 +9,8 @@
 #include "userspace/etcd/client.h"
 #include "userspace/etcd/v2_decode.h"
 #include "userspace/etcd/v3_decode.h"
+#include "userspace/etcd/v3_encode.h"
+#include "userspace/http/url.h"
 #include "userspace/support/json.h"
 #include "userspace/support/log.h"
 

@@ -5,8 +5,8 @@
 #include <string>
 
 #include "tests/fuzz/require.h"
-#include "userspace/admin/plain_text.h"
 #include "userspace/admin/text_page.h"
+#include "userspace/support/quote.h"
 #include "userspace/support/utf8.h"
 
 namespace ambbpf::fuzz {
@@ -37,7 +37,7 @@ void report(std::string_view json) {
 }
 
 void texts(std::string_view text) {
-  require(is_plain(plain(text)), "plain() is plain");
+  require(is_plain(printable(text)), "printable text is plain");
   const auto valid = valid_utf8(text);
   require(valid_utf8(valid) == valid, "valid UTF-8 stays as it is");
   TextPage page;

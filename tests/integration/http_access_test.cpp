@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // How the HTTP client reaches servers, and whom it tells its credentials.
-#include <gtest/gtest.h>
+#include <gmock/gmock.h>
 #include <sys/fsuid.h>
 #include <sys/stat.h>
 
@@ -16,6 +16,7 @@
 namespace ambbpf::test {
 namespace {
 
+using ::testing::MatchesRegex;
 using unix_socket = asio::local::stream_protocol;
 
 awaitable<void> request(HttpClient& http, HttpRequest request,
@@ -78,6 +79,41 @@ TEST(HttpAccess, NamesAForbiddenUnixSocket) {
   const auto refusal = refusal_at(path);
   ::setfsuid(static_cast<uid_t>(before));
   EXPECT_EQ(refusal, "GET http://localhost/: unix socket " + path + ": Permission denied");
+}
+
+// The request's time is no bound here: a server fills it with as much as it can send.
+std::string refusal_of_chunks(const std::string& body) {
+  FakeHttp server([&](const std::string&) {
+    return FakeAnswer{.bytes = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + body,
+                      .leave_open = true};
+  });
+  asio::io_context io;
+  HttpRequest get;
+  get.url = server.url() + "/";
+  const auto answer = ask(io, get);
+  if (answer) return "answered";
+  const auto said = answer.error().message();
+  return said.substr(said.find(get.url) + get.url.size());
+}
+
+constexpr std::size_t kMuch = 16 << 20;  // bytes
+
+TEST(HttpAccess, EndsAChunkWhoseExtensionHasNoEnd) {
+  const auto refusal = refusal_of_chunks("4;x=" + std::string(kMuch, 'x'));
+  EXPECT_THAT(refusal, MatchesRegex(": [0-9]+ bytes received for 0 bytes of content"));
+}
+
+TEST(HttpAccess, EndsAnAnswerThatIsMostlyExtensions) {
+  std::string body;
+  while (body.size() < kMuch) body += "1;x=" + std::string(64 << 10, 'x') + "\r\n \r\n";
+  const auto refusal = refusal_of_chunks(body);
+  EXPECT_THAT(refusal, MatchesRegex(": [0-9]+ bytes received for [0-9]+ bytes of content"));
+}
+
+TEST(HttpAccess, TakesContentInChunksOfOneByte) {
+  std::string body;
+  for (int i = 0; i < 200'000; ++i) body += "1\r\nx\r\n";
+  EXPECT_EQ(refusal_of_chunks(body + "0\r\n\r\n"), "answered");
 }
 
 // Redirects from one server to another, and what the other hears.

@@ -7,55 +7,13 @@
 
 #include "tests/support/etcd_process.h"
 #include "tests/support/free_port.h"
+#include "tests/support/named_backend.h"
 #include "tests/support/peers.h"
 #include "tests/support/program.h"
 #include "userspace/endpoints/endpoint.h"
 
 namespace ambbpf::test {
 namespace {
-
-std::string registered(const Listener& backend) {
-  return "{\"host\": \"127.0.0.1\", \"port\": " + std::to_string(backend.address().port()) + "}";
-}
-
-// Answers each connection with its name, one after another, until it goes.
-class NamedBackend {
- public:
-  explicit NamedBackend(std::string name) : name_(std::move(name)), listener_(loopback_v4()) {
-    serving_ = in_background([this] {
-      for (;;) {
-        try {
-          Peer peer = listener_.accept();
-          if (stopping_) return;
-          peer.read(1);
-          peer.send_and_finish(name_);
-          peer.read_all();
-        } catch (const std::system_error&) {
-          // A client that went away, or nobody for a long time: the next one.
-        }
-      }
-    });
-  }
-  ~NamedBackend() {
-    stopping_ = true;
-    Peer::connect_to(listener_.address());
-  }
-  const Listener& listener() const { return listener_; }
-
- private:
-  std::string name_;
-  Listener listener_;
-  std::atomic<bool> stopping_{false};
-  std::future<void> serving_;
-};
-
-std::string ask(const tcp::endpoint& address) {
-  Peer client = Peer::connect_to(address);
-  client.send("?");
-  auto answer = client.read_all();
-  client.finish();
-  return answer;
-}
 
 class ProgramRun : public testing::Test {
  protected:
@@ -81,11 +39,11 @@ class ProgramRun : public testing::Test {
 TEST_F(ProgramRun, FollowsAServiceThatMoves) {
   NamedBackend one("one");
   NamedBackend two("two");
-  etcd.put_v3("/services/web/web", registered(one.listener()));
+  etcd.put_v3("/services/web/web", registered(one.listener().address()));
   Program ambassador(proxy("web"));
   ASSERT_TRUE(ambassador.says("admin socket")) << ambassador.err();
   EXPECT_EQ(ask(front), "one");
-  etcd.put_v3("/services/web/web", registered(two.listener()));
+  etcd.put_v3("/services/web/web", registered(two.listener().address()));
   EXPECT_TRUE(eventually([&] { return ask(front) == "two"; }));
   for (int i = 0; i < 20; ++i) EXPECT_EQ(ask(front), "two");
 }
@@ -93,8 +51,8 @@ TEST_F(ProgramRun, FollowsAServiceThatMoves) {
 TEST_F(ProgramRun, ServesAServiceFromEitherApi) {
   NamedBackend two("v2");
   NamedBackend three("v3");
-  etcd.put_v2("/services/web/old", registered(two.listener()));
-  etcd.put_v3("/services/web/new", registered(three.listener()));
+  etcd.put_v2("/services/web/old", registered(two.listener().address()));
+  etcd.put_v3("/services/web/new", registered(three.listener().address()));
   Program ambassador(proxy("web"));
   ASSERT_TRUE(ambassador.says("admin socket")) << ambassador.err();
   std::set<std::string> answers;
@@ -106,7 +64,7 @@ TEST_F(ProgramRun, ServesAServiceFromEitherApi) {
 
 TEST_F(ProgramRun, WithoutPrivilegesItServesOnSpliceAndSaysWhy) {
   NamedBackend one("one");
-  etcd.put_v3("/services/web/web", registered(one.listener()));
+  etcd.put_v3("/services/web/web", registered(one.listener().address()));
   // A socket of nobody's: in a place that nobody may write to.
   std::filesystem::permissions(place.path(), std::filesystem::perms(0777));
   Program ambassador(proxy("web"), {.environment = {}, .privileged = false});
@@ -123,7 +81,7 @@ TEST_F(ProgramRun, WithoutPrivilegesItServesOnSpliceAndSaysWhy) {
 
 TEST_F(ProgramRun, StatusShowsWhatItDoes) {
   NamedBackend one("one");
-  etcd.put_v3("/services/web/good", registered(one.listener()));
+  etcd.put_v3("/services/web/good", registered(one.listener().address()));
   etcd.put_v3("/services/web/bad", "nonsense");
   Program ambassador(proxy("web"));
   ASSERT_TRUE(ambassador.says("value rejected")) << ambassador.err();
@@ -152,7 +110,7 @@ TEST_F(ProgramRun, StatusIsDegradedWithoutAnEndpoint) {
 
 TEST_F(ProgramRun, KeepsServingWhileEtcdIsAway) {
   NamedBackend one("one");
-  etcd.put_v3("/services/web/web", registered(one.listener()));
+  etcd.put_v3("/services/web/web", registered(one.listener().address()));
   Program ambassador(proxy("web"));
   ASSERT_TRUE(ambassador.says("admin socket")) << ambassador.err();
   EXPECT_EQ(ask(front), "one");
@@ -165,7 +123,7 @@ TEST_F(ProgramRun, KeepsServingWhileEtcdIsAway) {
 
 TEST_F(ProgramRun, LetsOpenConnectionsFinishAfterSigterm) {
   Listener backend(loopback_v4());
-  etcd.put_v3("/services/web/web", registered(backend));
+  etcd.put_v3("/services/web/web", registered(backend.address()));
   Program ambassador(proxy("web"));
   ASSERT_TRUE(ambassador.says("admin socket")) << ambassador.err();
   Peer client = Peer::connect_to(front);
@@ -193,7 +151,7 @@ TEST_F(ProgramRun, LetsOpenConnectionsFinishAfterSigterm) {
 
 TEST_F(ProgramRun, ResetsWhatIsStillOpenAtTheDeadline) {
   Listener backend(loopback_v4());
-  etcd.put_v3("/services/web/web", registered(backend));
+  etcd.put_v3("/services/web/web", registered(backend.address()));
   Program ambassador(proxy("web", {"--drain", "200ms"}));
   ASSERT_TRUE(ambassador.says("admin socket")) << ambassador.err();
   Peer client = Peer::connect_to(front);
@@ -217,8 +175,8 @@ TEST_F(ProgramRun, ForwardServesAName) {
 TEST_F(ProgramRun, ManyServicesManyProcessesAndOneStatus) {
   NamedBackend one("one");
   NamedBackend two("two");
-  etcd.put_v3("/services/web/web", registered(one.listener()));
-  etcd.put_v3("/services/team/db/a", registered(two.listener()));
+  etcd.put_v3("/services/web/web", registered(one.listener().address()));
+  etcd.put_v3("/services/team/db/a", registered(two.listener().address()));
   const auto second = free_address();
   const ProgramSetting setting{.environment = {"XDG_RUNTIME_DIR=" + place.path().string()}};
   auto words = proxy("web");

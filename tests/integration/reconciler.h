@@ -14,6 +14,9 @@
 
 namespace ambbpf::test {
 
+inline const std::string kKey = "/services/web/web-1";
+inline const std::string kValue = "10.0.0.1:80";
+
 class Keep;
 
 // Turns the loops of all keepers that there are.

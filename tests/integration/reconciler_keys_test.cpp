@@ -13,8 +13,7 @@ namespace {
 using namespace std::chrono_literals;
 using State = RegisteredKey::State;
 
-const std::string kKey = "/services/web/web-1";
-const std::string kValue = R"({ "port": 49155, "host": "10.0.0.1", "note": "a+b & c=d%/?" })";
+const std::string kOddValue = R"({ "port": 49155, "host": "10.0.0.1", "note": "a+b & c=d%/?" })";
 
 class ReconcilerKeys : public ::testing::TestWithParam<EtcdApi> {
  protected:
@@ -33,14 +32,14 @@ INSTANTIATE_TEST_SUITE_P(Api, ReconcilerKeys, ::testing::Values(EtcdApi::kV2, Et
 
 TEST_P(ReconcilerKeys, WritesAndKeepsAlive) {
   Keep keep(GetParam(), {process.url()});
-  keep.want({{kKey, kValue}});
+  keep.want({{kKey, kOddValue}});
   EXPECT_EQ(keep.key(kKey)->state, State::kPending);
   ASSERT_TRUE(keep.until_kept(kKey));
-  EXPECT_EQ(get(), kValue);
+  EXPECT_EQ(get(), kOddValue);
   const auto written = Clock::now();
   while (Clock::now() < written + 3 * kTtl) {
     Turning::turn_for(100ms);
-    ASSERT_EQ(get(), kValue);
+    ASSERT_EQ(get(), kOddValue);
   }
   const auto status = keep.status();
   EXPECT_EQ(status.api, GetParam() == EtcdApi::kV2 ? "v2" : "v3");
@@ -66,7 +65,7 @@ TEST_P(ReconcilerKeys, ChangeOfAValueIsWrittenAtOnce) {
 
 TEST_P(ReconcilerKeys, KeyNoLongerWantedGoesAtOnce) {
   Keep keep(GetParam(), {process.url()}, 60s);
-  keep.want({{kKey, kValue}, {"/services/web/web-2", "10.0.0.2:80"}});
+  keep.want({{kKey, kOddValue}, {"/services/web/web-2", "10.0.0.2:80"}});
   ASSERT_TRUE(keep.until_kept(kKey));
   ASSERT_TRUE(keep.until_kept("/services/web/web-2"));
   keep.want({{"/services/web/web-2", "10.0.0.2:80"}});
@@ -79,7 +78,7 @@ TEST_P(ReconcilerKeys, KeyNoLongerWantedGoesAtOnce) {
 TEST_P(ReconcilerKeys, WithdrawLeavesNothingOfOurs) {
   etcd().put("/services/web/of-another", "10.0.0.9:80");
   Keep keep(GetParam(), {process.url()}, 60s);
-  keep.want({{kKey, kValue}, {"/services/web/web-2", "10.0.0.2:80"}});
+  keep.want({{kKey, kOddValue}, {"/services/web/web-2", "10.0.0.2:80"}});
   ASSERT_TRUE(keep.until_kept("/services/web/web-2"));
   ASSERT_TRUE(keep.withdraw());
   EXPECT_EQ(get(), std::nullopt);
@@ -92,7 +91,7 @@ TEST_P(ReconcilerKeys, WithdrawLeavesNothingOfOurs) {
 TEST_P(ReconcilerKeys, WithdrawAtAnyMomentLeavesNothing) {
   for (int turns = 0; turns < 12; ++turns) {
     Keep keep(GetParam(), {process.url()}, 60s);
-    keep.want({{kKey, kValue}, {"/services/web/web-2", "10.0.0.2:80"}});
+    keep.want({{kKey, kOddValue}, {"/services/web/web-2", "10.0.0.2:80"}});
     for (int i = 0; i < turns; ++i) keep.turn(5ms);
     ASSERT_TRUE(keep.withdraw());
     ASSERT_EQ(get(), std::nullopt) << turns;
@@ -104,7 +103,7 @@ TEST_P(ReconcilerKeys, WithdrawAtAnyMomentLeavesNothing) {
 TEST_P(ReconcilerKeys, KeysOfAKilledProcessGoWithTheTtl) {
   {
     Keep keep(GetParam(), {process.url()});
-    keep.want({{kKey, kValue}});
+    keep.want({{kKey, kOddValue}});
     ASSERT_TRUE(keep.until_kept(kKey));
   }
   EXPECT_TRUE(until_value_is(std::nullopt, kKey, kTtl + 2s));
@@ -112,15 +111,15 @@ TEST_P(ReconcilerKeys, KeysOfAKilledProcessGoWithTheTtl) {
 
 TEST_P(ReconcilerKeys, KeyDeletedByHandIsWrittenAgain) {
   Keep keep(GetParam(), {process.url()});
-  keep.want({{kKey, kValue}});
+  keep.want({{kKey, kOddValue}});
   ASSERT_TRUE(keep.until_kept(kKey));
   etcd().remove(kKey);
-  EXPECT_TRUE(until_value_is(kValue, kKey, kTtl));
+  EXPECT_TRUE(until_value_is(kOddValue, kKey, kTtl));
   ASSERT_TRUE(keep.until_kept(kKey));
   EXPECT_EQ(keep.status().lost, 1U);
   EXPECT_EQ(keep.status().writes, 2U);
   Turning::turn_for(2 * kTtl);
-  EXPECT_EQ(get(), kValue);
+  EXPECT_EQ(get(), kOddValue);
   EXPECT_EQ(keep.status().writes, 2U);
 }
 
@@ -144,7 +143,7 @@ TEST(ReconcilerV2, KeyThatEtcdRefusesDoesNotStopTheOthers) {
   EtcdProcess etcd;
   etcd.put_v2("/services/web/directory/deep", "x");
   Keep keep(EtcdApi::kV2, {etcd.url()});
-  keep.want({{"/services/web/directory", kValue}, {kKey, kValue}});
+  keep.want({{"/services/web/directory", kOddValue}, {kKey, kOddValue}});
   ASSERT_TRUE(keep.until_kept(kKey));
   EXPECT_TRUE(keep.status().failing);
   EXPECT_EQ(keep.key("/services/web/directory")->note,
@@ -157,7 +156,7 @@ TEST(ReconcilerV2, KeyThatEtcdRefusesDoesNotStopTheOthers) {
 TEST(ReconcilerV2, RefreshWakesNoWatcher) {
   EtcdProcess etcd;
   Keep keep(EtcdApi::kV2, {etcd.url()});
-  keep.want({{kKey, kValue}});
+  keep.want({{kKey, kOddValue}});
   ASSERT_TRUE(keep.until_kept(kKey));
   const auto node = parse_json(call("GET", etcd.url() + "/v2/keys" + kKey).body);
   const auto index = uint_at(*object_at(node.value(), "node"), "modifiedIndex").value();
@@ -179,7 +178,7 @@ TEST(ReconcilerV2, RefreshWakesNoWatcher) {
 TEST(ReconcilerV2, WritesWithTheTtl) {
   EtcdProcess etcd;
   Keep keep(EtcdApi::kV2, {etcd.url()}, 60s);
-  keep.want({{kKey, kValue}});
+  keep.want({{kKey, kOddValue}});
   ASSERT_TRUE(keep.until_kept(kKey));
   const auto answer = parse_json(call("GET", etcd.url() + "/v2/keys" + kKey).body);
   const auto ttl = uint_at(*object_at(answer.value(), "node"), "ttl");
@@ -190,12 +189,12 @@ TEST(ReconcilerV2, WritesWithTheTtl) {
 TEST(ReconcilerV3, LostLeaseIsGrantedAnew) {
   EtcdProcess etcd;
   Keep keep(EtcdApi::kV3, {etcd.url()});
-  keep.want({{kKey, kValue}, {"/services/web/web-2", "10.0.0.2:80"}});
+  keep.want({{kKey, kOddValue}, {"/services/web/web-2", "10.0.0.2:80"}});
   ASSERT_TRUE(keep.until_kept("/services/web/web-2"));
   etcd.revoke_leases();
   EXPECT_EQ(etcd.get_v3(kKey), std::nullopt);
   ASSERT_TRUE(Turning::until([&] { return keep.status().writes == 4; }, kTtl));
-  EXPECT_EQ(etcd.get_v3(kKey), kValue);
+  EXPECT_EQ(etcd.get_v3(kKey), kOddValue);
   EXPECT_EQ(etcd.get_v3("/services/web/web-2"), "10.0.0.2:80");
   EXPECT_EQ(keep.status().lost, 2U);
   EXPECT_EQ(keep.status().failures, 0U);
@@ -205,7 +204,7 @@ TEST(ReconcilerV3, LostLeaseIsGrantedAnew) {
 TEST(ReconcilerV3, WriteNoticesALostLease) {
   EtcdProcess etcd;
   Keep keep(EtcdApi::kV3, {etcd.url()}, 60s);
-  keep.want({{kKey, kValue}});
+  keep.want({{kKey, kOddValue}});
   ASSERT_TRUE(keep.until_kept(kKey));
   etcd.revoke_leases();
   keep.want({{kKey, "10.0.0.1:81"}});
@@ -217,10 +216,10 @@ TEST(ReconcilerV3, WriteNoticesALostLease) {
 TEST(ReconcilerAuto, TakesV2WhereItIsServed) {
   EtcdProcess etcd;
   Keep keep(EtcdApi::kAuto, {etcd.url()});
-  keep.want({{kKey, kValue}});
+  keep.want({{kKey, kOddValue}});
   ASSERT_TRUE(keep.until_kept(kKey));
   EXPECT_EQ(keep.status().api, "v2");
-  EXPECT_EQ(etcd.get_v2(kKey), kValue);
+  EXPECT_EQ(etcd.get_v2(kKey), kOddValue);
   EXPECT_EQ(etcd.get_v3(kKey), std::nullopt);
 }
 
@@ -228,18 +227,18 @@ TEST(ReconcilerAuto, TakesV3WhereThereIsNoV2) {
   EtcdFlags only_v3{.enable_v2 = false};
   EtcdProcess etcd(only_v3);
   Keep keep(EtcdApi::kAuto, {etcd.url()});
-  keep.want({{kKey, kValue}});
+  keep.want({{kKey, kOddValue}});
   ASSERT_TRUE(keep.until_kept(kKey));
   EXPECT_EQ(keep.status().api, "v3");
   EXPECT_EQ(keep.status().failures, 0U);
-  EXPECT_EQ(etcd.get_v3(kKey), kValue);
+  EXPECT_EQ(etcd.get_v3(kKey), kOddValue);
 }
 
 TEST(ReconcilerV2, ApiNotServedIsAnErrorUntilItIs) {
   EtcdFlags only_v3{.enable_v2 = false};
   EtcdProcess etcd(only_v3);
   Keep keep(EtcdApi::kV2, {etcd.url()});
-  keep.want({{kKey, kValue}});
+  keep.want({{kKey, kOddValue}});
   ASSERT_TRUE(keep.until_failing());
   EXPECT_EQ(keep.status().last_error, etcd.url() + " does not serve etcd's API v2");
   etcd.kill();

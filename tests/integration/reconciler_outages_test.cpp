@@ -11,9 +11,6 @@ namespace {
 using namespace std::chrono_literals;
 using State = RegisteredKey::State;
 
-const std::string kKey = "/services/web/web-1";
-const std::string kValue = "10.0.0.1:80";
-
 class ReconcilerOutages : public ::testing::TestWithParam<EtcdApi> {
  protected:
   static Etcd keys(const EtcdProcess& etcd) { return {etcd, GetParam()}; }

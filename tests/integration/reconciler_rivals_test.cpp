@@ -10,7 +10,6 @@ namespace {
 using namespace std::chrono_literals;
 using State = RegisteredKey::State;
 
-const std::string kKey = "/services/web/web-1";
 const std::string kOurs = R"({ "port": 49155, "host": "10.0.0.1" })";
 const std::string kTheirs = R"({ "port": 49155, "host": "10.0.0.2" })";
 

@@ -14,8 +14,6 @@ namespace {
 using namespace std::chrono_literals;
 using State = RegisteredKey::State;
 
-const std::string kKey = "/services/web/web-1";
-const std::string kValue = "10.0.0.1:80";
 const std::string kNotFound = "404 page not found\n";
 const std::string kVersion = R"({"etcdserver":"3.4.23","etcdcluster":"3.4.0"})";
 const std::string kHeader = R"("header":{"cluster_id":"6012025715201963436","revision":"3"})";

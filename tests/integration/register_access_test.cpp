@@ -8,7 +8,6 @@
 namespace ambbpf::test {
 namespace {
 
-const std::string kKey = "/services/web/web-1";
 constexpr auto kPassword = "deep-secret";
 
 class RegisterAccess : public RegistrationInBoth {

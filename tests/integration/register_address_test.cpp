@@ -8,8 +8,6 @@
 namespace ambbpf::test {
 namespace {
 
-const std::string kKey = "/services/web/web-1";
-
 std::string json(const std::string& host, unsigned port) {
   return fmt::format(R"({{"port":{},"host":"{}"}})", port, host);
 }

@@ -10,8 +10,6 @@ namespace {
 
 using namespace std::chrono_literals;
 
-const std::string kKey = "/services/web/web-1";
-
 class RegisterContainer : public RegistrationInBoth {
  protected:
   Words web(const Words& more = {}) const {

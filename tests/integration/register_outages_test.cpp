@@ -9,8 +9,6 @@ namespace {
 
 using namespace std::chrono_literals;
 
-const std::string kKey = "/services/web/web-1";
-
 class RegisterOutages : public Registration {
  protected:
   Words web(const Words& more = {}) const {

@@ -8,8 +8,6 @@
 namespace ambbpf::test {
 namespace {
 
-const std::string kKey = "/services/web/web-1";
-
 void expect_one_line(const Words& words, const std::string& named) {
   const auto ran = run(words);
   EXPECT_EQ(ran.code, 2) << ran.err;

@@ -5,8 +5,6 @@
 namespace ambbpf::test {
 namespace {
 
-const std::string kKey = "/services/web/web-1";
-
 // Healthy while there is a file /well in it.
 const Words kWithHealthCheck{
     "-p", "80", "--health-cmd", "test -e /well", "--health-interval", "1s", "--health-retries",

@@ -15,7 +15,6 @@ namespace {
 using Wall = std::chrono::system_clock;  // the clock of Docker's events
 
 constexpr int kRounds = 5;
-const std::string kKey = "/services/web/web-1";
 
 std::chrono::nanoseconds now() { return Wall::now().time_since_epoch(); }
 

@@ -17,6 +17,8 @@
 
 namespace ambbpf::test {
 
+inline const std::string kKey = "/services/web/web-1";  // of "register web-1 80 web"
+
 using Words = std::vector<std::string>;
 
 inline Words operator+(Words words, const Words& more) {

@@ -7,6 +7,8 @@
 #include <filesystem>
 #include <stdexcept>
 
+#include "tests/support/new_directory.h"
+
 namespace ambbpf::test {
 namespace {
 
@@ -18,15 +20,10 @@ void openssl(const std::string& words, const std::string& log) {
     throw std::runtime_error(fmt::format("{}: see {}", command, log));
 }
 
-std::string new_directory() {
-  char path[] = "/tmp/ambbpf-authority-XXXXXX";
-  if (!mkdtemp(path)) throw std::runtime_error("mkdtemp");
-  return path;
-}
-
 }  // namespace
 
-Authority::Authority() : directory_(new_directory()), certificate_(directory_ + "/ca.pem") {
+Authority::Authority()
+    : directory_(new_directory("authority")), certificate_(directory_ + "/ca.pem") {
   openssl(
       fmt::format("req -x509 {} -subj /O=ambbpf-test-authority -days 2 -keyout {}/ca.key -out {}",
                   kNewKey, directory_, certificate_),

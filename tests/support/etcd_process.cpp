@@ -18,6 +18,7 @@
 #include <thread>
 
 #include "tests/support/free_port.h"
+#include "tests/support/new_directory.h"
 #include "userspace/etcd/base64.h"
 #include "userspace/support/json.h"
 #include "userspace/support/unique_fd.h"
@@ -44,13 +45,7 @@ bool wait_for(Condition condition, std::chrono::seconds limit) {
 
 std::string loopback(unsigned short port) { return fmt::format("http://127.0.0.1:{}", port); }
 
-std::string new_directory() {
-  char path[] = "/tmp/ambbpf-etcd-XXXXXX";
-  if (!mkdtemp(path)) throw std::runtime_error("mkdtemp");
-  return path;
-}
-
-void must(const HttpAnswer& answer, const std::string& what) {
+void must_succeed(const HttpAnswer& answer, const std::string& what) {
   if (answer.status < 200 || answer.status > 299)
     throw std::runtime_error(fmt::format("{}: {} {}", what, answer.status, answer.body));
 }
@@ -103,7 +98,7 @@ EtcdProcess::EtcdProcess(EtcdFlags flags) : EtcdProcess("alone", free_port()) {
 
 EtcdProcess::EtcdProcess(std::string name, unsigned short peer_port)
     : name_(std::move(name)),
-      directory_(new_directory()),
+      directory_(new_directory("etcd")),
       url_(loopback(free_port())),
       peer_url_(loopback(peer_port)) {}
 
@@ -205,11 +200,12 @@ void EtcdProcess::put_v2(const std::string& key, const std::string& value, int t
       curl_easy_escape(nullptr, value.c_str(), static_cast<int>(value.size())), curl_free);
   auto body = fmt::format("value={}", escaped.get());
   if (ttl > 0) body += fmt::format("&ttl={}", ttl);
-  must(call_v2("PUT", "/keys" + key, body), "put " + key);
+  must_succeed(call_v2("PUT", "/keys" + key, body), "put " + key);
 }
 
 void EtcdProcess::remove_v2(const std::string& key, bool recursive) const {
-  must(call_v2("DELETE", "/keys" + key + (recursive ? "?recursive=true" : "")), "remove " + key);
+  must_succeed(call_v2("DELETE", "/keys" + key + (recursive ? "?recursive=true" : "")),
+               "remove " + key);
 }
 
 std::string EtcdProcess::post_v3(const std::string& what, const std::string& body) const {
@@ -218,11 +214,11 @@ std::string EtcdProcess::post_v3(const std::string& what, const std::string& bod
     const auto login =
         call("POST", url_ + "/v3/auth/authenticate",
              fmt::format(R"({{"name":"root","password":"{}"}})", kRootsPassword), as);
-    must(login, "authenticate");
+    must_succeed(login, "authenticate");
     as.token = string_at(parse_json(login.body).value(), "token").value();
   }
   const auto answer = call("POST", url_ + "/v3" + what, body, as);
-  must(answer, what);
+  must_succeed(answer, what);
   return answer.body;
 }
 
@@ -259,7 +255,7 @@ void EtcdProcess::revoke_leases() const {
 std::optional<std::string> EtcdProcess::get_v2(const std::string& key) const {
   const auto answer = call("GET", url_ + "/v2/keys" + key);
   if (answer.status == 404) return std::nullopt;
-  must(answer, "get " + key);
+  must_succeed(answer, "get " + key);
   const auto json = parse_json(answer.body);
   return std::string(string_at(*object_at(json.value(), "node"), "value").value());
 }
@@ -282,7 +278,7 @@ std::map<std::string, std::string> EtcdProcess::tree_v2(const std::string& direc
   std::map<std::string, std::string> tree;
   const auto answer = call_v2("GET", "/keys" + directory + "?recursive=true&quorum=true");
   if (answer.status == 404) return tree;
-  must(answer, "list " + directory);
+  must_succeed(answer, "list " + directory);
   collect(*object_at(parse_json(answer.body).value(), "node"), tree);
   return tree;
 }

@@ -13,14 +13,11 @@
 #include <string_view>
 #include <system_error>
 
+#include "tests/support/must.h"
 #include "userspace/support/unique_fd.h"
 
 namespace ambbpf::test {
 namespace {
-
-void must(bool done, const std::string& what) {
-  if (!done) throw std::system_error(errno, std::generic_category(), what);
-}
 
 void set(const std::string& name, std::string_view value) {
   const auto path = "/proc/sys/net/ipv4/" + name;

@@ -14,14 +14,12 @@
 #include <csignal>
 #include <system_error>
 
+#include "tests/support/must.h"
+
 namespace ambbpf::test {
 namespace {
 
 namespace fs = std::filesystem;
-
-void must(bool done, const std::string& what) {
-  if (!done) throw std::system_error(errno, std::generic_category(), what);
-}
 
 // fork(2), with the child in the PID namespace `there`, or as the init of a new one.
 pid_t fork_into(const UniqueFd& there) {

@@ -39,6 +39,11 @@ void redirect(int fd, const std::filesystem::path& file) {
   if (opened < 0 || ::dup2(opened, fd) < 0) ::_exit(120);
 }
 
+void limit_descriptors(rlim_t most) {
+  const rlimit limit{.rlim_cur = most, .rlim_max = most};
+  if (::setrlimit(RLIMIT_NOFILE, &limit) != 0) ::_exit(123);
+}
+
 // A change of user drops every capability (capabilities(7)); the bounding set keeps none to regain.
 void become_nobody() {
   for (int capability = 0; ::prctl(PR_CAPBSET_READ, capability) >= 0; ++capability)
@@ -79,6 +84,9 @@ Program::Program(const std::vector<std::string>& arguments, const ProgramSetting
   if (pid_ > 0) return;
   redirect(STDOUT_FILENO, directory_.path() / "out");
   redirect(STDERR_FILENO, directory_.path() / "err");
+  if (setting.err) ::dup2(*setting.err, STDERR_FILENO);
+  for (const int fd : setting.closed) ::close(fd);
+  if (setting.descriptors) limit_descriptors(*setting.descriptors);
   if (!setting.privileged) become_nobody();
   ::prctl(PR_SET_PDEATHSIG, SIGKILL);  // after the change of user, which clears it
   ::execve(binary.c_str(), argv.data(), envp.data());

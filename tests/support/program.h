@@ -2,6 +2,7 @@
 // The built ambbpf as a user runs it.
 #pragma once
 
+#include <sys/resource.h>
 #include <sys/types.h>
 
 #include <filesystem>
@@ -27,6 +28,9 @@ class TemporaryDirectory {
 struct ProgramSetting {
   std::vector<std::string> environment;  // "NAME=value"; nothing else of ours but PATH is passed on
   bool privileged = true;                // false: as nobody, without a single capability
+  std::optional<rlim_t> descriptors = std::nullopt;  // the limit of them; none: ours
+  std::vector<int> closed = {};                      // of the standard descriptors
+  std::optional<int> err = std::nullopt;             // for its stderr, instead of a file
 };
 
 // One run. What it prints is kept in files; it is killed with the object, or with the test process.

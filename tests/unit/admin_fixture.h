@@ -175,4 +175,8 @@ class ServingProcess {
   std::thread thread_;
 };
 
+inline awaitable<std::string> never_answer() {
+  for (;;) co_await sleep_for(std::chrono::hours(1));
+}
+
 }  // namespace ambbpf

@@ -4,6 +4,7 @@
 #include <limits>
 
 #include "userspace/admin/plain_text.h"
+#include "userspace/support/quote.h"
 #include "userspace/support/utf8.h"
 
 namespace ambbpf {
@@ -12,9 +13,9 @@ namespace {
 constexpr auto kMost = std::numeric_limits<std::uint64_t>::max();
 
 TEST(PlainText, HasNothingThatSteersATerminal) {
-  EXPECT_EQ(plain("a key\x1b]0;title\x07"), "a key\\x1b]0;title\\x07");
-  EXPECT_EQ(plain("a\r\n\tb\x7f"), "a\\x0d\\x0a\\x09b\\x7f");
-  EXPECT_EQ(plain("\u009b2J \u202e"), "\\xc2\\x9b2J \\xe2\\x80\\xae");
+  EXPECT_EQ(printable("a key\x1b]0;title\x07"), "a key\\x1b]0;title\\x07");
+  EXPECT_EQ(printable("a\r\n\tb\x7f"), "a\\x0d\\n\\x09b\\x7f");
+  EXPECT_EQ(printable("\u009b2J \u202e"), "\\xc2\\x9b2J \\xe2\\x80\\xae");
 }
 
 TEST(PlainText, ReplacesWhatIsNoUtf8) {

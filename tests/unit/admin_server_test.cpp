@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <gmock/gmock.h>
+#include <sys/resource.h>
 
+#include <atomic>
 #include <chrono>
 #include <memory>
 #include <vector>
@@ -12,9 +14,18 @@ namespace ambbpf {
 namespace {
 
 using namespace std::chrono_literals;
+using testing::AllOf;
+using testing::EndsWith;
 using testing::HasSubstr;
 using testing::Not;
 using testing::StartsWith;
+
+void raise_descriptor_limit() {
+  rlimit limit{};
+  ::getrlimit(RLIMIT_NOFILE, &limit);
+  limit.rlim_cur = limit.rlim_max;
+  ::setrlimit(RLIMIT_NOFILE, &limit);
+}
 
 class AdminServerPromises : public testing::Test {
  protected:
@@ -28,7 +39,7 @@ TEST_F(AdminServerPromises, GivesTheProcessesReport) {
   EXPECT_THAT(answer, StartsWith("HTTP/1.1 200 OK\r\n"));
   EXPECT_THAT(answer, HasSubstr("Content-Type: application/json\r\n"));
   EXPECT_THAT(answer, HasSubstr("Connection: close\r\n"));
-  EXPECT_THAT(answer, testing::EndsWith("\r\n\r\n{\"pid\":7}"));
+  EXPECT_THAT(answer, EndsWith("\r\n\r\n{\"pid\":7}"));
 }
 
 TEST_F(AdminServerPromises, IgnoresTheQueryOfATarget) {
@@ -38,19 +49,19 @@ TEST_F(AdminServerPromises, IgnoresTheQueryOfATarget) {
 
 TEST_F(AdminServerPromises, SaysThatTheLoopTurns) {
   ServingProcess process(socket_, answers("{}", "no endpoint yet"));
-  EXPECT_THAT(get(socket_, "/healthz"), testing::EndsWith("\r\n\r\nok\n"));
+  EXPECT_THAT(get(socket_, "/healthz"), EndsWith("\r\n\r\nok\n"));
 }
 
 TEST_F(AdminServerPromises, SaysThatTheProcessIsReady) {
   ServingProcess process(socket_, answers("{}"));
-  EXPECT_THAT(get(socket_, "/readyz"), testing::EndsWith("\r\n\r\nready\n"));
+  EXPECT_THAT(get(socket_, "/readyz"), EndsWith("\r\n\r\nready\n"));
 }
 
 TEST_F(AdminServerPromises, SaysWhyTheProcessIsNotReady) {
   ServingProcess process(socket_, answers("{}", "no endpoint yet"));
   const auto answer = get(socket_, "/readyz");
   EXPECT_THAT(answer, StartsWith("HTTP/1.1 503 "));
-  EXPECT_THAT(answer, testing::EndsWith("\r\n\r\nno endpoint yet\n"));
+  EXPECT_THAT(answer, EndsWith("\r\n\r\nno endpoint yet\n"));
 }
 
 TEST_F(AdminServerPromises, KnowsNoOtherPaths) {
@@ -74,7 +85,7 @@ TEST_F(AdminServerPromises, SendsNoBodyToHead) {
   ServingProcess process(socket_, answers("{}"));
   const auto answer = RawClient(socket_).ask("HEAD /status HTTP/1.1\r\n\r\n");
   EXPECT_THAT(answer, StartsWith("HTTP/1.1 405 "));
-  EXPECT_THAT(answer, testing::EndsWith("\r\n\r\n"));
+  EXPECT_THAT(answer, EndsWith("\r\n\r\n"));
 }
 
 TEST_F(AdminServerPromises, CallsBadRequestsBad) {
@@ -107,7 +118,7 @@ TEST_F(AdminServerPromises, ServesARequestThatComesInPieces) {
 
 TEST_F(AdminServerPromises, ClosesASlowConnectionAtTheDeadline) {
   AdminLimits limits;
-  limits.connection = 100ms;
+  limits.request = 100ms;
   ServingProcess process(socket_, answers("{}"), limits);
   RawClient silent(socket_);
   RawClient slow(socket_);
@@ -116,23 +127,17 @@ TEST_F(AdminServerPromises, ClosesASlowConnectionAtTheDeadline) {
   EXPECT_EQ(slow.read_all(), "");
 }
 
-TEST_F(AdminServerPromises, TurnsAwayWhatIsTooManyAndServesAgainLater) {
+TEST_F(AdminServerPromises, AnswersWhileAThousandConnectionsAskForNothing) {
+  raise_descriptor_limit();
   AdminLimits limits;
-  limits.connections = 2;
+  limits.request = 1min;
   ServingProcess process(socket_, answers("{}"), limits);
-  {
-    RawClient first(socket_);
-    RawClient second(socket_);
-    EXPECT_THAT(RawClient(socket_).read_all(), StartsWith("HTTP/1.1 503 "));
-  }
-  std::string answer;
-  for (int i = 0; i < 100 && !answer.starts_with("HTTP/1.1 200 "); ++i) {
-    std::this_thread::sleep_for(10ms);  // the server has to notice that the two are gone
-    RawClient client(socket_);
-    client.send("GET /healthz HTTP/1.1\r\n\r\n");
-    answer = client.read_all();
-  }
-  EXPECT_THAT(answer, StartsWith("HTTP/1.1 200 "));
+  std::vector<std::unique_ptr<RawClient>> idle;
+  for (int i = 0; i < 1000; ++i) idle.push_back(std::make_unique<RawClient>(socket_));
+  EXPECT_THAT(get(socket_, "/status"), StartsWith("HTTP/1.1 200 "));
+  EXPECT_THAT(idle.front()->read_all(),
+              AllOf(StartsWith("HTTP/1.1 503 "), Not(HasSubstr("(reset)"))));
+  EXPECT_THAT(idle.back()->ask("GET /healthz HTTP/1.1\r\n\r\n"), StartsWith("HTTP/1.1 200 "));
 }
 
 TEST_F(AdminServerPromises, CountsConnectionsThatComeAllAtOnce) {
@@ -149,8 +154,9 @@ TEST_F(AdminServerPromises, CountsConnectionsThatComeAllAtOnce) {
   std::this_thread::sleep_for(20ms);
   std::vector<std::unique_ptr<RawClient>> crowd;
   for (int i = 0; i < 10; ++i) crowd.push_back(std::make_unique<RawClient>(socket_));
-  for (std::size_t i = 2; i < crowd.size(); ++i)
+  for (std::size_t i = 0; i < crowd.size() - 2; ++i)
     EXPECT_THAT(crowd[i]->read_all(), StartsWith("HTTP/1.1 503 ")) << i;
+  EXPECT_THAT(busy.read_all(), StartsWith("HTTP/1.1 200 "));
 }
 
 TEST_F(AdminServerPromises, OutlivesClientsThatVanish) {
@@ -160,10 +166,6 @@ TEST_F(AdminServerPromises, OutlivesClientsThatVanish) {
   std::string answer;
   for (int i = 0; i < 100 && answer.size() < 1'000'000; ++i) answer = get(socket_, "/status");
   EXPECT_THAT(answer, StartsWith("HTTP/1.1 200 "));
-}
-
-awaitable<std::string> never_answer() {
-  for (;;) co_await sleep_for(1h);
 }
 
 TEST_F(AdminServerPromises, DoesNotWaitForAThreadThatHangs) {
@@ -177,6 +179,27 @@ TEST_F(AdminServerPromises, DoesNotWaitForAThreadThatHangs) {
     EXPECT_THAT(get(socket_, "/status"), HasSubstr("a thread does not answer"));
   EXPECT_THAT(get(socket_, "/status"), HasSubstr("too many questions unanswered"));
   EXPECT_THAT(get(socket_, "/healthz"), StartsWith("HTTP/1.1 200 "));
+}
+
+TEST_F(AdminServerPromises, TellsWhoAsksWhileTooManyAreAnsweredThatItIsBusy) {
+  std::atomic<int> asked = 0;
+  AdminAnswers hanging = answers("{}");
+  hanging.status = [&] {
+    ++asked;
+    return never_answer();
+  };
+  AdminLimits limits;
+  limits.connections = 2;
+  limits.status = 1min;
+  ServingProcess process(socket_, std::move(hanging), limits);
+  RawClient first(socket_);
+  RawClient second(socket_);
+  for (auto* client : {&first, &second}) client->send("GET /status HTTP/1.1\r\n\r\n");
+  const auto deadline = Clock::now() + 5s;
+  while (asked < 2 && Clock::now() < deadline) std::this_thread::sleep_for(1ms);
+  const auto answer = get(socket_, "/status");
+  EXPECT_THAT(answer, StartsWith("HTTP/1.1 503 "));
+  EXPECT_THAT(answer, EndsWith("\r\n\r\ntoo many connections\n"));
 }
 
 awaitable<std::string> answer_later() {

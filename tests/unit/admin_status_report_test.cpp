@@ -95,24 +95,24 @@ TEST(StatusJson, SurvivesNestingWithoutEnd) {
 }
 
 TEST(Degraded, IsNotAProcessWithEjectedButAlsoOtherEndpoints) {
-  EXPECT_FALSE(is_degraded(sample_report()));
+  EXPECT_FALSE(is_degraded(healthy_report()));
   EXPECT_FALSE(is_degraded({}));
 }
 
 TEST(Degraded, IsAServiceWithoutAnEndpoint) {
-  auto report = sample_report();
+  auto report = healthy_report();
   report.services[0].endpoints.clear();
   EXPECT_THAT(troubles(report), ElementsAre("service web has no endpoint"));
 }
 
 TEST(Degraded, IsAServiceWhoseEndpointsAllRest) {
-  auto report = sample_report();
+  auto report = healthy_report();
   for (auto& endpoint : report.services[0].endpoints) endpoint.ejected_ms = 1;
   EXPECT_THAT(troubles(report), ElementsAre("service web: connecting to every endpoint fails"));
 }
 
 TEST(Degraded, IsAFailingSourceButNotOneThatIsNotServed) {
-  auto report = sample_report();
+  auto report = healthy_report();
   report.services[0].sources[0].state = "not served";
   EXPECT_FALSE(is_degraded(report));
   report.services[0].sources[0].state = "failing";
@@ -121,7 +121,7 @@ TEST(Degraded, IsAFailingSourceButNotOneThatIsNotServed) {
 }
 
 TEST(Degraded, AreBytesThatDoNotAddUp) {
-  auto report = sample_report();
+  auto report = healthy_report();
   report.connections.mismatches = 1;
   EXPECT_THAT(troubles(report), ElementsAre("bytes received and sent on did not agree, 1 time"));
 }

@@ -63,13 +63,16 @@ TEST(StatusText, ReadsLikeThis) {
   EXPECT_EQ(to_text(sample_report()),
             R"(ambbpf 0.1.0 proxy, pid 4711, up 3h12m, 2 threads
   draining   takes no new connections
+  degraded   service web: 1 value of etcd v3 is rejected
+             container db-1: label ambbpf.port: 'x' is not a port
   engine     splice (no better one: load stream_relay: Operation not permitted)
   kernel     6.1.0-18-amd64
   self-test  early bytes ok, FIN after data FAILED
              FIN after data: 3 of 100 bytes were missing
 
 service web on [::]:8080
-  12 connections now, 3456 in all; 5 retried, 6 held, 7 failed
+  12 connections now (at most 480), 3456 in all; 5 retried, 6 held, 7 failed, 8
+  refused
   endpoint      state       now  total  failed  found as
   10.0.0.1:80   up           12   3400       0  /services/web/web-1
   [fd00::1]:80  ejected 3s    0     56       8  /services/web/web-2
@@ -172,6 +175,17 @@ TEST(StatusText, ShowsTenRejectedValuesAndCountsTheRest) {
   EXPECT_THAT(text, HasSubstr("- /key9: bad"));
   EXPECT_THAT(text, Not(HasSubstr("- /key10: bad")));
   EXPECT_THAT(text, HasSubstr("- and 3 more"));
+}
+
+TEST(StatusText, ShowsWhatAServiceRejectsFromWhateverSource) {
+  auto report = healthy_report();
+  report.services[0].rejected = {
+      {"/services/web/self", "[::1]:8080 is where this process listens"}};
+  EXPECT_THAT(
+      to_text(report),
+      HasSubstr("\n  rejected   1 value:\n"
+                "             - /services/web/self: [::1]:8080 is where this process listens\n"));
+  EXPECT_THAT(troubles(report), testing::ElementsAre("service web: a value is rejected"));
 }
 
 TEST(StatusText, NamesWhatIsWrongFirst) {

@@ -233,7 +233,7 @@ INSTANTIATE_TEST_SUITE_P(
         Wrong{{"proxy", "web", "80", "--retries", "many"}, "many"},
         Wrong{{"proxy", "web", "80", "--log-level", "loud"}, "loud"},
         Wrong{{"proxy", "web", "80", "--wrong"}, "--wrong"}, Wrong{{"forward"}, "FORWARD_ADDR"},
-        Wrong{{"forward", "host"}, "host"}, Wrong{{"forward", "host:0"}, "'0'"},
+        Wrong{{"forward", "host"}, "host"}, Wrong{{"forward", "host:0"}, "port 0"},
         Wrong{{"forward", "host:1", "other:2"}, "other:2"}, Wrong{{"forward", "[::1:80"}, "[::1"},
         Wrong{{"forward", "ho st:80"}, "ho st"},
         Wrong{{"forward", "host:80", "--listen", "80"}, "--listen"},

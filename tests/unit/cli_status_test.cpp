@@ -6,8 +6,10 @@
 
 #include "tests/unit/admin_fixture.h"
 #include "tests/unit/status_sample.h"
-#include "userspace/admin/plain_text.h"
+#include "userspace/cli/report.h"
 #include "userspace/cli/status.h"
+#include "userspace/endpoints/service.h"
+#include "userspace/support/quote.h"
 
 namespace ambbpf {
 namespace {
@@ -153,10 +155,6 @@ TEST_F(StatusCommand, DoesNotWaitForeverForAProcessThatHangs) {
   EXPECT_THAT(err(), HasSubstr("timed out"));
 }
 
-awaitable<std::string> never_answer() {
-  for (;;) co_await sleep_for(1h);
-}
-
 TEST_F(StatusCommand, PassesOnWhyAProcessHasNoReport) {
   AdminAnswers hanging = answers("");
   hanging.status = never_answer;
@@ -165,6 +163,25 @@ TEST_F(StatusCommand, PassesOnWhyAProcessHasNoReport) {
   ServingProcess process(places_.system / "proxy-1.sock", std::move(hanging), limits);
   EXPECT_EQ(run(), kNoAnswer);
   EXPECT_THAT(err(), HasSubstr("proxy-1.sock: answered 503: a thread does not answer\n"));
+}
+
+std::vector<Endpoint> many_endpoints(std::uint32_t count) {
+  std::vector<Endpoint> all;
+  for (std::uint32_t i = 0; i < count; ++i) {
+    const asio::ip::address_v4 address(0x0a000000 + i);
+    all.push_back({tcp::endpoint(address, 80), fmt::format("/services/web/web-{}", i)});
+  }
+  return all;
+}
+
+TEST_F(StatusCommand, ShowsAServiceOfAHundredThousandEndpoints) {
+  Service service("web");
+  service.add_source()(many_endpoints(100'000));
+  auto report = sample_report();
+  report.services = {report_service(service, Clock::now())};
+  ServingProcess process(places_.system / "proxy-1.sock", answers(to_json(report)));
+  EXPECT_EQ(run(), kAllWell) << err();
+  EXPECT_THAT(out(), HasSubstr("10.1.134.159:80"));
 }
 
 TEST_F(StatusCommand, SaysWhichProcessesAreReadyWithoutAskingForReports) {
@@ -181,7 +198,7 @@ TEST_F(StatusCommand, SaysWhyAProcessIsNotReady) {
   EXPECT_EQ(run(Form::kReady), kDegraded);
   EXPECT_EQ(out(), fmt::format("ready: {0}/proxy-1.sock\nnot ready: {0}/proxy-2.sock: "
                                "service {1}: not yet\n",
-                               places_.system.native(), plain("\x1b")));
+                               places_.system.native(), printable("\x1b")));
   EXPECT_EQ(run_at(places_.system / "proxy-1.sock", Form::kReady), kAllWell);
 }
 

@@ -57,9 +57,9 @@ TEST(DockerAddress, SaysWhatIsWrong) {
   EXPECT_EQ(refusal("unix:///" + std::string(107, 'a')),
             "Docker host: 'unix:///" + std::string(72, 'a') +
                 "...' (115 bytes) is too long for a socket's path");
-  EXPECT_EQ(refusal("tcp://"), "Docker host: '' is not a host");
-  EXPECT_EQ(refusal("tcp://a/b"), "Docker host: 'a/b' is not a host");
-  EXPECT_EQ(refusal("tcp://a:0"), "Docker host: '0' is not a port");
+  EXPECT_EQ(refusal("tcp://"), "Docker host: '' is not host[:port]: No host part in the URL");
+  EXPECT_EQ(refusal("tcp://a/b"), "Docker host: 'a/b' is not host[:port]: there is more");
+  EXPECT_EQ(refusal("tcp://a:0"), "Docker host: 'a:0' is not host[:port]: port 0");
   EXPECT_EQ(refusal("tcp://root:hunter2@a"),
             "Docker host: user names and passwords in it are not supported");
 }

@@ -54,9 +54,44 @@ TEST(EndpointValue, SaysWhatIsWrong) {
   EXPECT_EQ(reason(R"({"host":"10.0.0.1","port":65536})"), "port 65536 is not within 1 to 65535");
   EXPECT_EQ(reason(R"({"host":"10.0.0.1","port":"80x"})"), "port '80x' is not a number");
   EXPECT_EQ(reason("web-1"), "'web-1' is neither a JSON object nor host:port");
-  EXPECT_EQ(reason("0.0.0.0:49153"), "0.0.0.0:49153 is no address of a backend");
-  EXPECT_EQ(reason(R"({"host":"::","port":80})"), "[::]:80 is no address of a backend");
-  EXPECT_EQ(reason("224.0.0.1:80"), "224.0.0.1:80 is no address of a backend");
+}
+
+TEST(EndpointValue, RefusesAddressesWhereNoBackendCanBe) {
+  const std::pair<const char*, const char*> kRefused[] = {
+      {"0.0.0.0:80", "0.0.0.0:80 is no address of a backend: it stands for every address"},
+      {"[::]:80", "[::]:80 is no address of a backend: it stands for every address"},
+      {"[::ffff:0.0.0.0]:80", "0.0.0.0:80 is no address of a backend: it stands for every address"},
+      {"224.0.0.1:80", "224.0.0.1:80 is no address of a backend: it is for multicast"},
+      {"239.255.255.255:80", "239.255.255.255:80 is no address of a backend: it is for multicast"},
+      {"[ff02::1]:80", "[ff02::1]:80 is no address of a backend: it is for multicast"},
+      {"[::ffff:224.0.0.1]:80", "224.0.0.1:80 is no address of a backend: it is for multicast"},
+      {"255.255.255.255:80", "255.255.255.255:80 is no address of a backend: it is for broadcasts"},
+      {"[::ffff:255.255.255.255]:80",
+       "255.255.255.255:80 is no address of a backend: it is for broadcasts"},
+      {"240.0.0.1:80", "240.0.0.1:80 is no address of a backend: it is reserved (RFC 1112)"},
+      {"255.255.255.254:80",
+       "255.255.255.254:80 is no address of a backend: it is reserved (RFC 1112)"},
+      {"0.1.2.3:80", "0.1.2.3:80 is no address of a backend: it is no host's (RFC 1122)"},
+      {"[fe80::1]:80",
+       "[fe80::1]:80 is no address of a backend: a link-local address needs its zone"},
+  };
+  for (const auto& [address, why] : kRefused) {
+    EXPECT_EQ(reason(address), why);
+    const auto colon = std::string_view(address).rfind(':');
+    const auto host = std::string(address).substr(0, colon);
+    EXPECT_EQ(reason(R"({"host":")" + host + R"(","port":80})"), why);
+  }
+}
+
+TEST(EndpointValue, TakesTheNeighboursOfWhatItRefuses) {
+  for (const auto* address : {"1.0.0.0:80", "223.255.255.255:80", "127.0.0.1:80", "169.254.0.1:80",
+                              "[::1]:80", "[fe80::1%lo]:80", "[fec0::1]:80"})
+    EXPECT_EQ(taken_as(address), address);
+}
+
+TEST(EndpointValue, TakesIpv4InIpv6ForIpv4) {
+  EXPECT_EQ(taken_as("[::ffff:10.0.0.1]:80"), "10.0.0.1:80");
+  EXPECT_EQ(taken_as(R"({"host":"::ffff:a00:1","port":80})"), "10.0.0.1:80");
 }
 
 TEST(EndpointValue, WrongTypesAreErrors) {

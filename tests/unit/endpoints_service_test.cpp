@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <ctime>
 #include <set>
 
+#include "tests/support/captured_log.h"
 #include "userspace/endpoints/service.h"
 
 namespace ambbpf::test {
@@ -48,6 +51,23 @@ TEST(Service, UnitesItsSourcesAndCountsAnAddressOnce) {
   EXPECT_EQ(service.in_force()->front().found_as, "v2");
   v3({});
   EXPECT_EQ(in_force(service), Addresses{"127.0.0.1:2"});
+}
+
+// In linear steps this takes a second, under a sanitizer some ten; to compare each with all others
+// takes minutes.
+TEST(Service, UnitesHundredsOfThousandsOfEndpoints) {
+  constexpr std::size_t kMany = 300'000;
+  std::vector<Endpoint> many;
+  for (std::uint32_t i = 0; i < kMany; ++i) {
+    const asio::ip::address_v4 address(0x0a000000 + i);
+    many.push_back({tcp::endpoint(address, 80), "key"});
+  }
+  Service service("web");
+  const auto begin = std::clock();  // CPU time
+  service.add_source()(many);
+  service.add_source()(many);
+  EXPECT_LT((std::clock() - begin) / CLOCKS_PER_SEC, 30);
+  EXPECT_EQ(service.in_force()->size(), kMany);
 }
 
 TEST(Service, PicksRoundRobin) {
@@ -114,6 +134,64 @@ TEST(Service, DoesNotWakeForTheSameSet) {
   const auto version = service.version();
   publish({endpoint("127.0.0.1:1")});
   EXPECT_EQ(service.version(), version);
+}
+
+TEST(Service, RejectsWhatIsObjectedToAndPutsTheRestInForce) {
+  Service service("web");
+  const CapturedLog log;
+  service.reject_by([](const tcp::endpoint& address) {
+    return address.port() == 1 ? "port 1 is ours" : std::string();
+  });
+  const auto publish = service.add_source();
+  publish({endpoint("127.0.0.1:1", "/web/a"), endpoint("127.0.0.1:2", "/web/b")});
+  publish({endpoint("127.0.0.1:1", "/web/a"), endpoint("127.0.0.1:3", "/web/b")});
+  EXPECT_EQ(in_force(service), Addresses{"127.0.0.1:3"});
+  EXPECT_EQ(service.rejected(), (std::vector<RejectedValue>{{"/web/a", "port 1 is ours"}}));
+  const auto lines = log.lines();
+  EXPECT_EQ(std::ranges::count(lines, "service web: /web/a: value rejected: port 1 is ours"), 1)
+      << "said once, while it stands there";
+}
+
+TEST(Service, JudgesAgainWhenItIsAsked) {
+  Service service("web");
+  std::string objection;
+  service.reject_by([&](const tcp::endpoint&) { return objection; });
+  service.add_source()({endpoint("127.0.0.1:1", "/web/a")});
+  const auto backend = service.pick();
+  const auto version = service.version();
+  service.judge_again();
+  EXPECT_EQ(service.version(), version) << "nothing has changed";
+
+  objection = "ours by now";
+  service.judge_again();
+  EXPECT_EQ(service.pick(), nullptr);
+  EXPECT_EQ(service.rejected().size(), 1U);
+  objection.clear();
+  service.judge_again();
+  EXPECT_EQ(in_force(service), Addresses{"127.0.0.1:1"});
+  EXPECT_TRUE(service.rejected().empty());
+  EXPECT_EQ(service.version(), version + 2);
+}
+
+TEST(Service, AdmitsNoMoreConnectionsThanItMayHave) {
+  Service service("web");
+  service.limit_connections(2);
+  EXPECT_TRUE(service.admit_connection());
+  EXPECT_TRUE(service.admit_connection());
+  EXPECT_FALSE(service.admit_connection());
+  EXPECT_EQ(service.connections_now, 2U);
+  EXPECT_EQ(service.connections_total, 2U);
+  --service.connections_now;
+  EXPECT_TRUE(service.admit_connection());
+}
+
+TEST(Service, UnitesAHundredThousandEndpointsAtOnce) {
+  Service service("web");
+  std::vector<Endpoint> many;
+  for (std::uint32_t i = 0; i < 100'000; ++i)
+    many.push_back({{asio::ip::address_v4(0x0a000000 + i), 80}, "key"});
+  service.add_source()(many);
+  EXPECT_EQ(service.in_force()->size(), many.size());
 }
 
 TEST(Address, IsReadAsItIsWritten) {

@@ -25,7 +25,7 @@ PlanRules for_all() {
   return rules;
 }
 
-Container web() {
+Container web_container() {
   auto container = running("web");
   container.ports[80] = {{"0.0.0.0", 49155}};
   return container;
@@ -36,24 +36,24 @@ std::string why_not(const Container& container, const PlanRules& rules = for_web
 }
 
 TEST(Plan, ANamedContainerHasTheKeyAndTheValueOfDockerRegister) {
-  EXPECT_THAT(plan(for_web(), all_of({web()})).wanted(),
+  EXPECT_THAT(plan(for_web(), all_of({web_container()})).wanted(),
               ElementsAre(Pair("/services/www/web",
                                R"({"port":49155,"host":"10.0.0.1","weight":3,"zone":"nyc"})")));
 }
 
 TEST(Plan, ItMayBeNamedByItsIdAsWell) {
   auto rules = for_web();
-  rules.only->container = web().id.substr(0, 12);
-  EXPECT_THAT(plan(rules, all_of({web()})).wanted(),
-              ElementsAre(Pair("/services/www/" + web().id.substr(0, 12), testing::_)));
-  rules.only->container = web().id.substr(0, 11);
-  EXPECT_THAT(plan(rules, all_of({web()})).wanted(), IsEmpty());
+  rules.only->container = web_container().id.substr(0, 12);
+  EXPECT_THAT(plan(rules, all_of({web_container()})).wanted(),
+              ElementsAre(Pair("/services/www/" + web_container().id.substr(0, 12), testing::_)));
+  rules.only->container = web_container().id.substr(0, 11);
+  EXPECT_THAT(plan(rules, all_of({web_container()})).wanted(), IsEmpty());
 }
 
 TEST(Plan, OnlyWhatIsThereToBeTalkedToIsWanted) {
   using State = Container::State;
   EXPECT_EQ(plan(for_web(), {}).keys.at(0).why_not, "there is no such container");
-  auto container = web();
+  auto container = web_container();
   for (const auto& [state, why] : {std::pair{State::kAway, "it does not run"},
                                    {State::kPaused, "it is paused"},
                                    {State::kStopping, "it is stopping"}}) {
@@ -65,7 +65,7 @@ TEST(Plan, OnlyWhatIsThereToBeTalkedToIsWanted) {
 
 TEST(Plan, HealthCountsUnlessItIsIgnored) {
   using Health = Container::Health;
-  auto container = web();
+  auto container = web_container();
   container.health = Health::kHealthy;
   EXPECT_EQ(why_not(container), "");
   container.health = Health::kStarting;
@@ -78,7 +78,7 @@ TEST(Plan, HealthCountsUnlessItIsIgnored) {
 }
 
 TEST(Plan, APortThatIsNotPublishedWillNotPassByItself) {
-  auto container = web();
+  auto container = web_container();
   container.ports.clear();
   const auto planned = plan(for_web(), all_of({container})).keys.at(0);
   EXPECT_TRUE(planned.unreachable);
@@ -87,7 +87,7 @@ TEST(Plan, APortThatIsNotPublishedWillNotPassByItself) {
 }
 
 TEST(Plan, AllTakesWhatTheLabelsSay) {
-  auto labelled = web();
+  auto labelled = web_container();
   labelled.labels = {{"ambbpf.service", "www"}, {"ambbpf.port", "80"}, {"ambbpf.tag.zone", "nyc"}};
   const auto other = running("other");
   EXPECT_THAT(plan(for_all(), all_of({labelled, other})).wanted(),
@@ -98,7 +98,7 @@ TEST(Plan, AllTakesWhatTheLabelsSay) {
 }
 
 TEST(Plan, AMalformedLabelIsAComplaintAndHurtsNobodyElse) {
-  auto bad = web();
+  auto bad = web_container();
   bad.labels = {{"ambbpf.service", "www"}, {"ambbpf.port", "eighty"}};
   auto good = running("good");
   good.ports[80] = {{"0.0.0.0", 49156}};
@@ -126,7 +126,7 @@ TEST(RegistrationPlanner, WantsNothingBeforeItKnowsItsAddress) {
   rules.advertised = asio::ip::address();
   RegistrationPlanner planner(
       rules, [&](const WantedKeys& keys, const Reasons&) { wanted.push_back(keys); });
-  planner.consider(all_of({web()}));
+  planner.consider(all_of({web_container()}));
   EXPECT_THAT(wanted, IsEmpty());
   planner.advertise(asio::ip::make_address("10.0.0.9"));
   ASSERT_EQ(wanted.size(), 1U);

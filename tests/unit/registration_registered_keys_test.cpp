@@ -7,16 +7,16 @@
 namespace ambbpf {
 namespace {
 
-using State = RegisteredKey::State;
+using KeyState = RegisteredKey::State;
 using TaskKind = RegisteredKeys::Task::Kind;
-using Kind = EtcdFound::Kind;
+using FoundKind = EtcdFound::Kind;
 
-EtcdFound ours(std::uint64_t index) { return {Kind::kOurs, index, {}}; }
+EtcdFound ours(std::uint64_t index) { return {FoundKind::kOurs, index, {}}; }
 const EtcdFound kLost{};
-const EtcdFound kOther{Kind::kOther, 0, "theirs"};
-const EtcdFound kRefused{Kind::kRefused, 0, "no"};
+const EtcdFound kOther{FoundKind::kOther, 0, "theirs"};
+const EtcdFound kRefused{FoundKind::kRefused, 0, "no"};
 
-State state_of(const RegisteredKeys& keys) { return keys.list().at(0).state; }
+KeyState state_of(const RegisteredKeys& keys) { return keys.list().at(0).state; }
 
 // Holds "a" with `value`, written at 7.
 RegisteredKeys kept(const std::string& value = "1") {
@@ -28,7 +28,7 @@ RegisteredKeys kept(const std::string& value = "1") {
 
 TEST(RegisteredKeys, WhatIsWantedIsWrittenOnce) {
   auto keys = kept();
-  EXPECT_EQ(state_of(keys), State::kKept);
+  EXPECT_EQ(state_of(keys), KeyState::kKept);
   keys.want({{"a", "1"}});
   EXPECT_FALSE(keys.take_next());
   EXPECT_EQ(keys.counts().writes, 1U);
@@ -79,7 +79,7 @@ TEST(RegisteredKeys, ChangedDuringItsWriteIsWrittenAgain) {
   const auto first = keys.take_next().value();
   keys.want({{"a", "2"}});
   keys.put_done(first, ours(7));
-  EXPECT_EQ(state_of(keys), State::kPending);
+  EXPECT_EQ(state_of(keys), KeyState::kPending);
   const auto second = keys.take_next().value();
   EXPECT_EQ(second.kind, TaskKind::kPut);
   EXPECT_EQ(second.key.value, "2");
@@ -113,7 +113,7 @@ TEST(RegisteredKeys, WantedAgainDuringItsDeletionIsWrittenAfterIt) {
   const auto removal = keys.take_next().value();
   keys.want({{"a", "1"}});
   keys.remove_done(removal, ours(0));
-  EXPECT_EQ(state_of(keys), State::kPending);
+  EXPECT_EQ(state_of(keys), KeyState::kPending);
   EXPECT_EQ(keys.take_next().value().kind, TaskKind::kPut);
 }
 
@@ -130,7 +130,7 @@ TEST(RegisteredKeys, ChangedDuringALookIsNotTakenForOvertaken) {
   const auto asked = keys.to_keep();
   keys.want({{"a", "2"}});
   keys.keep_done(asked, {kOther});
-  EXPECT_EQ(state_of(keys), State::kPending);
+  EXPECT_EQ(state_of(keys), KeyState::kPending);
   EXPECT_EQ(keys.take_next().value().kind, TaskKind::kPut);
 }
 
@@ -164,7 +164,7 @@ TEST(RegisteredKeys, NewKeysStandBeforeOldOnesGo) {
 TEST(RegisteredKeys, OvertakenIsLookedAtAndNotDeleted) {
   auto keys = kept();
   keys.keep_done(keys.to_keep(), {kOther});
-  EXPECT_EQ(state_of(keys), State::kOvertaken);
+  EXPECT_EQ(state_of(keys), KeyState::kOvertaken);
   EXPECT_EQ(keys.list()[0].note, "'theirs'");
   EXPECT_EQ(keys.to_keep().size(), 1U);
   EXPECT_FALSE(keys.take_next());

@@ -40,6 +40,8 @@ inline StatusReport sample_report() {
   service.listen = "[::]:8080";
   service.connections_now = 12;
   service.connections_total = 3456;
+  service.max_connections = 480;
+  service.refused = 8;
   service.retries = 5;
   service.held = 6;
   service.failed = 7;

@@ -25,18 +25,6 @@ constexpr const char* kCounts[] = {"", "k", "M", "G", "T", "P", "E", nullptr};
 
 }  // namespace
 
-std::string plain(std::string_view text) {
-  std::string out;
-  out.reserve(text.size());
-  for (const char c : text) {
-    if (c >= ' ' && c <= '~')
-      out += c;
-    else
-      out += fmt::format("\\x{:02x}", static_cast<unsigned char>(c));
-  }
-  return out;
-}
-
 std::string shortened(std::string text, std::size_t columns) {
   if (text.size() <= columns) return text;
   return text.substr(0, columns - 1) + "…";

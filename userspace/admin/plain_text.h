@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Texts that others wrote, and figures, made fit for a terminal.
+// Texts and figures in columns of a terminal.
 #pragma once
 
 #include <cstddef>
@@ -9,10 +9,7 @@
 
 namespace ambbpf {
 
-// Printable ASCII as it is, every other byte as \xNN: one column a character, no control sequences.
-std::string plain(std::string_view text);
-
-// At most `columns` of plain text; where more is lost, a … stands for it.
+// At most `columns` of printable text; where more is lost, a … stands for it.
 std::string shortened(std::string text, std::size_t columns);           // keeps the beginning
 std::string shortened_in_front(std::string text, std::size_t columns);  // keeps the end
 

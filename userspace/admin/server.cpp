@@ -3,6 +3,7 @@
 
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <array>
 #include <boost/asio/local/stream_protocol.hpp>
 #include <boost/asio/posix/stream_descriptor.hpp>
@@ -10,9 +11,9 @@
 #include <boost/beast/core/flat_buffer.hpp>
 #include <boost/beast/http.hpp>
 #include <optional>
-#include <set>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 namespace ambbpf {
 
@@ -31,6 +32,8 @@ constexpr std::string_view kBusy =
     "HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nContent-Type: text/plain\r\n"
     "Content-Length: 21\r\n\r\ntoo many connections\n";
 
+struct ListedStream;
+
 }  // namespace
 
 // All that the coroutines use; the last of them ends it.
@@ -42,8 +45,8 @@ struct AdminConnections {
   asio::posix::stream_descriptor listener;
   AdminAnswers answers;
   AdminLimits limits;
-  std::set<Stream*> streams;  // each belongs to its coroutine
-  std::size_t questions = 0;  // calls of answers.status() under way
+  std::vector<ListedStream*> streams;  // the oldest first; each belongs to its coroutine
+  std::size_t questions = 0;           // calls of answers.status() under way
 };
 
 namespace {
@@ -53,15 +56,19 @@ using Connections = std::shared_ptr<AdminConnections>;
 // A stream that is closed when the server ends.
 struct ListedStream {
   explicit ListedStream(Connections list) : connections(std::move(list)), stream(connections->io) {
-    connections->streams.insert(&stream);
+    connections->streams.push_back(this);
   }
-  ~ListedStream() { connections->streams.erase(&stream); }
+  ~ListedStream() { std::erase(connections->streams, this); }
   ListedStream(const ListedStream&) = delete;
   ListedStream& operator=(const ListedStream&) = delete;
 
   Connections connections;
   Stream stream;
+  bool has_asked = false;  // its request is here and being answered
 };
+
+bool has_asked(const ListedStream* listed) { return listed->has_asked; }
+bool is_waiting(const ListedStream* listed) { return !listed->has_asked; }
 
 Response response(http::status status, std::string body, std::string_view type = "text/plain") {
   Response made(status, 11, std::move(body));
@@ -133,14 +140,32 @@ void discard_what_is_there(int socket) {
     if (::recv(socket, unread.data(), unread.size(), MSG_DONTWAIT) <= 0) return;
 }
 
+// A coroutine that reads from it ends a turn of the loop later.
+void turn_away(ListedStream& listed) {
+  const int socket = listed.stream.socket().native_handle();
+  ::send(socket, kBusy.data(), kBusy.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
+  discard_what_is_there(socket);
+  listed.stream.close();
+  std::erase(listed.connections->streams, &listed);
+}
+
+bool is_full(const AdminConnections& connections, bool (*kind)(const ListedStream*)) {
+  const auto count = std::ranges::count_if(connections.streams, kind);
+  return static_cast<std::size_t>(count) >= connections.limits.connections;
+}
+
 awaitable<void> serve(Connections connections, std::unique_ptr<ListedStream> listed) {
   Stream& stream = listed->stream;
-  stream.expires_after(connections->limits.connection);
+  stream.expires_after(connections->limits.request);
 
   beast::flat_buffer buffer;
   http::request_parser<http::empty_body> parser;
   parser.header_limit(kLongestHead);
   const auto [unread, size] = co_await http::async_read_header(stream, buffer, parser, as_tuple);
+  if (!stream.socket().is_open()) co_return;  // turned away meanwhile
+  if (!unread && is_full(*connections, &has_asked)) co_return turn_away(*listed);
+  listed->has_asked = true;
+  stream.expires_after(connections->limits.answer);
   std::optional<Response> answer;
   if (unread) {
     answer = response_to_bad_request(unread);
@@ -153,6 +178,9 @@ awaitable<void> serve(Connections connections, std::unique_ptr<ListedStream> lis
 }
 
 void start(const Connections& connections, UniqueFd client) {
+  // Those who ask for nothing must not keep out those who do.
+  if (is_full(*connections, &is_waiting))
+    turn_away(**std::ranges::find_if(connections->streams, &is_waiting));
   auto listed = std::make_unique<ListedStream>(connections);
   beast::error_code failed;
   listed->stream.socket().assign(Protocol(), client.get(), failed);
@@ -161,18 +189,16 @@ void start(const Connections& connections, UniqueFd client) {
   spawn(connections->io, serve(connections, std::move(listed)));
 }
 
+// Few in a turn of the loop: who has asked is heard before others have made him the oldest.
 void accept_some(const Connections& connections, bool& out_of_files) {
-  for (int i = 0; i < 16; ++i) {
+  for (int i = 0; i < 8; ++i) {
     UniqueFd client(::accept4(connections->listener.native_handle(), nullptr, nullptr,
                               SOCK_NONBLOCK | SOCK_CLOEXEC));
     if (!client) {
       out_of_files = errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM;
       return;
     }
-    if (connections->streams.size() < connections->limits.connections)
-      start(connections, std::move(client));
-    else
-      ::send(client.get(), kBusy.data(), kBusy.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
+    start(connections, std::move(client));
   }
 }
 
@@ -208,7 +234,7 @@ AdminServer::AdminServer(std::shared_ptr<AdminConnections> connections, SocketFi
 AdminServer::~AdminServer() {
   boost::system::error_code ignored;
   connections_->listener.close(ignored);
-  for (auto* stream : connections_->streams) stream->close();
+  for (auto* listed : connections_->streams) listed->stream.close();
 }
 
 }  // namespace ambbpf

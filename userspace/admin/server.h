@@ -26,9 +26,12 @@ struct AdminAnswers {
 };
 
 struct AdminLimits {
-  std::size_t connections = 32;                  // open at once; a further one gets 503 at once
-  std::chrono::milliseconds connection{10'000};  // from accept to close
-  std::chrono::milliseconds status{2'500};       // for AdminAnswers::status
+  // Answered at once; who asks beyond that gets 503. As many more may wait with their request: when
+  // another comes, the oldest of them gets 503 in its favour.
+  std::size_t connections = 32;
+  std::chrono::milliseconds request{2'000};  // from accept to the end of the request
+  std::chrono::milliseconds answer{10'000};  // from there to the close
+  std::chrono::milliseconds status{2'500};   // for AdminAnswers::status
 };
 
 struct AdminConnections;

@@ -49,10 +49,13 @@ void each_field(Either<StatusReport::Service> auto& service, auto&& visit) {
   visit("listen", service.listen);
   visit("connections_now", service.connections_now);
   visit("connections_total", service.connections_total);
+  visit("max_connections", service.max_connections);
+  visit("refused", service.refused);
   visit("retries", service.retries);
   visit("held", service.held);
   visit("failed", service.failed);
   visit("endpoints", service.endpoints);
+  visit("rejected", service.rejected);
   visit("sources", service.sources);
 }
 

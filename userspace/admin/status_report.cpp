@@ -16,6 +16,9 @@ void add_troubles(const StatusReport::Service& service, std::vector<std::string>
     all.push_back(fmt::format("service {} has no endpoint", service.name));
   else if (std::ranges::none_of(service.endpoints, in_use))
     all.push_back(fmt::format("service {}: connecting to every endpoint fails", service.name));
+  if (const auto count = service.rejected.size(); count > 0)
+    all.push_back(fmt::format("service {}: {} rejected", service.name,
+                              count == 1 ? "a value is" : fmt::format("{} values are", count)));
   for (const auto& source : service.sources) {
     if (source.state == "failing")
       all.push_back(fmt::format("service {}: {} {} fails", service.name, source.kind, source.from));

@@ -47,10 +47,13 @@ struct StatusReport {
     std::string listen;  // "[::]:8080"
     std::uint64_t connections_now = 0;
     std::uint64_t connections_total = 0;
+    std::uint64_t max_connections = 0;  // at once; 0: not known
+    std::uint64_t refused = 0;          // for being too many
     std::uint64_t retries = 0;
     std::uint64_t held = 0;
     std::uint64_t failed = 0;
     std::vector<Endpoint> endpoints;
+    std::vector<RejectedValue> rejected;  // whatever source has them: see Source::rejected as well
     std::vector<Source> sources;
   };
   struct Traffic {  // one way

@@ -61,20 +61,24 @@ void add_endpoints(TextPage& page, const std::vector<StatusReport::Endpoint>& en
   page.table(columns, rows);
 }
 
+void add_first_of(TextPage& page, const std::vector<StatusReport::RejectedValue>& rejected) {
+  std::size_t shown = 0;
+  for (const auto& value : rejected) {
+    if (shown == kMostRejectedShown) break;
+    page.field("", fmt::format("- {}: {}", value.key, value.reason));
+    ++shown;
+  }
+  if (const auto more = rejected.size() - shown; more > 0)
+    page.field("", fmt::format("- and {} more", more));
+}
+
 void add_rejected(TextPage& page, const StatusReport::Source& source) {
   if (source.rejected.empty() && source.rejected_total == 0) return;
   page.field(
       "",
       fmt::format("{} rejected now, {} since the start{}", counted(source.rejected.size(), "value"),
                   human_count(source.rejected_total), source.rejected.empty() ? "" : ":"));
-  std::size_t shown = 0;
-  for (const auto& value : source.rejected) {
-    if (shown == kMostRejectedShown) break;
-    page.field("", fmt::format("- {}: {}", value.key, value.reason));
-    ++shown;
-  }
-  if (const auto more = source.rejected.size() - shown; more > 0)
-    page.field("", fmt::format("- and {} more", more));
+  add_first_of(page, source.rejected);
 }
 
 void add_source(TextPage& page, const StatusReport::Source& source) {
@@ -95,12 +99,20 @@ void add_source(TextPage& page, const StatusReport::Source& source) {
 void add_service(TextPage& page, const StatusReport::Service& service) {
   page.blank();
   page.paragraph(0, 2, fmt::format("service {} on {}", service.name, service.listen));
+  const auto most = service.max_connections == 0
+                        ? ""
+                        : fmt::format(" (at most {})", human_count(service.max_connections));
+  const auto refused =
+      service.refused == 0 ? "" : fmt::format(", {} refused", human_count(service.refused));
   page.paragraph(2, 2,
-                 fmt::format("{} now, {} in all; {} retried, {} held, {} failed",
-                             counted(service.connections_now, "connection"),
+                 fmt::format("{} now{}, {} in all; {} retried, {} held, {} failed{}",
+                             counted(service.connections_now, "connection"), most,
                              human_count(service.connections_total), human_count(service.retries),
-                             human_count(service.held), human_count(service.failed)));
+                             human_count(service.held), human_count(service.failed), refused));
   add_endpoints(page, service.endpoints);
+  if (!service.rejected.empty())
+    page.field("rejected", counted(service.rejected.size(), "value") + ":");
+  add_first_of(page, service.rejected);
   for (const auto& source : service.sources) add_source(page, source);
 }
 

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "userspace/admin/plain_text.h"
+#include "userspace/support/quote.h"
 
 namespace ambbpf {
 namespace {
@@ -47,7 +48,7 @@ void TextPage::field(std::string_view label, std::string_view text) {
 
 void TextPage::wrapped(std::string first_indent, std::size_t hanging_indent,
                        std::string_view text) {
-  std::string whole = plain(text);
+  std::string whole = printable(text);
   const bool too_long = whole.size() > kLongestParagraph;
   if (too_long) whole.resize(kLongestParagraph);
   std::string_view rest = whole;
@@ -65,7 +66,7 @@ void TextPage::table(const std::vector<Column>& columns, const std::vector<Row>&
   for (std::size_t i = 0; i < columns.size(); ++i) {
     std::size_t width = columns[i].head.size();
     for (const auto& row : rows)
-      if (const auto size = plain(row[i]).size(); size <= columns[i].most)
+      if (const auto size = printable(row[i]).size(); size <= columns[i].most)
         width = std::max(width, size);
       else if (i > 0)
         width = columns[i].most;
@@ -82,7 +83,7 @@ void TextPage::table_row(const std::vector<Column>& columns, const std::vector<s
   std::string out;
   std::size_t used = 0;  // columns; a … has more bytes than that
   for (std::size_t i = 0; i < columns.size(); ++i) {
-    std::string cell = plain(row[i]);
+    std::string cell = printable(row[i]);
     if (i == 0 && cell.size() > widths[i])
       line(std::string(kIndent, ' ') + shortened(std::exchange(cell, {}), kColumns - kIndent));
     const bool last = i + 1 == columns.size();

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Lays out lines of at most 80 columns. Every text goes through plain() here, and nowhere past it.
+// Lays out lines of at most 80 columns. Every text goes through printable() here, and nowhere past
+// it.
 #pragma once
 
 #include <cstddef>

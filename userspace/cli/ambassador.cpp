@@ -2,16 +2,17 @@
 #include "userspace/cli/ambassador.h"
 
 #include <fmt/format.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 #include <algorithm>
 
 #include "userspace/admin/admin_paths.h"
 #include "userspace/admin/plain_text.h"
+#include "userspace/cli/descriptor_budget.h"
 #include "userspace/cli/report.h"
 #include "userspace/proxy/listen.h"
 #include "userspace/support/log.h"
+#include "userspace/support/quote.h"
 
 namespace ambbpf {
 
@@ -20,16 +21,7 @@ using namespace std::chrono_literals;
 namespace {
 
 constexpr auto kTimeToEnd = 5s;  // for what comes after draining; takes a fraction of a second
-
-// Two descriptors for each connection: takes what the hard limit allows. Returns the limit.
-rlim_t raise_descriptor_limit() {
-  rlimit limit{};
-  ::getrlimit(RLIMIT_NOFILE, &limit);
-  limit.rlim_cur = limit.rlim_max;
-  ::setrlimit(RLIMIT_NOFILE, &limit);
-  ::getrlimit(RLIMIT_NOFILE, &limit);
-  return limit.rlim_cur;
-}
+constexpr auto kBetweenJudgements = 5s;
 
 // A slot for each descriptor that there can be, up to a size that costs some 20 MB a thread.
 std::uint32_t slots_for(rlim_t descriptors) {
@@ -66,12 +58,17 @@ Result<void> Ambassador::choose_engine() {
 }
 
 Result<void> Ambassador::start_workers(const std::vector<Served>& served) {
+  const auto limit = raise_descriptor_limit();
+  const auto budget = divide_descriptors(limit, served.size());
   const RelayOptions relay{.engine = engine_.engine,
                            .promotion = {},
-                           .slots = slots_for(raise_descriptor_limit()),
-                           .keepalive = options_.keepalive};
+                           .slots = slots_for(limit),
+                           .keepalive = options_.keepalive,
+                           .pipes_below = budget.pipes_below};
+  auto dial = options_.dial;
+  dial.descriptors_below = budget.connections_below;
   for (unsigned i = 0; i < options_.threads; ++i) {
-    auto worker = Worker::create(relay, options_.dial);
+    auto worker = Worker::create(relay, dial);
     if (!worker) return tl::unexpected(worker.error());
     workers_.push_back(std::move(*worker));
   }
@@ -81,9 +78,15 @@ Result<void> Ambassador::start_workers(const std::vector<Served>& served) {
     auto& entry = entries_.emplace_back();
     entry.service = std::make_unique<Service>(name);
     entry.listen = listeners->address;
+    entry.service->reject_by(
+        [this](const tcp::endpoint& address) { return own_listeners_.objection_to(address); });
+    own_listeners_.add(entry.listen);
     for (std::size_t i = 0; i < workers_.size(); ++i)
       workers_[i]->serve(std::move(listeners->sockets[i]), *entry.service);
   }
+  const auto most = options_.max_connections.value_or(
+      connections_for_each(budget, descriptors_in_use(), entries_.size()));
+  for (const auto& entry : entries_) entry.service->limit_connections(most);
   return {};
 }
 
@@ -115,6 +118,7 @@ void Ambassador::run() {
   // Whether a source has answered does not count: clients are held until one does, and at boot a
   // unit must not fail for an etcd that is not up yet.
   service_manager_.ready(io_);
+  spawn(io_, judge_endpoints(*this));
   spawn(io_, serve_until_signal(*this));
   io_.run();
   workers_.clear();
@@ -127,6 +131,14 @@ void Ambassador::look_again_on_doubt(Entry& entry) {
       for (const auto& source : sources) source->doubt();
     });
   });
+}
+
+// The host's addresses come and go, and with them what is a listener of our own.
+awaitable<void> Ambassador::judge_endpoints(Ambassador& self) {
+  for (;;) {
+    co_await sleep_for(kBetweenJudgements);
+    for (const auto& entry : self.entries_) entry.service->judge_again();
+  }
 }
 
 awaitable<void> Ambassador::serve_until_signal(Ambassador& self) {
@@ -174,7 +186,7 @@ std::string Ambassador::not_ready() const {
 
 std::string Ambassador::state() const {
   const auto why_not = not_ready();
-  return plain(
+  return printable(
       fmt::format("engine {}; {}", name_of(engine_.engine), why_not.empty() ? "ready" : why_not));
 }
 

@@ -14,6 +14,7 @@
 #include "userspace/cli/options.h"
 #include "userspace/dataplane/probe.h"
 #include "userspace/discovery/source.h"
+#include "userspace/proxy/own_listeners.h"
 #include "userspace/proxy/worker.h"
 #include "userspace/support/service_manager.h"
 
@@ -59,6 +60,7 @@ class Ambassador {
   Result<void> open_admin();
   void look_again_on_doubt(Entry& entry);
 
+  static awaitable<void> judge_endpoints(Ambassador& self);
   static awaitable<void> serve_until_signal(Ambassador& self);
   static awaitable<void> drain(Ambassador& self);
   static awaitable<std::string> status(Ambassador& self);
@@ -77,6 +79,7 @@ class Ambassador {
   asio::io_context io_{1};
   asio::signal_set signals_{io_, SIGTERM, SIGINT};
   IgnoredSignals ignored_signals_{io_};
+  OwnListeners own_listeners_;
   std::vector<Entry> entries_;  // outlive the workers
   std::vector<std::unique_ptr<Worker>> workers_;
   std::unique_ptr<AdminServer> admin_;

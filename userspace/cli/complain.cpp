@@ -4,9 +4,13 @@
 #include <cstdio>
 
 #include "userspace/cli/verbs.h"
+#include "userspace/support/log.h"
 
 namespace ambbpf {
 
-void complain(const std::string& what) { fmt::print(stderr, "ambbpf: {}\n", what); }
+void complain(const std::string& what) {
+  log::flush();  // what led to it comes first
+  fmt::print(stderr, "ambbpf: {}\n", what);
+}
 
 }  // namespace ambbpf

@@ -9,7 +9,8 @@ namespace ambbpf {
 int run_forward(const ForwardOptions& options) {
   log::set_up(options.forwarding.log_level);
   const auto& [host, port] = options.target;
-  auto ambassador = Ambassador::create("forward", options.forwarding, {{to_string(options.target), options.listen}});
+  auto ambassador = Ambassador::create("forward", options.forwarding,
+                                       {{to_string(options.target), options.listen}});
   if (!ambassador) {
     complain(ambassador.error().message());
     return 1;

@@ -8,7 +8,6 @@
 #include <algorithm>
 #include <set>
 
-#include "userspace/admin/plain_text.h"
 #include "userspace/cli/options_common.h"
 #include "userspace/cli/options_docker.h"
 #include "userspace/cli/options_errors.h"
@@ -16,6 +15,7 @@
 #include "userspace/cli/options_help.h"
 #include "userspace/cli/options_register.h"
 #include "userspace/proxy/listen.h"
+#include "userspace/support/quote.h"
 
 namespace ambbpf {
 
@@ -34,6 +34,7 @@ struct Given {
   std::uint64_t drain_ms = 5000;
   std::uint64_t peer_timeout_ms = 30'000;
   unsigned retries = 3;
+  unsigned max_connections = 0;
   std::string admin;
   std::string log_level = "info";
   std::string listen;
@@ -62,6 +63,10 @@ void add_forwarding(CLI::App& app, Given& given) {
                "For one attempt to reach an endpoint");
   add_number(app, "--retries", "AMBBPF_RETRIES", given.retries, 0, 100,
              "Attempts after a failed one, at the next endpoint (default: 3)");
+  add_number(app, "--max-connections", "AMBBPF_MAX_CONNECTIONS", given.max_connections, 1,
+             1U << 30U,
+             "Open connections of one service; others are reset (default: as many as the "
+             "descriptor limit allows, or half of them for one of several services)");
   add_duration(app, "--hold", "AMBBPF_HOLD", given.hold_ms,
                "How long a connection waits for a service without endpoints");
   add_duration(app, "--drain", "AMBBPF_DRAIN", given.drain_ms,
@@ -82,6 +87,7 @@ Result<ForwardingOptions> forwarding_options(const Given& given) {
   options.dial = {.connect_timeout = milliseconds(given.connect_timeout_ms),
                   .retries = given.retries,
                   .hold = milliseconds(given.hold_ms)};
+  if (given.max_connections != 0) options.max_connections = given.max_connections;
   options.drain = milliseconds(given.drain_ms);
   options.keepalive = {.longest = milliseconds(given.peer_timeout_ms)};
   // Keepalives come in whole seconds; after five minutes the kernel gives up by itself.
@@ -97,8 +103,10 @@ Result<asio::ip::address> listen_address(const std::string& given) {
   boost::system::error_code error;
   const auto address = asio::ip::make_address(given, error);
   if (error)
-    return fail(fmt::format("--listen: '{}' is not an IPv4 or IPv6 address, as in --listen "
-                            "127.0.0.1; the ports stand behind the services", given));
+    return fail(
+        fmt::format("--listen: '{}' is not an IPv4 or IPv6 address, as in --listen "
+                    "127.0.0.1; the ports stand behind the services",
+                    given));
   return address;
 }
 
@@ -106,8 +114,8 @@ Result<std::vector<ProxyOptions::Route>> routes(const Given& given) {
   const auto& words = given.services_and_ports;
   if (words.empty()) return fail("SERVICE and PORT are missing, as in: ambbpf proxy web 8080");
   if (words.size() % 2 != 0)
-    return fail(fmt::format("SERVICE '{0}' has no PORT: they come in pairs, as in {0} 8080",
-                            words.back()));
+    return fail(
+        fmt::format("SERVICE '{0}' has no PORT: they come in pairs, as in {0} 8080", words.back()));
   const auto address = listen_address(given.listen);
   if (!address) return tl::unexpected(address.error());
   std::vector<ProxyOptions::Route> found;
@@ -167,8 +175,9 @@ Result<Command> forward_options(const Given& given) {
   if (!forwarding) return tl::unexpected(forwarding.error());
   options.forwarding = std::move(*forwarding);
   if (given.target.empty())
-    return fail("HOST:PORT is missing, as in: ambbpf forward db.example:5432 (or FORWARD_ADDR in "
-                "the environment)");
+    return fail(
+        "HOST:PORT is missing, as in: ambbpf forward db.example:5432 (or FORWARD_ADDR in "
+        "the environment)");
   auto target = parse_host_and_port(given.target);
   if (!target) return fail("HOST:PORT: " + target.error().message());
   options.target = std::move(*target);
@@ -178,8 +187,10 @@ Result<Command> forward_options(const Given& given) {
   }
   const auto listen = parse_address(given.listen);
   if (!listen)
-    return fail(fmt::format("--listen: {}; it takes ADDRESS:PORT, as in 127.0.0.1:8080, or "
-                            "0.0.0.0:8080 for every address", listen.error().message()));
+    return fail(
+        fmt::format("--listen: {}; it takes ADDRESS:PORT, as in 127.0.0.1:8080, or "
+                    "0.0.0.0:8080 for every address",
+                    listen.error().message()));
   options.listen = *listen;
   return options;
 }
@@ -296,7 +307,7 @@ Result<Command> command_of(int argc, const char* const* argv) {
 
 Result<Command> parse_command_line(int argc, const char* const* argv) {
   auto command = command_of(argc, argv);
-  if (!command) return fail(plain(one_line(command.error().message())));
+  if (!command) return fail(printable(one_line(command.error().message())));
   return command;
 }
 

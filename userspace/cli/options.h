@@ -3,6 +3,7 @@
 #pragma once
 
 #include <chrono>
+#include <cstdint>
 #include <filesystem>
 #include <optional>
 #include <string>
@@ -26,9 +27,10 @@ struct ForwardingOptions {
   std::optional<Engine> engine;  // none: the best that works
   unsigned threads = 1;
   DialOptions dial;
-  std::chrono::milliseconds drain{5000};       // after SIGTERM, for open connections
-  KeepalivePolicy keepalive;                   // with peers that are heard no more
-  std::optional<std::filesystem::path> admin;  // none: the default place
+  std::optional<std::uint64_t> max_connections;  // of each service; none: what descriptors allow
+  std::chrono::milliseconds drain{5000};         // after SIGTERM, for open connections
+  KeepalivePolicy keepalive;                     // with peers that are heard no more
+  std::optional<std::filesystem::path> admin;    // none: the default place
   std::string log_level = "info";
 };
 

@@ -34,8 +34,7 @@ std::string read_duration(const std::string& name, std::string& text) {
   if (unit.empty())
     return fmt::format("'{0}' needs a unit: ms, s or m, as in {1} {0}s", text, name);
   const std::uint64_t factor = unit == "ms" ? 1 : unit == "s" ? 1000 : unit == "m" ? 60'000 : 0;
-  if (factor == 0)
-    return fmt::format("'{}' has the unit '{}'; there are ms, s and m", text, unit);
+  if (factor == 0) return fmt::format("'{}' has the unit '{}'; there are ms, s and m", text, unit);
   if (error != std::errc{} || number > kLongest / factor)
     return fmt::format("'{}' is more than a day", text);
   text = std::to_string(number * factor);

@@ -64,8 +64,7 @@ std::string unknown_word(const CLI::App& app, const std::string& word) {
                                     : fmt::format("did you mean '{}'?", near));
   }
   const auto verbs = verbs_of(app);
-  if (verbs.empty())
-    return fmt::format("{}: '{}' is one argument too many", app.get_name(), word);
+  if (verbs.empty()) return fmt::format("{}: '{}' is one argument too many", app.get_name(), word);
   const auto near = nearest(word, verbs);
   return fmt::format("unknown command '{}'; {}", word,
                      near.empty() ? fmt::format("there are {}", fmt::join(verbs, ", "))

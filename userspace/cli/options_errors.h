@@ -11,8 +11,8 @@ namespace ambbpf {
 // that is nearest to one that does not exist.
 std::string parse_failure(const CLI::App& app, const CLI::ParseError& error);
 
-// `message`, which begins with an option's name ("--threads: …"), under the name that the value came
-// by: the option's twin in the environment, if it is not among the words.
+// `message`, which begins with an option's name ("--threads: …"), under the name that the value
+// came by: the option's twin in the environment, if it is not among the words.
 std::string named_as_given(const CLI::App& app, int argc, const char* const* argv,
                            std::string message);
 

@@ -103,8 +103,10 @@ void tell_of(const AdvertisedAddress& found) {
   const auto address = found.address.to_string();
   log::info("advertising {}: {}", address, found.why);
   if (found.address.is_loopback())
-    log::warn("every other host that reads {} in etcd would connect to itself: --advertise ADDRESS "
-              "sets an address of this host that others can reach", address);
+    log::warn(
+        "every other host that reads {} in etcd would connect to itself: --advertise ADDRESS "
+        "sets an address of this host that others can reach",
+        address);
 }
 
 // At boot the network may come up after us.

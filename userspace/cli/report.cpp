@@ -45,6 +45,8 @@ StatusReport::Service report_service(const Service& service, Clock::time_point n
   report.name = service.name();
   report.connections_now = service.connections_now;
   report.connections_total = service.connections_total;
+  report.max_connections = service.most_connections();
+  report.refused = service.refused;
   report.retries = service.connect_retries;
   report.held = service.held;
   report.failed = service.failed;
@@ -57,6 +59,7 @@ StatusReport::Service report_service(const Service& service, Clock::time_point n
         .connections_total = backend->connections_total,
         .failed_connects = backend->failed_connects,
     });
+  for (const auto& [key, reason] : service.rejected()) report.rejected.push_back({key, reason});
   return report;
 }
 

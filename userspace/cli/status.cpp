@@ -9,10 +9,10 @@
 #include <utility>
 #include <vector>
 
-#include "userspace/admin/plain_text.h"
 #include "userspace/admin/socket_file.h"
 #include "userspace/admin/status_report.h"
 #include "userspace/cli/admin_client.h"
+#include "userspace/support/quote.h"
 
 namespace ambbpf {
 namespace {
@@ -42,10 +42,10 @@ Result<Told> ask_whether_ready(const fs::path& socket) {
   const auto answer = ask_process(socket, "/readyz");
   if (!answer) return tl::unexpected(answer.error());
   if (answer->code == 200)
-    return Told{.text = fmt::format("ready: {}\n", plain(socket.native())), .is_well = true};
+    return Told{.text = fmt::format("ready: {}\n", printable(socket.native())), .is_well = true};
   if (answer->code != 503) return tl::unexpected(answer->as_error());
-  return Told{.text = fmt::format("not ready: {}: {}\n", plain(socket.native()),
-                                  plain(answer->first_line())),
+  return Told{.text = fmt::format("not ready: {}: {}\n", printable(socket.native()),
+                                  printable(answer->first_line())),
               .is_well = false};
 }
 
@@ -84,7 +84,7 @@ class Round {
   }
 
  private:
-  void say(std::string_view what) { err_ << "ambbpf: " << plain(what) << '\n'; }
+  void say(std::string_view what) { err_ << "ambbpf: " << printable(what) << '\n'; }
 
   void failed(std::string_view why) {
     say(why);
@@ -122,7 +122,8 @@ int run_status(const StatusOptions& options, const AdminPlaces& places, std::ost
     std::string looked_in;
     for (const auto& place : places.all())
       looked_in += (looked_in.empty() ? "" : ", ") + place.native();
-    err << "ambbpf: no ambassador or registrar is running (looked in " << plain(looked_in) << ")\n";
+    err << "ambbpf: no ambassador or registrar is running (looked in " << printable(looked_in)
+        << ")\n";
   }
   return round.finish();
 }

@@ -39,6 +39,7 @@ std::string_view name_of(const Leg& leg) { return leg.index == kClient ? "client
 RelayThread::RelayThread(asio::io_context& its_io, const RelayOptions& given)
     : options(given),
       io(its_io),
+      tools(given.pipes_below),
       recheck_timers(io, [](Direction& direction) { direction.connection->look_at(direction); }) {}
 
 void RelayThread::go_on_later(Direction& direction) {

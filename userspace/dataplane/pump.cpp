@@ -30,9 +30,11 @@ std::optional<Pipe> PumpTools::take_pipe() {
   }
   int ends[2];
   if (::pipe2(ends, O_CLOEXEC | O_NONBLOCK) != 0) return std::nullopt;
+  Pipe made{UniqueFd(ends[0]), UniqueFd(ends[1])};
+  if (std::max(ends[0], ends[1]) >= pipes_below_) return std::nullopt;
   // Past the user's pipe quota (pipe(7)) the pipe stays at its default size: slower, still right.
   ::fcntl(ends[1], F_SETPIPE_SZ, kPipeSize);
-  return Pipe{UniqueFd(ends[0]), UniqueFd(ends[1])};
+  return made;
 }
 
 void PumpTools::give_back(Pipe empty) {

@@ -25,7 +25,9 @@ class PumpTools {
   static constexpr std::size_t kBufferSize = 128 * 1024;
   static constexpr int kPipeSize = 1024 * 1024;  // asked for; the kernel may give less
 
-  PumpTools() : buffer_(std::make_unique<std::byte[]>(kBufferSize)) {}
+  // Pipes take descriptors whose numbers are below `pipes_below`.
+  explicit PumpTools(int pipes_below = kNoDescriptorLimit)
+      : pipes_below_(pipes_below), buffer_(std::make_unique<std::byte[]>(kBufferSize)) {}
 
   std::byte* buffer() { return buffer_.get(); }
 
@@ -37,10 +39,11 @@ class PumpTools {
     return large_buffer_;
   }
 
-  std::optional<Pipe> take_pipe();  // empty when the kernel refuses (EMFILE, ENFILE)
+  std::optional<Pipe> take_pipe();  // empty: past the limit, or the kernel refuses (EMFILE, ENFILE)
   void give_back(Pipe empty);
 
  private:
+  const int pipes_below_;
   std::unique_ptr<std::byte[]> buffer_;
   std::vector<std::byte> large_buffer_;  // empty until it is asked for
   std::vector<Pipe> pipes_;

@@ -37,6 +37,7 @@ struct RelayOptions {
   std::uint32_t slots = 65536;         // sockmap: two for each connection; one thread's share
   std::uint32_t event_ring_bytes = 0;  // sockmap: a power of two, of pages; 0: room for all slots
   KeepalivePolicy keepalive{};
+  int pipes_below = kNoDescriptorLimit;  // of the pipes to splice through; past it, it is copied
 };
 
 // What became of a connection. `error` is empty when both sides finished in order.

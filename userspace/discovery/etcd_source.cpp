@@ -83,16 +83,17 @@ void EtcdSource<Api>::doubt() {
 template class EtcdSource<EtcdV2>;
 template class EtcdSource<EtcdV3>;
 
-std::vector<std::unique_ptr<Source>> make_etcd_sources(EtcdApi api, EtcdClient& client,
-                                                       std::string_view service,
-                                                       const EtcdOptions& options,
-                                                       const std::shared_ptr<EtcdOutages>& outages) {
+std::vector<std::unique_ptr<Source>> make_etcd_sources(
+    EtcdApi api, EtcdClient& client, std::string_view service, const EtcdOptions& options,
+    const std::shared_ptr<EtcdOutages>& outages) {
   std::vector<std::unique_ptr<Source>> sources;
   const auto wake_up = std::make_shared<WakeUp>();
   if (api != EtcdApi::kV3)
-    sources.push_back(std::make_unique<EtcdSource<EtcdV2>>(client, service, options, outages, wake_up));
+    sources.push_back(
+        std::make_unique<EtcdSource<EtcdV2>>(client, service, options, outages, wake_up));
   if (api != EtcdApi::kV2)
-    sources.push_back(std::make_unique<EtcdSource<EtcdV3>>(client, service, options, outages, wake_up));
+    sources.push_back(
+        std::make_unique<EtcdSource<EtcdV3>>(client, service, options, outages, wake_up));
   return sources;
 }
 

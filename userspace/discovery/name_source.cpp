@@ -3,20 +3,12 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
+#include <boost/algorithm/string/replace.hpp>
 
+#include "userspace/http/url.h"
 #include "userspace/support/log.h"
 
 namespace ambbpf {
-namespace {
-
-// What may stand in a host name or an address (RFC 1123, RFC 4291, RFC 4007 for the zone).
-bool may_stand_in_host(char c) {
-  return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '.' ||
-         c == '-' || c == '_' || c == '%';
-}
-
-}  // namespace
 
 NameSource::NameSource(asio::io_context& io, std::string host, unsigned short port, Pace pace)
     : resolver_(io), pause_(io), host_(std::move(host)), port_(port), pace_(pace) {
@@ -71,23 +63,15 @@ std::string to_string(const HostAndPort& target) {
 }
 
 Result<HostAndPort> parse_host_and_port(std::string_view text) {
-  const auto colon = text.rfind(':');
-  if (colon == std::string_view::npos) return fail(fmt::format("'{}' is not HOST:PORT", text));
-  const auto port = parse_port(text.substr(colon + 1));
-  if (!port) return tl::unexpected(port.error());
-  auto host = text.substr(0, colon);
-  if (host.starts_with('[') && host.ends_with(']')) {
+  const auto authority = parse_authority(text);
+  if (!authority) return tl::unexpected(authority.error());
+  if (!authority->port) return fail(fmt::format("'{}' is not HOST:PORT", text));
+  auto host = authority->host;
+  if (host.starts_with('[')) {
     host = host.substr(1, host.size() - 2);
-    // Asio reads up to the first NUL, and takes anything for a zone.
-    const bool odd = std::any_of(host.begin(), host.end(),
-                                 [](char c) { return c != ':' && !may_stand_in_host(c); });
-    boost::system::error_code error;
-    asio::ip::make_address_v6(host, error);
-    if (error || odd) return fail(fmt::format("'{}' is not an IPv6 address", host));
-  } else if (host.empty() || !std::all_of(host.begin(), host.end(), may_stand_in_host)) {
-    return fail(fmt::format("'{}' is not a host name or address", host));
+    boost::algorithm::replace_first(host, "%25", "%");
   }
-  return HostAndPort{std::string(host), *port};
+  return HostAndPort{std::move(host), *authority->port};
 }
 
 }  // namespace ambbpf

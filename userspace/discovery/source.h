@@ -11,14 +11,6 @@
 
 namespace ambbpf {
 
-// A value that could not be taken for an endpoint; it hurts nobody but itself.
-struct RejectedValue {
-  std::string key;
-  std::string reason;
-
-  bool operator==(const RejectedValue&) const = default;
-};
-
 // What `ambbpf status` shows of a source. Times are of the steady clock.
 struct SourceStatus {
   enum class State {

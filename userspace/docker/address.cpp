@@ -6,7 +6,7 @@
 
 #include <algorithm>
 
-#include "userspace/endpoints/authority.h"
+#include "userspace/http/url.h"
 #include "userspace/support/quote.h"
 
 namespace ambbpf {
@@ -46,13 +46,13 @@ Result<DockerAddress> parse_docker_host(std::string_view text, bool tls, HttpAcc
                     quoted(text)));
   auto rest = text.substr(scheme_end + 3);
   if (rest.ends_with('/')) rest.remove_suffix(1);
-  const auto authority = parse_authority(rest);
+  auto authority = parse_authority(rest);
   if (!authority) return fail(fmt::format("Docker host: {}", authority.error().what));
   const bool secure = scheme == "https" || (scheme == "tcp" && tls);
-  const auto port = authority->port.value_or(secure ? kTlsPort : kPort);
+  if (!authority->port) authority->port = secure ? kTlsPort : kPort;
   access.unix_socket.clear();
   return DockerAddress{std::string(text),
-                       fmt::format("{}://{}:{}", secure ? "https" : "http", authority->host, port),
+                       fmt::format("{}://{}", secure ? "https" : "http", to_string(*authority)),
                        std::move(access)};
 }
 

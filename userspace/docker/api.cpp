@@ -13,7 +13,7 @@ namespace {
 // The first that tells of health; all else that we need is older.
 constexpr DockerApiVersion kWanted{1, 24};
 
-constexpr std::int64_t kNanoseconds = 1'000'000'000;
+constexpr std::int64_t kNanosInASecond = 1'000'000'000;
 
 }  // namespace
 
@@ -90,9 +90,10 @@ awaitable<Result<std::optional<Container>>> DockerApi::inspect(std::string id) {
 awaitable<Result<HttpStream>> DockerApi::events(std::optional<std::int64_t> since_nano) {
   const auto version = co_await agree();
   if (!version) co_return tl::unexpected(version.error());
-  const auto path = since_nano ? fmt::format("/events?since={}.{:09}", *since_nano / kNanoseconds,
-                                             *since_nano % kNanoseconds)
-                               : std::string("/events");
+  const auto path = since_nano
+                        ? fmt::format("/events?since={}.{:09}", *since_nano / kNanosInASecond,
+                                      *since_nano % kNanosInASecond)
+                        : std::string("/events");
   auto asked = request(*version, path);
   const auto deadline = Clock::now() + asked.timeout;
   auto stream = co_await http_.open(std::move(asked));

@@ -9,7 +9,6 @@ namespace ambbpf {
 namespace {
 
 using namespace std::chrono_literals;
-using State = DockerStatus::State;
 
 // An event holds a container's labels.
 constexpr std::size_t kLongestEvent = 1024 * 1024;  // bytes
@@ -167,7 +166,7 @@ Backoff::Delay DockerFollower::begin_outage() {
     log::warn("docker {} cannot be followed: {}; {} containers stay in force", status_.from,
               status_.last_error, status_.containers);
   }
-  status_.state = State::kFailing;
+  status_.state = DockerStatus::State::kFailing;
   return backoff_.next();
 }
 
@@ -177,7 +176,7 @@ void DockerFollower::end_outage() {
     log::info("docker {} is followed again after {:.1f} s", status_.from, away.count());
     outage_since_.reset();
   }
-  status_.state = State::kFollowing;
+  status_.state = DockerStatus::State::kFollowing;
 }
 
 }  // namespace ambbpf

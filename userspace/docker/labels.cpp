@@ -12,7 +12,7 @@
 namespace ambbpf {
 namespace {
 
-constexpr const char* kPrefix = "ambbpf.";
+constexpr const char* kLabelPrefix = "ambbpf.";
 constexpr const char* kService = "ambbpf.service";
 constexpr const char* kPort = "ambbpf.port";
 constexpr const char* kTag = "ambbpf.tag.";
@@ -33,8 +33,8 @@ std::optional<unsigned short> port_of(const Container& container, Provided& prov
 
 void read_own_labels(const Container& container, Provided& provided) {
   ProvidedService service;
-  auto label = container.labels.lower_bound(kPrefix);
-  for (; label != container.labels.end() && label->first.starts_with(kPrefix); ++label) {
+  auto label = container.labels.lower_bound(kLabelPrefix);
+  for (; label != container.labels.end() && label->first.starts_with(kLabelPrefix); ++label) {
     const auto& [name, value] = *label;
     if (name.starts_with(kTag)) {
       const auto attribute = name.substr(std::string_view(kTag).size());
@@ -57,8 +57,8 @@ void read_own_labels(const Container& container, Provided& provided) {
 }
 
 bool has_own_label(const Container& container) {
-  const auto label = container.labels.lower_bound(kPrefix);
-  return label != container.labels.end() && label->first.starts_with(kPrefix);
+  const auto label = container.labels.lower_bound(kLabelPrefix);
+  return label != container.labels.end() && label->first.starts_with(kLabelPrefix);
 }
 
 }  // namespace

@@ -36,6 +36,29 @@ Result<tcp::endpoint> parse_address(std::string_view text) {
   return tcp::endpoint(address, *port);
 }
 
+tcp::endpoint unmapped(const tcp::endpoint& address) {
+  const auto& ip = address.address();
+  if (!ip.is_v6() || !ip.to_v6().is_v4_mapped()) return address;
+  return {asio::ip::make_address_v4(asio::ip::v4_mapped, ip.to_v6()), address.port()};
+}
+
+std::string_view why_no_backend(const asio::ip::address& address) {
+  if (address.is_multicast()) return "it is for multicast";
+  // That is what "docker port" prints for a port published on all addresses: to connect there would
+  // be to connect to ourselves.
+  if (address.is_unspecified()) return "it stands for every address";
+  if (address.is_v6()) {
+    const auto ip = address.to_v6();
+    if (ip.is_link_local() && ip.scope_id() == 0) return "a link-local address needs its zone";
+    return {};
+  }
+  const auto first = address.to_v4().to_bytes()[0];
+  if (address.to_v4() == asio::ip::address_v4::broadcast()) return "it is for broadcasts";
+  if (first == 0) return "it is no host's (RFC 1122)";
+  if (first >= 240) return "it is reserved (RFC 1112)";
+  return {};
+}
+
 std::string to_string(const tcp::endpoint& address) {
   const auto host = address.address().to_string();
   return address.address().is_v6() ? fmt::format("[{}]:{}", host, address.port())

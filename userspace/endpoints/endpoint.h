@@ -2,6 +2,7 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 
 #include "userspace/support/asio.h"
 #include "userspace/support/result.h"
@@ -16,6 +17,14 @@ struct Endpoint {
   bool operator==(const Endpoint&) const = default;
 };
 
+// A value that could not be taken for an endpoint; it hurts nobody but itself.
+struct RejectedValue {
+  std::string key;  // where it stands, as Endpoint::found_as
+  std::string reason;
+
+  bool operator==(const RejectedValue&) const = default;
+};
+
 // "10.0.0.1:80" or "[fd00::1]:80". The port is 1 to 65535; names are refused.
 Result<tcp::endpoint> parse_address(std::string_view text);
 
@@ -24,5 +33,11 @@ Result<unsigned short> parse_port(std::string_view text);
 
 // The inverse of parse_address.
 std::string to_string(const tcp::endpoint& address);
+
+// The same address as IPv4 where it is IPv4 in IPv6's clothes: ::ffff:10.0.0.1 (RFC 4291, 2.5.5.2).
+tcp::endpoint unmapped(const tcp::endpoint& address);
+
+// Why nobody can be connected to there, wherever one is: "it is for broadcasts". Empty: one can.
+std::string_view why_no_backend(const asio::ip::address& address);
 
 }  // namespace ambbpf

@@ -109,12 +109,12 @@ std::string encode_endpoint_value(const tcp::endpoint& endpoint,
 }
 
 Result<tcp::endpoint> decode_endpoint_value(std::string_view value) {
-  auto endpoint = decode_any(trimmed(value));
-  // 0.0.0.0 is what "docker port" prints for a port published on all addresses: to connect there
-  // would be to connect to ourselves.
-  if (endpoint && (endpoint->address().is_unspecified() || endpoint->address().is_multicast()))
-    return fail(fmt::format("{} is no address of a backend", to_string(*endpoint)));
-  return endpoint;
+  const auto decoded = decode_any(trimmed(value));
+  if (!decoded) return decoded;
+  const auto endpoint = unmapped(*decoded);
+  const auto why_not = why_no_backend(endpoint.address());
+  if (why_not.empty()) return endpoint;
+  return fail(fmt::format("{} is no address of a backend: {}", to_string(endpoint), why_not));
 }
 
 }  // namespace ambbpf

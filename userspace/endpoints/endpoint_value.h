@@ -17,7 +17,8 @@ using EndpointAttributes = std::vector<std::pair<std::string, std::string>>;
 
 // Takes a JSON object with "host" (or "IP") and "port", the port as a number or in a string,
 // whatever other fields it has; or plain host:port. Hosts are IPv4 or IPv6 addresses, IPv6 in a
-// JSON value with or without brackets. The error is one short line, fit for a log.
+// JSON value with or without brackets, IPv4 in IPv6 as IPv4. Addresses where no backend can be are
+// refused. The error is one short line, fit for a log.
 Result<tcp::endpoint> decode_endpoint_value(std::string_view value);
 
 // {"port":49155,"host":"10.0.0.1","weight":3,"zone":"nyc"}: the shape that docker-register wrote,

@@ -3,27 +3,15 @@
 
 #include <algorithm>
 #include <map>
-#include <string>
+#include <set>
+#include <string_view>
+#include <utility>
 
 #include "userspace/support/log.h"
 
 namespace ambbpf {
 
 using namespace std::chrono_literals;
-
-namespace {
-
-// "127.0.0.1:80, 127.0.0.1:81", for a log line.
-std::string addresses(const EndpointSet& set) {
-  constexpr std::size_t kMost = 10;
-  std::string list;
-  for (std::size_t i = 0; i < std::min(set.size(), kMost); ++i)
-    list += (i == 0 ? "" : ", ") + to_string(set[i].backend->address());
-  if (set.size() > kMost) list += ", …";
-  return list;
-}
-
-}  // namespace
 
 bool Backend::connect_failed(Clock::time_point now) {
   constexpr auto kFirstRest = 1s;
@@ -54,41 +42,59 @@ Publish Service::add_source() {
 }
 
 void Service::publish(std::size_t source, std::vector<Endpoint> endpoints) {
-  std::vector<std::weak_ptr<asio::steady_timer>> woken;
-  {
-    const std::scoped_lock lock(mutex_);
-    if (sources_[source] == endpoints) return;
-    sources_[source] = std::move(endpoints);
-    const auto before = addresses(*in_force_);
-    unite();
-    ++version_;
-    if (const auto now = addresses(*in_force_); now != before)
-      log::info("service {}: {}", name_, now.empty() ? "no endpoint" : "now at " + now);
-    woken.swap(waiting_);
-  }
-  for (const auto& waiter : woken) {
-    // The timer is its own thread's: it is cancelled there, after the wait has begun.
-    if (auto timer = waiter.lock()) asio::post(timer->get_executor(), [timer] { timer->cancel(); });
-  }
+  const std::scoped_lock lock(mutex_);
+  if (sources_[source] == endpoints) return;
+  sources_[source] = std::move(endpoints);
+  put_in_force(unite());
 }
 
-void Service::unite() {
+void Service::judge_again() {
+  const std::scoped_lock lock(mutex_);
+  put_in_force(unite());
+}
+
+Service::Union Service::unite() const {
   std::map<tcp::endpoint, std::shared_ptr<Backend>> known;
   for (const auto& listed : *in_force_) known.emplace(listed.backend->address(), listed.backend);
 
-  auto united = std::make_shared<EndpointSet>();
+  Union united;
   for (const auto& source : sources_) {
     for (const auto& endpoint : source) {
-      const bool listed = std::any_of(united->begin(), united->end(), [&](const auto& earlier) {
-        return earlier.backend->address() == endpoint.address;
-      });
-      if (listed) continue;
+      if (auto reason = objection_ ? objection_(endpoint.address) : ""; !reason.empty()) {
+        united.rejected.push_back({endpoint.found_as, std::move(reason)});
+        continue;
+      }
+      if (!united.addresses.insert(endpoint.address).second) continue;
       auto& backend = known[endpoint.address];
       if (!backend) backend = std::make_shared<Backend>(endpoint.address);
-      united->push_back({backend, endpoint.found_as});
+      united.endpoints.push_back({backend, endpoint.found_as});
     }
   }
-  in_force_ = std::move(united);
+  return united;
+}
+
+void Service::log_new(const std::vector<RejectedValue>& rejected) const {
+  constexpr std::size_t kMost = 10;  // lines
+  std::set<std::string_view> known;
+  for (const auto& value : rejected_) known.insert(value.key);
+  std::size_t news = 0;
+  for (const auto& value : rejected)
+    if (!known.contains(value.key) && ++news <= kMost)
+      log::warn("service {}: {}: value rejected: {}", name_, value.key, value.reason);
+  if (news > kMost) log::warn("service {}: {} more values rejected", name_, news - kMost);
+}
+
+void Service::put_in_force(Union united) {
+  change_log_.tell(name_, std::move(united.addresses));
+  log_new(united.rejected);
+  rejected_ = std::move(united.rejected);
+  if (united.endpoints == *in_force_) return;
+  in_force_ = std::make_shared<const EndpointSet>(std::move(united.endpoints));
+  ++version_;
+  for (const auto& waiter : std::exchange(waiting_, {})) {
+    // The timer is its own thread's: it is cancelled there, after the wait has begun.
+    if (auto timer = waiter.lock()) asio::post(timer->get_executor(), [timer] { timer->cancel(); });
+  }
 }
 
 std::shared_ptr<Backend> Service::pick() {
@@ -106,6 +112,20 @@ std::shared_ptr<Backend> Service::pick() {
 std::shared_ptr<const EndpointSet> Service::in_force() const {
   const std::scoped_lock lock(mutex_);
   return in_force_;
+}
+
+std::vector<RejectedValue> Service::rejected() const {
+  const std::scoped_lock lock(mutex_);
+  return rejected_;
+}
+
+bool Service::admit_connection() {
+  if (connections_now.fetch_add(1) >= most_connections_) {
+    --connections_now;
+    return false;
+  }
+  ++connections_total;
+  return true;
 }
 
 std::uint64_t Service::version() const {

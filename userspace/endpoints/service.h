@@ -5,12 +5,16 @@
 #include <atomic>
 #include <cstdint>
 #include <functional>
+#include <limits>
 #include <memory>
 #include <mutex>
+#include <set>
 #include <string>
 #include <vector>
 
+#include "userspace/endpoints/change_log.h"
 #include "userspace/endpoints/endpoint.h"
+#include "userspace/support/log_limit.h"
 
 namespace ambbpf {
 
@@ -44,12 +48,17 @@ class Backend {
 struct ListedEndpoint {
   std::shared_ptr<Backend> backend;
   std::string found_as;  // Endpoint::found_as
+
+  bool operator==(const ListedEndpoint&) const = default;
 };
 using EndpointSet = std::vector<ListedEndpoint>;
 
 // How a source hands over everything it knows, after every change. The set replaces the source's
 // previous one whole; order is kept; an address that stands twice counts once.
 using Publish = std::function<void(std::vector<Endpoint>)>;
+
+// Why this process cannot have a backend at an address; empty: it can.
+using Objection = std::function<std::string(const tcp::endpoint&)>;
 
 // One service's endpoints, united from its sources. All members may be called from any thread.
 class Service {
@@ -68,6 +77,21 @@ class Service {
 
   std::shared_ptr<const EndpointSet> in_force() const;
 
+  // Endpoints that `objection` speaks against are rejected instead of put in force. Set once,
+  // before sources publish; what it says may change with the host's addresses, and counts from the
+  // next judge_again() on.
+  void reject_by(Objection objection) { objection_ = std::move(objection); }
+  void judge_again();
+  std::vector<RejectedValue> rejected() const;
+
+  // The most connections that may be open at once. Set once, before connections are served.
+  void limit_connections(std::uint64_t most) { most_connections_ = most; }
+  std::uint64_t most_connections() const { return most_connections_; }
+
+  // Counts one more connection as open, for whoever closes it to count it out. False, and nothing
+  // counted, where there are as many as there may be.
+  bool admit_connection();
+
   // Called from any thread when connecting to an endpoint failed: its source may know better by
   // now. Set once, before connections are served.
   void on_doubt(std::function<void()> doubt) { doubt_ = std::move(doubt); }
@@ -84,21 +108,37 @@ class Service {
 
   std::atomic<std::uint64_t> connections_now{0};
   std::atomic<std::uint64_t> connections_total{0};
+  std::atomic<std::uint64_t> refused{0};  // connections reset at once: there were too many
   std::atomic<std::uint64_t> connect_retries{0};
   std::atomic<std::uint64_t> held{0};    // connections that had to wait for an endpoint
   std::atomic<std::uint64_t> failed{0};  // connections that got none and were reset
 
+  LogLimit own_limits_log;  // for lines on limits of this process that its connections meet
+
  private:
+  struct Union {
+    EndpointSet endpoints;
+    std::vector<RejectedValue> rejected;
+    std::set<tcp::endpoint> addresses;
+  };
+
   void publish(std::size_t source, std::vector<Endpoint> endpoints);
-  void unite();  // with mutex_ held: sources_ into in_force_
+  // With mutex_ held:
+  Union unite() const;  // sources_, less what objection_ is against
+  void log_new(const std::vector<RejectedValue>& rejected) const;
+  void put_in_force(Union united);
 
   const std::string name_;
   std::function<void()> doubt_;
+  Objection objection_;
+  std::uint64_t most_connections_ = std::numeric_limits<std::uint64_t>::max();
   std::atomic<std::size_t> next_{0};
 
   mutable std::mutex mutex_;  // guards all below
   std::vector<std::vector<Endpoint>> sources_;
   std::shared_ptr<const EndpointSet> in_force_ = std::make_shared<const EndpointSet>();
+  std::vector<RejectedValue> rejected_;
+  ChangeLog change_log_;
   std::uint64_t version_ = 0;
   std::vector<std::weak_ptr<asio::steady_timer>> waiting_;
 };

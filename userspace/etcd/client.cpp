@@ -3,9 +3,8 @@
 
 #include <fmt/format.h>
 
-#include <cctype>
-
 #include "userspace/etcd/v3_decode.h"
+#include "userspace/etcd/v3_encode.h"
 #include "userspace/support/log.h"
 #include "userspace/support/quote.h"
 
@@ -143,18 +142,6 @@ awaitable<Result<std::string>> EtcdClient::authenticate(std::string url,
   log::debug("etcd v3 {}: {}", url,
              token->empty() ? "authentication is switched off there" : "a new token");
   co_return token;
-}
-
-std::string url_encode(std::string_view path) {
-  std::string encoded;
-  for (const char c : path) {
-    const auto byte = static_cast<unsigned char>(c);
-    if (std::isalnum(byte) || std::string_view("/-._~").find(c) != std::string_view::npos)
-      encoded += c;
-    else
-      encoded += fmt::format("%{:02X}", byte);
-  }
-  return encoded;
 }
 
 }  // namespace ambbpf

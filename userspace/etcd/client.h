@@ -62,7 +62,4 @@ class EtcdClient {
   std::map<std::string, EtcdV3Token> tokens_;    // by URL
 };
 
-// A path as it stands in a URL; also a value in its query.
-std::string url_encode(std::string_view path);
-
 }  // namespace ambbpf

@@ -3,7 +3,7 @@
 
 #include <fmt/format.h>
 
-#include "userspace/endpoints/authority.h"
+#include "userspace/http/url.h"
 #include "userspace/support/quote.h"
 
 namespace ambbpf {
@@ -19,11 +19,9 @@ Result<std::string> parse_one(std::string_view url) {
     return fail(fmt::format("etcd URL: {} does not begin with http:// or https://", quoted(url)));
   auto authority = url.substr(scheme_end + 3);
   if (authority.ends_with('/')) authority.remove_suffix(1);
-  if (authority.find_first_of("/?#") != std::string_view::npos)
-    return fail(fmt::format("etcd URL: {} has more than a host and a port", quoted(url)));
-  const auto good = parse_authority(authority);
-  if (!good) return fail(fmt::format("etcd URL: {}", good.error().what));
-  return fmt::format("{}://{}", scheme, authority);
+  const auto parsed = parse_authority(authority);
+  if (!parsed) return fail(fmt::format("etcd URL: {}", parsed.error().what));
+  return fmt::format("{}://{}", scheme, to_string(*parsed));
 }
 
 }  // namespace

@@ -5,7 +5,9 @@
 
 #include <charconv>
 
+#include "userspace/etcd/failure.h"
 #include "userspace/etcd/v2_decode.h"
+#include "userspace/http/url.h"
 #include "userspace/support/quote.h"
 
 namespace ambbpf {
@@ -27,7 +29,7 @@ std::string words_of(int status, std::string_view body) {
   return error ? error->text : fmt::format("HTTP {} {}", status, quoted(body));
 }
 
-Result<EtcdListing> listing_of(const HttpResponse& response) {
+Result<EtcdListing> v2_listing_of(const HttpResponse& response) {
   const auto& [head, body] = response;
   const auto error = decode_v2_error(body);
   if (head.status == 404 && !error) return EtcdListing{false, {}, {}};
@@ -43,8 +45,6 @@ Result<EtcdListing> listing_of(const HttpResponse& response) {
   return listing;
 }
 
-EtcdNews list_again(std::string why) { return EtcdNews{{}, 0, std::move(why)}; }
-
 }  // namespace
 
 EtcdV2::EtcdV2(EtcdClient& client, const std::string& directory, const EtcdOptions& options)
@@ -57,10 +57,8 @@ awaitable<Result<EtcdListing>> EtcdV2::list(std::string url) {
   const auto response =
       co_await client_.request_v2("GET", url, path_ + "?recursive=true", timeout_);
   if (!response) co_return tl::unexpected(response.error());
-  auto listing = listing_of(*response);
-  if (!listing)
-    co_return fail(
-        fmt::format("list {} at {}: {}", printable(directory_), url, listing.error().message()));
+  auto listing = v2_listing_of(*response);
+  if (!listing) co_return failed("list " + printable(directory_), url, listing.error().message());
   co_return listing;
 }
 

@@ -6,6 +6,7 @@
 #include <charconv>
 #include <utility>
 
+#include "userspace/etcd/failure.h"
 #include "userspace/support/json.h"
 #include "userspace/support/quote.h"
 
@@ -24,10 +25,6 @@ std::pair<int, int> major_and_minor(std::string_view version) {
   if (error != std::errc{} || dot == end || *dot != '.') return {0, 0};
   if (std::from_chars(dot + 1, end, numbers.second).ec != std::errc{}) return {0, 0};
   return numbers;
-}
-
-tl::unexpected<Error> not_as_expected(std::string_view what, std::string_view body) {
-  return fail(fmt::format("{} {}", quoted(body), what));
 }
 
 }  // namespace

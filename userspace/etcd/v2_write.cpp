@@ -6,7 +6,9 @@
 #include <algorithm>
 #include <optional>
 
+#include "userspace/etcd/failure.h"
 #include "userspace/etcd/v2_decode.h"
+#include "userspace/http/url.h"
 #include "userspace/support/quote.h"
 
 namespace ambbpf {
@@ -15,10 +17,6 @@ namespace {
 using Kind = EtcdFound::Kind;
 
 constexpr std::size_t kAtOnce = 8;  // refreshes under way
-
-tl::unexpected<Error> failed(std::string_view what, const std::string& url, std::string_view why) {
-  return fail(fmt::format("{} at {}: {}", what, url, why));
-}
 
 // A member's own trouble: 300 raft's, 301 no leader, 4xx history and the like.
 bool is_of_the_member(const EtcdV2Error& error) { return error.code >= 300; }

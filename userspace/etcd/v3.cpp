@@ -3,15 +3,15 @@
 
 #include <fmt/format.h>
 
+#include "userspace/etcd/failure.h"
 #include "userspace/etcd/v3_decode.h"
+#include "userspace/etcd/v3_encode.h"
 #include "userspace/support/quote.h"
 
 namespace ambbpf {
 namespace {
 
-EtcdNews list_again(std::string why) { return EtcdNews{{}, 0, std::move(why)}; }
-
-Result<EtcdListing> listing_of(const HttpResponse& response) {
+Result<EtcdListing> v3_listing_of(const HttpResponse& response) {
   if (response.head.status == 404) return EtcdListing{false, {}, {}};
   if (response.head.status != 200)
     return fail(fmt::format("HTTP {}: {}", response.head.status, decode_v3_error(response.body)));
@@ -34,10 +34,8 @@ awaitable<Result<EtcdListing>> EtcdV3::list(std::string url) {
   const auto response =
       co_await client_.request_v3(url, "/kv/range", encode_v3_range(directory_), timeout_);
   if (!response) co_return tl::unexpected(response.error());
-  auto listing = listing_of(*response);
-  if (!listing)
-    co_return fail(
-        fmt::format("list {} at {}: {}", printable(directory_), url, listing.error().message()));
+  auto listing = v3_listing_of(*response);
+  if (!listing) co_return failed("list " + printable(directory_), url, listing.error().message());
   if (listing->served && listing->keys.empty())
     listing->misplaced = co_await key_without_slash(std::move(url));
   co_return listing;
@@ -50,7 +48,7 @@ awaitable<std::string> EtcdV3::key_without_slash(std::string url) {
   const auto response =
       co_await client_.request_v3(std::move(url), "/kv/range", std::move(body), timeout_);
   if (!response) co_return "";
-  const auto listing = listing_of(*response);
+  const auto listing = v3_listing_of(*response);
   co_return listing && !listing->keys.empty() ? listing->keys.front().key : "";
 }
 

@@ -2,12 +2,11 @@
 #include "userspace/etcd/v3_decode.h"
 
 #include <fmt/format.h>
-#include <rapidjson/stringbuffer.h>
-#include <rapidjson/writer.h>
 
 #include <algorithm>
 
 #include "userspace/etcd/base64.h"
+#include "userspace/etcd/failure.h"
 #include "userspace/support/json.h"
 #include "userspace/support/quote.h"
 
@@ -15,17 +14,6 @@ namespace ambbpf {
 namespace {
 
 constexpr std::uint64_t kLongestTtl = 9'000'000'000;  // seconds; etcd's own limit
-
-// "key" and "range_end" of all keys below `directory`: '0' is the character after '/'.
-std::string below(std::string_view directory) {
-  const std::string path(directory);
-  return fmt::format(R"("key":"{}","range_end":"{}")", base64_encode(path + '/'),
-                     base64_encode(path + '0'));
-}
-
-tl::unexpected<Error> not_as_expected(std::string_view what, std::string_view body) {
-  return fail(fmt::format("{} {}", quoted(body), what));
-}
 
 // A missing revision is zero; a missing header is not etcd.
 std::optional<EtcdPosition> position_of(const JsonValue& answer) {
@@ -97,13 +85,6 @@ std::string cancellation_of(const JsonValue& result) {
                      quoted(string_at(result, "cancel_reason").value_or(""), 200));
 }
 
-// "key" of one key.
-std::string one(std::string_view key) { return fmt::format(R"("key":"{}")", base64_encode(key)); }
-
-std::string read_of(std::string_view key) {
-  return fmt::format(R"({{"request_range":{{{}}}}})", one(key));
-}
-
 Result<EtcdV3Lease> lease_of(const JsonValue& answer, std::string_view body) {
   const auto id = uint_at(answer, "ID");
   if (!id) return not_as_expected("has no lease's \"ID\"", body);
@@ -120,27 +101,6 @@ std::optional<EtcdV3Value> value_of(const JsonValue& kv) {
 }
 
 }  // namespace
-
-std::string encode_v3_range(std::string_view directory) { return "{" + below(directory) + "}"; }
-
-std::string encode_v3_watch(std::string_view directory, std::uint64_t start_revision) {
-  return fmt::format(R"({{"create_request":{{{},"start_revision":"{}","progress_notify":true}}}})",
-                     below(directory), start_revision);
-}
-
-std::string encode_v3_authenticate(const EtcdUser& user) {
-  rapidjson::StringBuffer text;
-  rapidjson::Writer<rapidjson::StringBuffer> writer(text);
-  const auto add = [&writer](const char* name, const std::string& value) {
-    writer.Key(name);
-    writer.String(value.data(), static_cast<rapidjson::SizeType>(value.size()));
-  };
-  writer.StartObject();
-  add("name", user.name);
-  add("password", user.password);
-  writer.EndObject();
-  return text.GetString();
-}
 
 Result<EtcdListing> decode_v3_listing(std::string_view body) {
   const auto json = parse_json(body);
@@ -194,12 +154,6 @@ Result<std::vector<OwnKey>> decode_v3_mortal_keys(std::string_view body) {
   return keys;
 }
 
-std::string encode_v3_grant(std::chrono::seconds ttl) {
-  return fmt::format(R"({{"TTL":"{}"}})", ttl.count());
-}
-
-std::string encode_v3_lease(std::uint64_t id) { return fmt::format(R"({{"ID":"{}"}})", id); }
-
 Result<EtcdV3Lease> decode_v3_lease(std::string_view body) {
   const auto json = parse_json(body);
   if (!json) return not_as_expected("is not JSON", body);
@@ -213,30 +167,6 @@ Result<EtcdV3Lease> decode_v3_kept_lease(std::string_view line) {
   const auto* result = object_at(*json, "result");
   if (!result) return not_as_expected("has no \"result\"", line);
   return lease_of(*result, line);
-}
-
-std::string encode_v3_put(std::string_view key, std::string_view value, std::uint64_t lease,
-                          bool only_if_none) {
-  const auto put = fmt::format(R"("success":[{{"request_put":{{{},"value":"{}","lease":"{}"}}}}])",
-                               one(key), base64_encode(value), lease);
-  if (!only_if_none) return "{" + put + "}";
-  return fmt::format(
-      R"({{"compare":[{{{},"target":"CREATE","result":"EQUAL","create_revision":"0"}}],)"
-      R"({},"failure":[{}]}})",
-      one(key), put, read_of(key));
-}
-
-std::string encode_v3_remove(std::string_view key, std::uint64_t index) {
-  return fmt::format(
-      R"({{"compare":[{{{0},"target":"MOD","result":"EQUAL","mod_revision":"{1}"}}],)"
-      R"("success":[{{"request_delete_range":{{{0}}}}}],"failure":[{2}]}})",
-      one(key), index, read_of(key));
-}
-
-std::string encode_v3_read(const std::vector<std::string>& keys) {
-  std::string reads;
-  for (const auto& key : keys) reads += (reads.empty() ? "" : ",") + read_of(key);
-  return R"({"success":[)" + reads + "]}";
 }
 
 Result<EtcdV3Txn> decode_v3_txn(std::string_view body) {

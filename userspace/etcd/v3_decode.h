@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Requests to and answers of etcd's v3 API as its JSON gateway has them (3.0 on): bytes are base64,
-// 64-bit numbers stand in strings, and fields that are zero are left out. Pure functions.
+// Answers of etcd's v3 API as its JSON gateway has them (3.0 on): bytes are base64, 64-bit numbers
+// stand in strings, and fields that are zero are left out. Pure functions.
 #pragma once
 
 #include <chrono>
@@ -41,12 +41,6 @@ struct EtcdV3Txn {
   std::vector<std::optional<EtcdV3Value>> found;  // for each key read, what stands there
 };
 
-// `directory` is "/services/web": its keys begin with "/services/web/".
-std::string encode_v3_range(std::string_view directory);
-std::string encode_v3_watch(std::string_view directory, std::uint64_t start_revision);
-
-std::string encode_v3_authenticate(const EtcdUser& user);
-
 Result<EtcdListing> decode_v3_listing(std::string_view body);
 
 // An {"error":...} line, which ends the stream, is an Error.
@@ -55,17 +49,9 @@ Result<EtcdV3Watched> decode_v3_watched(std::string_view line);
 // The keys with a lease in an answer to a range.
 Result<std::vector<OwnKey>> decode_v3_mortal_keys(std::string_view body);
 
-std::string encode_v3_grant(std::chrono::seconds ttl);
-std::string encode_v3_lease(std::uint64_t id);  // to keep it alive, or to revoke it
 Result<EtcdV3Lease> decode_v3_lease(std::string_view body);
 Result<EtcdV3Lease> decode_v3_kept_lease(std::string_view line);
 
-// Transactions. `only_if_none`: where a key stands already, it is read instead.
-std::string encode_v3_put(std::string_view key, std::string_view value, std::uint64_t lease,
-                          bool only_if_none);
-// Deletes the key if it was last modified at `index` (0: if there is none), and reads it otherwise.
-std::string encode_v3_remove(std::string_view key, std::uint64_t index);
-std::string encode_v3_read(const std::vector<std::string>& keys);
 Result<EtcdV3Txn> decode_v3_txn(std::string_view body);
 
 // The token in the answer to an authentication, fit for a header field; empty where the member has

@@ -5,7 +5,9 @@
 
 #include <algorithm>
 
+#include "userspace/etcd/failure.h"
 #include "userspace/etcd/v3_decode.h"
+#include "userspace/etcd/v3_encode.h"
 #include "userspace/support/quote.h"
 
 namespace ambbpf {
@@ -14,10 +16,6 @@ namespace {
 using Kind = EtcdFound::Kind;
 
 constexpr std::size_t kReadsInOneTxn = 100;  // etcd takes 128 (--max-txn-ops)
-
-tl::unexpected<Error> failed(std::string_view what, const std::string& url, std::string_view why) {
-  return fail(fmt::format("{} at {}: {}", what, url, why));
-}
 
 std::string words_of(const HttpResponse& response) {
   return fmt::format("HTTP {}: {}", response.head.status, decode_v3_error(response.body));

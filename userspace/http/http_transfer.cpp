@@ -18,6 +18,11 @@ namespace {
 
 constexpr std::size_t kLongestHead = 256 * 1024;  // bytes
 
+// What may be received for the content: a chunk of one byte takes six. Extensions of chunks may be
+// as long as they like, and libcurl skips them without a word.
+constexpr std::uint64_t kMostForNothing = 256 * 1024;  // bytes, and
+constexpr std::uint64_t kMostForAByte = 8;             // for each byte of content
+
 // A server that vanished without a word is noticed after 10 + 3 * 3 s, and unacknowledged data
 // after 20 s; libcurl 7.88 has no option for the number of probes, hence the socket options here.
 void set_keep_alive(int fd) {
@@ -73,6 +78,18 @@ void HttpTransfer::set_options() {
   curl_easy_setopt(easy, CURLOPT_HEADERDATA, this);
   curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, &HttpTransfer::on_body);
   curl_easy_setopt(easy, CURLOPT_WRITEDATA, this);
+  watch_overhead();
+}
+
+// Only its debug callback is shown the body as it comes, and only its progress callback can end it.
+void HttpTransfer::watch_overhead() {
+  CURL* easy = easy_.get();
+  curl_easy_setopt(easy, CURLOPT_VERBOSE, 1L);
+  curl_easy_setopt(easy, CURLOPT_DEBUGFUNCTION, &HttpTransfer::on_debug);
+  curl_easy_setopt(easy, CURLOPT_DEBUGDATA, this);
+  curl_easy_setopt(easy, CURLOPT_NOPROGRESS, 0L);
+  curl_easy_setopt(easy, CURLOPT_XFERINFOFUNCTION, &HttpTransfer::on_progress);
+  curl_easy_setopt(easy, CURLOPT_XFERINFODATA, this);
 }
 
 void HttpTransfer::set_access() {
@@ -116,7 +133,7 @@ std::size_t HttpTransfer::on_header(char* data, std::size_t, std::size_t size, v
   auto& transfer = *static_cast<HttpTransfer*>(self);
   transfer.head_size_ += size;
   if (transfer.head_size_ > kLongestHead) {
-    transfer.too_long_ = true;
+    transfer.refusal_ = fmt::format("a head of more than {} bytes", kLongestHead);
     return 0;
   }
   std::string_view line(data, size);
@@ -145,14 +162,28 @@ void HttpTransfer::take_header_line(std::string_view line) {
 std::size_t HttpTransfer::on_body(char* data, std::size_t, std::size_t size, void* self) {
   auto& transfer = *static_cast<HttpTransfer*>(self);
   if (transfer.unread_.size() + size > HttpClient::kLongest) {
-    transfer.too_long_ = true;
+    transfer.refusal_ = fmt::format("more than {} bytes", HttpClient::kLongest);
     return size + 1;  // anything but `size` fails the transfer
   }
+  transfer.content_ += size;
   const auto old_size = transfer.unread_.size();
   transfer.unread_.append(data, size);
   if (!transfer.has_whole_line()) transfer.find_line_end(old_size);
   transfer.changed_.cancel();
   return size;
+}
+
+int HttpTransfer::on_debug(CURL*, curl_infotype type, char*, std::size_t size, void* self) {
+  if (type == CURLINFO_DATA_IN) static_cast<HttpTransfer*>(self)->received_ += size;
+  return 0;
+}
+
+int HttpTransfer::on_progress(void* self, curl_off_t, curl_off_t, curl_off_t, curl_off_t) {
+  auto& transfer = *static_cast<HttpTransfer*>(self);
+  if (transfer.received_ <= kMostForNothing + kMostForAByte * transfer.content_) return 0;
+  transfer.refusal_ = fmt::format("{} bytes received for {} bytes of content", transfer.received_,
+                                  transfer.content_);
+  return 1;
 }
 
 void HttpTransfer::find_line_end(std::size_t from) { line_end_ = unread_.find('\n', from); }
@@ -161,9 +192,9 @@ void HttpTransfer::finished(CURLcode result) {
   over_ = true;
   changed_.cancel();
   if (result == CURLE_OK) return;
-  const std::string reason =
-      too_long_ ? fmt::format("more than {} bytes", HttpClient::kLongest)
-                : transfer_failure(easy_.get(), result, why_.data(), *access_, head_size_ > 0);
+  const std::string reason = !refusal_.empty() ? refusal_
+                                               : transfer_failure(easy_.get(), result, why_.data(),
+                                                                  *access_, head_size_ > 0);
   error_ = Error{fmt::format("{} {}: {}", request_.method, request_.url, printable(reason)), {}};
 }
 

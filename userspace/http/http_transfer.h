@@ -53,12 +53,15 @@ class HttpTransfer {
   void set_options();
   void set_access();
   void set_method();
+  void watch_overhead();
   void take_header_line(std::string_view line);
   void find_line_end(std::size_t from);
   void finished(CURLcode result);
   static curl_socket_t open_socket(void*, curlsocktype, curl_sockaddr* address);
   static std::size_t on_header(char* data, std::size_t, std::size_t size, void* self);
   static std::size_t on_body(char* data, std::size_t, std::size_t size, void* self);
+  static int on_debug(CURL*, curl_infotype type, char*, std::size_t size, void* self);
+  static int on_progress(void* self, curl_off_t, curl_off_t, curl_off_t, curl_off_t);
 
   std::weak_ptr<CurlLoop> loop_;
   std::shared_ptr<const HttpAccess> access_;
@@ -74,7 +77,9 @@ class HttpTransfer {
   std::string unread_;
   std::size_t line_begin_ = 0;  // of the first line in unread_ that is not yet read
   std::size_t line_end_ = std::string::npos;
-  bool too_long_ = false;
+  std::uint64_t received_ = 0;  // bytes of the body as they came
+  std::uint64_t content_ = 0;   // bytes of the answer's content
+  std::string refusal_;         // why we put an end to it
   bool interrupted_ = false;
   bool over_ = false;
   std::optional<Error> error_;

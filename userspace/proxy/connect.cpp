@@ -39,7 +39,8 @@ int connect_error(const Connecting& connecting) {
 
 }  // namespace
 
-Connecting begin_connect(const tcp::endpoint& address, FirstBytes first_bytes) {
+Connecting begin_connect(const tcp::endpoint& address, FirstBytes first_bytes,
+                         int descriptors_below) {
   const int family = address.protocol().family();
   Connecting connecting{
       .address = address,
@@ -47,6 +48,10 @@ Connecting begin_connect(const tcp::endpoint& address, FirstBytes first_bytes) {
   };
   if (!connecting.socket) {
     connecting.error = errno;
+    return connecting;
+  }
+  if (connecting.socket.get() >= descriptors_below) {
+    connecting.error = EMFILE;
     return connecting;
   }
   if (const auto set = set_connection_options(connecting.socket.get()); !set) {

@@ -19,8 +19,10 @@ struct Connecting {
 // Whether there is something to be sent as soon as the connection stands.
 enum class FirstBytes { kAreHere, kUnknown };
 
-// Never waits; a backend on this machine has mostly answered when this returns.
-Connecting begin_connect(const tcp::endpoint& address, FirstBytes first_bytes);
+// Never waits; a backend on this machine has mostly answered when this returns. A socket whose
+// number is not below `descriptors_below` is given up (EMFILE).
+Connecting begin_connect(const tcp::endpoint& address, FirstBytes first_bytes,
+                         int descriptors_below);
 
 // Waits for the answer, no longer than `timeout`. The error says which address and why.
 awaitable<Result<UniqueFd>> finish_connect(Connecting connecting,

@@ -23,7 +23,8 @@ bool is_our_own(const std::error_code& code) {
 
 void note_failure(Service& service, Backend& backend, const Error& error) {
   if (is_our_own(error.code)) {
-    log::warn("service {}: {}", service.name(), error.message());
+    if (const auto unsaid = service.own_limits_log.pass(Clock::now()))
+      log::warn("service {}: {}{}", service.name(), error.message(), more_before_it(*unsaid));
     return;
   }
   if (backend.connect_failed(Clock::now()))
@@ -33,10 +34,11 @@ void note_failure(Service& service, Backend& backend, const Error& error) {
 
 }  // namespace
 
-std::optional<Attempt> begin_dial(Service& service, FirstBytes first_bytes) {
+std::optional<Attempt> begin_dial(Service& service, const DialOptions& options,
+                                  FirstBytes first_bytes) {
   auto backend = service.pick();
   if (!backend) return std::nullopt;
-  auto connecting = begin_connect(backend->address(), first_bytes);
+  auto connecting = begin_connect(backend->address(), first_bytes, options.descriptors_below);
   return Attempt{std::move(backend), std::move(connecting)};
 }
 
@@ -80,7 +82,8 @@ awaitable<Result<Dialled>> dial(Service& service, DialOptions options,
 
     if (attempts++ > 0) service.connect_retries.fetch_add(1, std::memory_order_relaxed);
     if (!attempt)
-      attempt = Attempt{backend, begin_connect(backend->address(), FirstBytes::kUnknown)};
+      attempt = Attempt{backend, begin_connect(backend->address(), FirstBytes::kUnknown,
+                                               options.descriptors_below)};
     auto socket = co_await finish_connect(std::move(attempt->connecting), options.connect_timeout);
     if (socket) {
       attempt->connecting.socket = std::move(*socket);

@@ -15,6 +15,7 @@ struct DialOptions {
   std::chrono::milliseconds connect_timeout{1000};  // for one attempt
   unsigned retries = 3;                             // attempts after the first one
   std::chrono::milliseconds hold{3000};             // for a service without any endpoint
+  int descriptors_below = kNoDescriptorLimit;       // of both sockets of a connection
 };
 
 struct Dialled {
@@ -30,7 +31,8 @@ struct Attempt {
 
 // Begins without waiting; empty when the service has no endpoint. What has connected already goes
 // to answered(), everything else to dial().
-std::optional<Attempt> begin_dial(Service& service, FirstBytes first_bytes);
+std::optional<Attempt> begin_dial(Service& service, const DialOptions& options,
+                                  FirstBytes first_bytes);
 Dialled answered(Service& service, Attempt attempt);
 
 // Finds a backend that takes the connection: goes on with `begun`, then round robin, the next one

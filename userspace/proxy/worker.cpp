@@ -103,9 +103,10 @@ Worker::Accepted Worker::accept_some(Listening& listening) {
     }
     if (errno == EAGAIN) return Accepted::kAll;
     if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
-      if (const auto unsaid = accept_log_.pass(Clock::now()))
-        log::error("service {}: accept: {}; waiting for a free descriptor",
-                   listening.service.name(), std::generic_category().message(errno));
+      const auto error = std::generic_category().message(errno);
+      if (const auto unsaid = listening.service.own_limits_log.pass(Clock::now()))
+        log::error("service {}: accept: {}; waiting for a free descriptor{}",
+                   listening.service.name(), error, more_before_it(*unsaid));
       return Accepted::kOutOfFiles;
     }
     // Anything else is the fault of that one connection (accept(2), ERRORS): on to the next.
@@ -114,13 +115,24 @@ Worker::Accepted Worker::accept_some(Listening& listening) {
 }
 
 void Worker::take_in(UniqueFd client, Service& service) {
-  ++service.connections_now;
-  ++service.connections_total;
-  auto begun = begin_dial(service, has_spoken(client.get()));
+  if (client.get() >= dial_.descriptors_below)
+    return refuse(std::move(client), service,
+                  "no descriptors are left for connections (ulimit -n, LimitNOFILE)");
+  if (!service.admit_connection())
+    return refuse(std::move(client), service,
+                  fmt::format("{} are open (--max-connections)", service.most_connections()));
+  auto begun = begin_dial(service, dial_, has_spoken(client.get()));
   if (begun && begun->connecting.error == 0)
     return relay(std::move(client), service, answered(service, std::move(*begun)));
   waiting_.push_back({std::move(client), service});
   spawn(io_, dial_for(*this, std::prev(waiting_.end()), std::move(begun)));
+}
+
+void Worker::refuse(UniqueFd client, Service& service, const std::string& why) {
+  close_with_reset(std::move(client));
+  ++service.refused;
+  if (const auto unsaid = service.own_limits_log.pass(Clock::now()))
+    log::warn("service {}: connection reset: {}{}", service.name(), why, more_before_it(*unsaid));
 }
 
 awaitable<void> Worker::dial_for(Worker& worker, std::list<Waiting>::iterator place,
@@ -137,8 +149,7 @@ awaitable<void> Worker::dial_for(Worker& worker, std::list<Waiting>::iterator pl
   close_with_reset(std::move(client));
   --service.connections_now;
   if (const auto unsaid = worker.failures_log_.pass(Clock::now()))
-    log::warn("{}; connection reset{}", dialled.error().message(),
-              *unsaid > 0 ? fmt::format(" ({} more before it)", *unsaid) : "");
+    log::warn("{}; connection reset{}", dialled.error().message(), more_before_it(*unsaid));
 }
 
 // From here on the relay owns both sockets.

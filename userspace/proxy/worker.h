@@ -5,6 +5,7 @@
 
 #include <list>
 #include <memory>
+#include <string>
 #include <thread>
 #include <vector>
 
@@ -56,13 +57,13 @@ class Worker {
   enum class Accepted { kAll, kSome, kOutOfFiles };
   Accepted accept_some(Listening& listening);
   void take_in(UniqueFd client, Service& service);
+  void refuse(UniqueFd client, Service& service, const std::string& why);
   void relay(UniqueFd client, Service& service, Dialled dialled);
 
   asio::io_context io_{1};
   asio::executor_work_guard<asio::io_context::executor_type> busy_{io_.get_executor()};
   DialOptions dial_;
   LogLimit failures_log_;
-  LogLimit accept_log_;
   std::vector<std::unique_ptr<Listening>> listening_;
   std::list<Waiting> waiting_;
   std::unique_ptr<Relay> relay_;

@@ -1,14 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "userspace/support/log.h"
 
+#include <spdlog/async.h>
 #include <spdlog/pattern_formatter.h>
-#include <spdlog/sinks/stdout_sinks.h>
 
 #include <array>
+#include <chrono>
 #include <cstdlib>
 #include <memory>
 #include <string>
 #include <utility>
+
+#include "userspace/support/quote.h"
+#include "userspace/support/stderr_sink.h"
 
 namespace ambbpf::log {
 namespace {
@@ -45,23 +49,46 @@ class LevelName : public spdlog::custom_flag_formatter {
   }
 };
 
-// What others wrote may be part of any line: printable ASCII as it is, every other byte as \xNN, so
-// that nothing ends a line, forges another or steers a terminal.
-class PlainText : public spdlog::custom_flag_formatter {
+// What others wrote may be part of any line.
+class PrintableText : public spdlog::custom_flag_formatter {
  public:
   void format(const spdlog::details::log_msg& line, const std::tm&,
               spdlog::memory_buf_t& out) override {
-    for (const char c : line.payload) {
-      if (c >= ' ' && c <= '~')
-        out.push_back(c);
-      else
-        fmt::format_to(std::back_inserter(out), "\\x{:02x}", static_cast<unsigned char>(c));
-    }
+    const auto text = printable({line.payload.data(), line.payload.size()});
+    out.append(text.data(), text.data() + text.size());
   }
   std::unique_ptr<custom_flag_formatter> clone() const override {
-    return std::make_unique<PlainText>();
+    return std::make_unique<PrintableText>();
   }
 };
+
+std::unique_ptr<spdlog::formatter> line_formatter() {
+  auto formatter = std::make_unique<spdlog::pattern_formatter>();
+  formatter->add_flag<SyslogPriority>('*').add_flag<LevelName>('L').add_flag<PrintableText>('v');
+  const bool under_journald = std::getenv("JOURNAL_STREAM") != nullptr;
+  formatter->set_pattern(under_journald ? "%*%v" : "%Y-%m-%d %H:%M:%S.%e %L %v");
+  return formatter;
+}
+
+struct Writer {
+  std::shared_ptr<spdlog::details::thread_pool> thread;
+  std::shared_ptr<StderrSink> sink;
+  std::shared_ptr<spdlog::logger> logger;
+};
+
+// Begun with the first set_up(). Never destroyed: its thread may hang in a write for ever.
+const Writer* writer = nullptr;
+
+const Writer* begin_writing() {
+  constexpr std::size_t kLines = 1024;  // some 400 bytes each
+  auto thread = std::make_shared<spdlog::details::thread_pool>(kLines, 1);
+  auto sink = std::make_shared<StderrSink>(thread);
+  auto logger = std::make_shared<spdlog::async_logger>(
+      "", sink, thread, spdlog::async_overflow_policy::overrun_oldest);
+  logger->set_formatter(line_formatter());
+  std::atexit(flush);
+  return new Writer{std::move(thread), std::move(sink), std::move(logger)};
+}
 
 }  // namespace
 
@@ -74,18 +101,20 @@ bool set_up(std::string_view level) {
   }};
   for (const auto& [name, value] : kLevels) {
     if (name != level) continue;
-    auto logger =
-        std::make_shared<spdlog::logger>("", std::make_shared<spdlog::sinks::stderr_sink_mt>());
-    auto formatter = std::make_unique<spdlog::pattern_formatter>();
-    formatter->add_flag<SyslogPriority>('*').add_flag<LevelName>('L').add_flag<PlainText>('v');
-    const bool under_journald = std::getenv("JOURNAL_STREAM") != nullptr;
-    formatter->set_pattern(under_journald ? "%*%v" : "%Y-%m-%d %H:%M:%S.%e %L %v");
-    logger->set_formatter(std::move(formatter));
-    logger->set_level(value);
-    spdlog::set_default_logger(std::move(logger));
+    if (!writer) writer = begin_writing();
+    writer->logger->set_level(value);
+    spdlog::set_default_logger(writer->logger);
     return true;
   }
   return false;
+}
+
+void flush() {
+  using namespace std::chrono_literals;
+  if (!writer) return;
+  const auto before = writer->sink->flushes();
+  writer->logger->flush();
+  writer->sink->wait_for_flush_after(before, 1s);
 }
 
 }  // namespace ambbpf::log

@@ -12,8 +12,6 @@ std::string printable(std::string_view text) {
     const auto byte = static_cast<unsigned char>(c);
     if (c == '\n') {
       out += "\\n";
-    } else if (c == '\\') {
-      out += "\\\\";
     } else if (byte < 0x20 || byte >= 0x7f) {
       out += fmt::format("\\x{:02x}", byte);
     } else {

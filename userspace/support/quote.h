@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What others wrote, made fit for a log line: ASCII only, no control characters, not too long.
+// What others wrote, made fit for a log line and for a terminal: ASCII only, no control characters,
+// not too long.
 #pragma once
 
 #include <cstddef>
@@ -8,8 +9,8 @@
 
 namespace ambbpf {
 
-// Control characters, bytes beyond ASCII and backslashes as \n, \xNN and \\, so that no key or
-// value can end a line or forge another.
+// Line breaks as \n, other control characters and bytes beyond ASCII as \xNN, so that no key or
+// value can end a line or steer a terminal. What is printable already stays as it is.
 std::string printable(std::string_view text);
 
 // In single quotes; of more than `limit` bytes only the first, and how many there are in all.

@@ -3,9 +3,14 @@
 
 #include <unistd.h>
 
+#include <limits>
 #include <utility>
 
 namespace ambbpf {
+
+// A limit for the numbers of descriptors. The kernel gives out the lowest free one: whoever keeps
+// to numbers below a limit leaves all from there on to others.
+inline constexpr int kNoDescriptorLimit = std::numeric_limits<int>::max();
 
 // The only owner of a file descriptor; -1 is none.
 class UniqueFd {

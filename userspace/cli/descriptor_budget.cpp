@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "userspace/cli/descriptor_budget.h"
+
+#include <fcntl.h>
+
+#include <algorithm>
+
+#include "userspace/support/unique_fd.h"
+
+namespace ambbpf {
+
+rlim_t raise_descriptor_limit() {
+  rlimit limit{};
+  ::getrlimit(RLIMIT_NOFILE, &limit);
+  limit.rlim_cur = limit.rlim_max;
+  ::setrlimit(RLIMIT_NOFILE, &limit);
+  ::getrlimit(RLIMIT_NOFILE, &limit);
+  return limit.rlim_cur;
+}
+
+DescriptorBudget divide_descriptors(rlim_t limit, std::size_t services) {
+  constexpr rlim_t kForTheProcess = 64;  // clients of the admin socket for the greater part
+  constexpr rlim_t kForASource = 4;      // two APIs of etcd, each a watch and a listing
+  const auto all = std::min<rlim_t>(limit, kNoDescriptorLimit);
+  const auto kept_back = std::min(all / 4, kForTheProcess + kForASource * services);
+  const auto connections = static_cast<int>(all - kept_back);
+  return {.connections_below = connections, .pipes_below = connections / 4 * 3};
+}
+
+std::uint64_t connections_for_each(const DescriptorBudget& budget, int in_use,
+                                   std::size_t services) {
+  const auto all = std::max(budget.connections_below - in_use, 0) / 2;
+  return static_cast<std::uint64_t>(std::max(services > 1 ? all / 2 : all, 1));
+}
+
+int descriptors_in_use() {
+  const UniqueFd lowest(::open("/dev/null", O_RDONLY | O_CLOEXEC));
+  return std::max(lowest.get(), 0);
+}
+
+}  // namespace ambbpf

@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <spdlog/async.h>
+#include <spdlog/sinks/base_sink.h>
+
+#include <chrono>
+#include <condition_variable>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+
+namespace ambbpf {
+
+// The thread that writes the log, and what it writes to. Past stdio: a write that blocks would hold
+// the lock of its stream, and with it up the exit.
+class StderrSink final : public spdlog::sinks::base_sink<std::mutex> {
+ public:
+  explicit StderrSink(std::shared_ptr<spdlog::details::thread_pool> thread)
+      : thread_(std::move(thread)) {}
+
+  // How often all that was logged before a flush had been written.
+  std::uint64_t flushes() const;
+  void wait_for_flush_after(std::uint64_t seen, std::chrono::milliseconds at_most);
+
+ private:
+  void sink_it_(const spdlog::details::log_msg& line) override;
+  void flush_() override;
+  void write(const spdlog::details::log_msg& line);
+
+  const std::shared_ptr<spdlog::details::thread_pool> thread_;
+  std::size_t lost_told_ = 0;
+
+  mutable std::mutex flushes_mutex_;
+  std::condition_variable flushed_;
+  std::uint64_t flushes_ = 0;
+};
+
+}  // namespace ambbpf

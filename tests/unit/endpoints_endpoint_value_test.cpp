@@ -144,7 +144,8 @@ TEST(EndpointValue, ReasonsCannotForgeLogLines) {
 
 TEST(Quote, EscapesAndShortens) {
   EXPECT_EQ(quoted("plain"), "'plain'");
-  EXPECT_EQ(quoted("a\nb\\n\x01\xff"), R"('a\nb\\n\x01\xff')");
+  EXPECT_EQ(quoted("a\nb\x01\xff"), R"('a\nb\x01\xff')");
+  EXPECT_EQ(quoted(R"(a\nb\x01\xff)"), R"('a\nb\x01\xff')") << "what is printable stays as it is";
   EXPECT_EQ(quoted("abcdef", 3), "'abc...' (6 bytes)");
   EXPECT_EQ(printable("/services/web\r"), R"(/services/web\x0d)");
 }

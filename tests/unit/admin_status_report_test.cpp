@@ -120,6 +120,18 @@ TEST(Degraded, IsAFailingSourceButNotOneThatIsNotServed) {
               ElementsAre("service web: etcd v3 http://127.0.0.1:2379 /services/web/ fails"));
 }
 
+TEST(Degraded, AreValuesAndLabelsThatAreRejected) {
+  auto report = healthy_report();
+  auto& rejected = report.services[0].sources[0].rejected;
+  rejected = {{"/services/web/bad", "no port in 'x'"}};
+  report.registrars[0].rejected = {{"db-1", "label ambbpf.port: 'x' is not a port"}};
+  EXPECT_THAT(troubles(report),
+              ElementsAre("service web: 1 value of etcd v3 is rejected",
+                          "container db-1: label ambbpf.port: 'x' is not a port"));
+  rejected.push_back({"/services/web/worse", "no port in 'y'"});
+  EXPECT_THAT(troubles(report)[0], "service web: 2 values of etcd v3 are rejected");
+}
+
 TEST(Degraded, AreBytesThatDoNotAddUp) {
   auto report = healthy_report();
   report.connections.mismatches = 1;

@@ -95,24 +95,24 @@ TEST(StatusJson, SurvivesNestingWithoutEnd) {
 }
 
 TEST(Degraded, IsNotAProcessWithEjectedButAlsoOtherEndpoints) {
-  EXPECT_FALSE(is_degraded(sample_report()));
+  EXPECT_FALSE(is_degraded(healthy_report()));
   EXPECT_FALSE(is_degraded({}));
 }
 
 TEST(Degraded, IsAServiceWithoutAnEndpoint) {
-  auto report = sample_report();
+  auto report = healthy_report();
   report.services[0].endpoints.clear();
   EXPECT_THAT(troubles(report), ElementsAre("service web has no endpoint"));
 }
 
 TEST(Degraded, IsAServiceWhoseEndpointsAllRest) {
-  auto report = sample_report();
+  auto report = healthy_report();
   for (auto& endpoint : report.services[0].endpoints) endpoint.ejected_ms = 1;
   EXPECT_THAT(troubles(report), ElementsAre("service web: connecting to every endpoint fails"));
 }
 
 TEST(Degraded, IsAFailingSourceButNotOneThatIsNotServed) {
-  auto report = sample_report();
+  auto report = healthy_report();
   report.services[0].sources[0].state = "not served";
   EXPECT_FALSE(is_degraded(report));
   report.services[0].sources[0].state = "failing";
@@ -120,8 +120,20 @@ TEST(Degraded, IsAFailingSourceButNotOneThatIsNotServed) {
               ElementsAre("service web: etcd v3 http://127.0.0.1:2379 /services/web/ fails"));
 }
 
+TEST(Degraded, AreValuesAndLabelsThatAreRejected) {
+  auto report = healthy_report();
+  auto& rejected = report.services[0].sources[0].rejected;
+  rejected = {{"/services/web/bad", "no port in 'x'"}};
+  report.registrars[0].rejected = {{"db-1", "label ambbpf.port: 'x' is not a port"}};
+  EXPECT_THAT(troubles(report),
+              ElementsAre("service web: 1 value of etcd v3 is rejected",
+                          "container db-1: label ambbpf.port: 'x' is not a port"));
+  rejected.push_back({"/services/web/worse", "no port in 'y'"});
+  EXPECT_THAT(troubles(report)[0], "service web: 2 values of etcd v3 are rejected");
+}
+
 TEST(Degraded, AreBytesThatDoNotAddUp) {
-  auto report = sample_report();
+  auto report = healthy_report();
   report.connections.mismatches = 1;
   EXPECT_THAT(troubles(report), ElementsAre("bytes received and sent on did not agree, 1 time"));
 }

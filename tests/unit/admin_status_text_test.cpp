@@ -63,6 +63,8 @@ TEST(StatusText, ReadsLikeThis) {
   EXPECT_EQ(to_text(sample_report()),
             R"(ambbpf 0.1.0 proxy, pid 4711, up 3h12m, 2 threads
   draining   takes no new connections
+  degraded   service web: 1 value of etcd v3 is rejected
+             container db-1: label ambbpf.port: 'x' is not a port
   engine     splice (no better one: load stream_relay: Operation not permitted)
   kernel     6.1.0-18-amd64
   self-test  early bytes ok, FIN after data FAILED
@@ -176,7 +178,7 @@ TEST(StatusText, ShowsTenRejectedValuesAndCountsTheRest) {
 }
 
 TEST(StatusText, ShowsWhatAServiceRejectsFromWhateverSource) {
-  auto report = sample_report();
+  auto report = healthy_report();
   report.services[0].rejected = {
       {"/services/web/self", "[::1]:8080 is where this process listens"}};
   EXPECT_THAT(

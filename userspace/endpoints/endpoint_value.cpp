@@ -109,7 +109,7 @@ std::string encode_endpoint_value(const tcp::endpoint& endpoint,
 }
 
 Result<tcp::endpoint> decode_endpoint_value(std::string_view value) {
-  const auto decoded = decode_any(trimmed(value));
+  auto decoded = decode_any(trimmed(value));
   if (!decoded) return decoded;
   const auto endpoint = unmapped(*decoded);
   const auto why_not = why_no_backend(endpoint.address());

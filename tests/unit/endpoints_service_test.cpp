@@ -185,15 +185,6 @@ TEST(Service, AdmitsNoMoreConnectionsThanItMayHave) {
   EXPECT_TRUE(service.admit_connection());
 }
 
-TEST(Service, UnitesAHundredThousandEndpointsAtOnce) {
-  Service service("web");
-  std::vector<Endpoint> many;
-  for (std::uint32_t i = 0; i < 100'000; ++i)
-    many.push_back({{asio::ip::address_v4(0x0a000000 + i), 80}, "key"});
-  service.add_source()(many);
-  EXPECT_EQ(service.in_force()->size(), many.size());
-}
-
 TEST(Address, IsReadAsItIsWritten) {
   for (const auto* text : {"127.0.0.1:1", "[::1]:65535", "[fe80::1]:80"})
     EXPECT_EQ(to_string(parse_address(text).value()), text);

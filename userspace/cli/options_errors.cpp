@@ -7,6 +7,7 @@
 #include <cstdlib>
 #include <numeric>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace ambbpf {
@@ -83,7 +84,7 @@ std::string no_boolean(const std::string& text) {
 bool came_from_environment(const CLI::Option& option, int argc, const char* const* argv) {
   if (option.get_envname().empty() || !std::getenv(option.get_envname().c_str())) return false;
   const auto name = option.get_name();
-  return std::none_of(argv + 1, argv + argc, [&](const std::string word) {
+  return std::none_of(argv + 1, argv + argc, [&](std::string_view word) {
     return word == name || word.starts_with(name + '=') ||
            (option.get_positional() && option.results()[0] == word);
   });

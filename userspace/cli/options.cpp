@@ -291,7 +291,7 @@ Result<Command> command_of(int argc, const char* const* argv) {
   } catch (const CLI::ParseError& error) {
     return fail(named_as_given(app, argc, argv, parse_failure(app, error)));
   }
-  const auto command = [&]() -> Result<Command> {
+  auto command = [&]() -> Result<Command> {
     if (proxy.parsed()) return proxy_options(for_proxy);
     if (forward.parsed()) return forward_options(for_forward);
     if (registrar.parsed()) return register_options(for_register);

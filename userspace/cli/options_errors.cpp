@@ -94,7 +94,7 @@ bool came_from_environment(const CLI::Option& option, int argc, const char* cons
 
 std::string parse_failure(const CLI::App& app, const CLI::ParseError& error) {
   const auto code = static_cast<CLI::ExitCodes>(error.get_exit_code());
-  const std::string text = error.what();
+  std::string text = error.what();
   if (code == CLI::ExitCodes::ArgumentMismatch)
     return text.substr(0, text.find(':')) + ": its value is missing";
   if (code == CLI::ExitCodes::ConversionError) return no_boolean(text);

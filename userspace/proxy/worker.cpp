@@ -129,8 +129,8 @@ void Worker::take_in(UniqueFd client, Service& service) {
 }
 
 void Worker::refuse(UniqueFd client, Service& service, const std::string& why) {
+  ++service.refused;  // before the client can know
   close_with_reset(std::move(client));
-  ++service.refused;
   if (const auto unsaid = service.own_limits_log.pass(Clock::now()))
     log::warn("service {}: connection reset: {}{}", service.name(), why, more_before_it(*unsaid));
 }

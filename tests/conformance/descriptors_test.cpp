@@ -7,6 +7,7 @@
 #include <thread>
 #include <vector>
 
+#include "tests/conformance/expect_service.h"
 #include "tests/support/proxy_under_test.h"
 
 namespace ambbpf::test {
@@ -56,14 +57,6 @@ class OutOfDescriptors : public ::testing::Test {
     proxy->publish({listener.address()});
   }
 
-  void expect_service(Peer& client) {
-    Peer backend = listener.accept();
-    client.send("question");
-    EXPECT_EQ(backend.read(8), "question");
-    backend.send_and_finish("answer");
-    EXPECT_EQ(client.read_all(), "answer");
-  }
-
   // The client takes one of the descriptors that are left.
   void expect_service_with(std::size_t left) {
     Peer client;
@@ -74,7 +67,7 @@ class OutOfDescriptors : public ::testing::Test {
       std::this_thread::sleep_for(500ms);
       EXPECT_LT(processor_time() - before, 250ms) << "it spins";
     }
-    expect_service(client);
+    expect_service(listener, client);
   }
 
   Listener listener{loopback_v4()};
@@ -90,7 +83,7 @@ TEST_F(OutOfDescriptors, DialsForAClientAsSoonAsThereIsADescriptorForIt) { expec
 TEST_F(OutOfDescriptors, CopiesWhenThereIsNoPipeToSpliceThrough) {
   const ScarceDescriptors scarce(4);  // client, accepted, dialled, backend
   Peer client = Peer::connect_to(proxy->address());
-  expect_service(client);
+  expect_service(listener, client);
 }
 
 }  // namespace ambbpf::test

@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <vector>
 
+#include "tests/conformance/expect_service.h"
 #include "tests/support/proxy_under_test.h"
 
 namespace ambbpf::test {
@@ -28,14 +29,6 @@ class Limits : public ::testing::Test {
     proxy->publish({listener.address()});
   }
 
-  void expect_service(Peer& client) {
-    Peer backend = listener.accept();
-    client.send("question");
-    EXPECT_EQ(backend.read(8), "question");
-    backend.send_and_finish("answer");
-    EXPECT_EQ(client.read_all(), "answer");
-  }
-
   void expect_refusal(Peer& client) {
     EXPECT_EQ(client.read_until_end().error, std::errc::connection_reset);
   }
@@ -55,13 +48,13 @@ TEST_F(Limits, AConnectionTooManyIsResetAndCountedAndTheOthersGoOn) {
   expect_refusal(third);
   EXPECT_EQ(proxy->service().refused, 1U);
   EXPECT_EQ(proxy->service().connections_total, 2U);
-  expect_service(first);
-  expect_service(second);
+  expect_service(listener, first);
+  expect_service(listener, second);
   first.close();
   second.close();
   ASSERT_TRUE(proxy->becomes_idle());
   Peer fourth = Peer::connect_to(proxy->address());
-  expect_service(fourth);
+  expect_service(listener, fourth);
 }
 
 TEST_F(Limits, AClientThatIsHeldCounts) {
@@ -73,7 +66,7 @@ TEST_F(Limits, AClientThatIsHeldCounts) {
   Peer second = Peer::connect_to(proxy->address());
   expect_refusal(second);
   proxy->publish({listener.address()});
-  expect_service(held);
+  expect_service(listener, held);
 }
 
 TEST_F(Limits, ADescriptorThatIsKeptBackIsForNoConnection) {

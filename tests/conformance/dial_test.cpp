@@ -87,10 +87,10 @@ class Dialling : public ::testing::Test {
  private:
   static awaitable<void> dial_into(std::optional<Result<Dialled>>& dialled, Service& service,
                                    DialOptions options) {
-    dialled.emplace(co_await dial(service, options, std::nullopt));
+    dialled.emplace(co_await dial(service, options, Client{}, std::nullopt));
   }
 
-  Publish publish_ = service.add_source();
+  Publish publish_ = service.way_in(service.add_source());
 };
 
 }  // namespace
@@ -137,7 +137,7 @@ TEST_F(Dialling, LetsAnEndpointRestThatHasFailed) {
 TEST_F(Dialling, TriesAnEjectedEndpointWhenThereIsNoOther) {
   Listener answering(loopback_v4());
   publish({answering.address()});
-  backend_at(answering.address())->connect_failed(Clock::now());
+  service.report(*backend_at(answering.address()), Outcome::kConnectFailed);
   EXPECT_EQ(dialled_address(), answering.address());
   EXPECT_FALSE(backend_at(answering.address())->ejected(Clock::now()));
 }

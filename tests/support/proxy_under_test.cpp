@@ -26,9 +26,9 @@ Result<std::unique_ptr<ProxyUnderTest>> ProxyUnderTest::start(const ProxySetting
   if (!listeners) return tl::unexpected(listeners.error());
   proxy->address_ = listeners->address;
   for (auto& socket : listeners->sockets) {
-    auto worker = Worker::create(settings.relay, settings.dial);
+    auto worker = Worker::create(settings.relay);
     if (!worker) return tl::unexpected(worker.error());
-    (*worker)->serve(std::move(socket), proxy->service_);
+    (*worker)->serve(1, std::move(socket), {proxy->service_, settings.dial});
     proxy->workers_.push_back(std::move(*worker));
   }
   for (const auto& worker : proxy->workers_) worker->start();
@@ -54,7 +54,7 @@ void ProxyUnderTest::reset_all() {
 
 bool ProxyUnderTest::becomes_idle() {
   return eventually(
-      [this] { return service_.connections_now == 0 && counts().connections_now == 0; });
+      [this] { return service_->connections_now == 0 && counts().connections_now == 0; });
 }
 
 }  // namespace ambbpf::test

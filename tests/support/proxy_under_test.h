@@ -23,7 +23,7 @@ class ProxyUnderTest {
   static Result<std::unique_ptr<ProxyUnderTest>> start(const ProxySettings& settings);
 
   const tcp::endpoint& address() const { return address_; }
-  Service& service() { return service_; }
+  Service& service() { return *service_; }
 
   // The addresses replace those published before.
   void publish(const std::vector<tcp::endpoint>& backends);
@@ -40,8 +40,8 @@ class ProxyUnderTest {
  private:
   ProxyUnderTest() = default;
 
-  Service service_{"under-test"};  // outlives the workers
-  Publish publish_ = service_.add_source();
+  const std::shared_ptr<Service> service_ = std::make_shared<Service>("under-test");
+  const Publish publish_ = service_->way_in(service_->add_source());
   tcp::endpoint address_;
   std::vector<std::unique_ptr<Worker>> workers_;
 };

@@ -176,7 +176,7 @@ std::vector<Endpoint> many_endpoints(std::uint32_t count) {
 
 TEST_F(StatusCommand, ShowsAServiceOfAHundredThousandEndpoints) {
   Service service("web");
-  service.add_source()(many_endpoints(100'000));
+  service.publish(service.add_source(), many_endpoints(100'000));
   auto report = healthy_report();
   report.services = {report_service(service, Clock::now())};
   ServingProcess process(places_.system / "proxy-1.sock", answers(to_json(report)));

@@ -26,16 +26,20 @@ std::vector<std::string> in_force(const Service& service) {
 
 using Addresses = std::vector<std::string>;
 
+void publish_to(Service& service, std::vector<Endpoint> endpoints) {
+  service.publish(service.add_source(), std::move(endpoints));
+}
+
 TEST(Service, HasNothingToPickBeforeASourceHasSpoken) {
   Service service("web");
-  EXPECT_EQ(service.pick(), nullptr);
-  service.add_source()({});
-  EXPECT_EQ(service.pick(), nullptr);
+  EXPECT_EQ(service.pick({}), nullptr);
+  publish_to(service, {});
+  EXPECT_EQ(service.pick({}), nullptr);
 }
 
 TEST(Service, TakesASetInPlaceOfTheOneBefore) {
   Service service("web");
-  const auto publish = service.add_source();
+  const auto publish = service.way_in(service.add_source());
   publish({endpoint("127.0.0.1:1"), endpoint("127.0.0.1:2")});
   publish({endpoint("127.0.0.1:2"), endpoint("[::1]:3")});
   EXPECT_EQ(in_force(service), (Addresses{"127.0.0.1:2", "[::1]:3"}));
@@ -43,8 +47,8 @@ TEST(Service, TakesASetInPlaceOfTheOneBefore) {
 
 TEST(Service, UnitesItsSourcesAndCountsAnAddressOnce) {
   Service service("web");
-  const auto v2 = service.add_source();
-  const auto v3 = service.add_source();
+  const auto v2 = service.way_in(service.add_source());
+  const auto v3 = service.way_in(service.add_source());
   v3({endpoint("127.0.0.1:1", "v3"), endpoint("127.0.0.1:2", "v3")});
   v2({endpoint("127.0.0.1:2", "v2"), endpoint("127.0.0.1:2", "v2 again")});
   EXPECT_EQ(in_force(service), (Addresses{"127.0.0.1:2", "127.0.0.1:1"}));
@@ -64,49 +68,49 @@ TEST(Service, UnitesHundredsOfThousandsOfEndpoints) {
   }
   Service service("web");
   const auto begin = std::clock();  // CPU time
-  service.add_source()(many);
-  service.add_source()(many);
+  publish_to(service, many);
+  publish_to(service, many);
   EXPECT_LT((std::clock() - begin) / CLOCKS_PER_SEC, 30);
   EXPECT_EQ(service.in_force()->size(), kMany);
 }
 
 TEST(Service, PicksRoundRobin) {
   Service service("web");
-  service.add_source()({endpoint("127.0.0.1:1"), endpoint("127.0.0.1:2"), endpoint("127.0.0.1:3")});
+  publish_to(service, {endpoint("127.0.0.1:1"), endpoint("127.0.0.1:2"), endpoint("127.0.0.1:3")});
   std::multiset<unsigned short> picked;
-  for (int i = 0; i < 30; ++i) picked.insert(service.pick()->address().port());
+  for (int i = 0; i < 30; ++i) picked.insert(service.pick({})->address().port());
   for (const unsigned short port : {1, 2, 3}) EXPECT_EQ(picked.count(port), 10U);
 }
 
 TEST(Service, PicksAnEjectedBackendOnlyWhenAllAreEjected) {
   Service service("web");
-  service.add_source()({endpoint("127.0.0.1:1"), endpoint("127.0.0.1:2")});
+  publish_to(service, {endpoint("127.0.0.1:1"), endpoint("127.0.0.1:2")});
   const auto first = service.in_force()->at(0).backend;
   const auto second = service.in_force()->at(1).backend;
-  EXPECT_TRUE(first->connect_failed(Clock::now()));
-  EXPECT_FALSE(first->connect_failed(Clock::now())) << "no news";
-  for (int i = 0; i < 10; ++i) EXPECT_EQ(service.pick(), second);
-  second->connect_failed(Clock::now());
-  EXPECT_NE(service.pick(), nullptr);
-  EXPECT_TRUE(second->connect_succeeded());
-  for (int i = 0; i < 10; ++i) EXPECT_EQ(service.pick(), second);
+  EXPECT_TRUE(service.report(*first, Outcome::kConnectFailed));
+  EXPECT_FALSE(service.report(*first, Outcome::kConnectFailed)) << "no news";
+  for (int i = 0; i < 10; ++i) EXPECT_EQ(service.pick({}), second);
+  service.report(*second, Outcome::kConnectFailed);
+  EXPECT_NE(service.pick({}), nullptr);
+  EXPECT_TRUE(service.report(*second, Outcome::kConnected));
+  for (int i = 0; i < 10; ++i) EXPECT_EQ(service.pick({}), second);
 }
 
-TEST(Service, RestsLongerWithEachFailureUpToHalfAMinute) {
+TEST(Backend, IsEjectedForLongerWithEachFailureUpToHalfAMinute) {
   Backend backend(parse_address("127.0.0.1:1").value());
   const auto now = Clock::now();
-  for (const auto rest : {1s, 2s, 4s, 8s, 16s, 30s, 30s}) {
-    backend.connect_failed(now);
-    EXPECT_EQ(backend.ejected_until() - now, rest);
+  for (const auto length : {1s, 2s, 4s, 8s, 16s, 30s, 30s}) {
+    backend.report(Outcome::kConnectFailed, now);
+    EXPECT_EQ(backend.ejected_until() - now, length);
   }
 }
 
 TEST(Service, KeepsWhatItKnowsOfABackendThatIsPublishedAgain) {
   Service service("web");
-  const auto publish = service.add_source();
+  const auto publish = service.way_in(service.add_source());
   publish({endpoint("127.0.0.1:1")});
-  const auto before = service.pick();
-  before->connect_failed(Clock::now());
+  const auto before = service.pick({});
+  service.report(*before, Outcome::kConnectFailed);
   publish({endpoint("127.0.0.1:1"), endpoint("127.0.0.1:2")});
   EXPECT_EQ(service.in_force()->front().backend, before);
 }
@@ -114,10 +118,10 @@ TEST(Service, KeepsWhatItKnowsOfABackendThatIsPublishedAgain) {
 TEST(Service, WakesThoseWhoWaitForAChange) {
   asio::io_context io;
   Service service("web");
-  const auto publish = service.add_source();
+  const auto publish = service.way_in(service.add_source());
   bool woken = false;
   spawn(io, [](Service& waited_for, bool& done) -> awaitable<void> {
-    co_await waited_for.wait_for_change(waited_for.version(), Clock::now() + 1h);
+    co_await waited_for.wait_for_change(waited_for.choice()->version, Clock::now() + 1h);
     done = true;
   }(service, woken));
   io.poll();
@@ -129,11 +133,11 @@ TEST(Service, WakesThoseWhoWaitForAChange) {
 
 TEST(Service, DoesNotWakeForTheSameSet) {
   Service service("web");
-  const auto publish = service.add_source();
+  const auto publish = service.way_in(service.add_source());
   publish({endpoint("127.0.0.1:1")});
-  const auto version = service.version();
+  const auto version = service.choice()->version;
   publish({endpoint("127.0.0.1:1")});
-  EXPECT_EQ(service.version(), version);
+  EXPECT_EQ(service.choice()->version, version);
 }
 
 TEST(Service, RejectsWhatIsObjectedToAndPutsTheRestInForce) {
@@ -142,7 +146,7 @@ TEST(Service, RejectsWhatIsObjectedToAndPutsTheRestInForce) {
   service.reject_by([](const tcp::endpoint& address) {
     return address.port() == 1 ? "port 1 is ours" : std::string();
   });
-  const auto publish = service.add_source();
+  const auto publish = service.way_in(service.add_source());
   publish({endpoint("127.0.0.1:1", "/web/a"), endpoint("127.0.0.1:2", "/web/b")});
   publish({endpoint("127.0.0.1:1", "/web/a"), endpoint("127.0.0.1:3", "/web/b")});
   EXPECT_EQ(in_force(service), Addresses{"127.0.0.1:3"});
@@ -156,33 +160,96 @@ TEST(Service, JudgesAgainWhenItIsAsked) {
   Service service("web");
   std::string objection;
   service.reject_by([&](const tcp::endpoint&) { return objection; });
-  service.add_source()({endpoint("127.0.0.1:1", "/web/a")});
-  const auto backend = service.pick();
-  const auto version = service.version();
+  publish_to(service, {endpoint("127.0.0.1:1", "/web/a")});
+  const auto backend = service.pick({});
+  const auto version = service.choice()->version;
   service.judge_again();
-  EXPECT_EQ(service.version(), version) << "nothing has changed";
+  EXPECT_EQ(service.choice()->version, version) << "nothing has changed";
 
   objection = "ours by now";
   service.judge_again();
-  EXPECT_EQ(service.pick(), nullptr);
+  EXPECT_EQ(service.pick({}), nullptr);
   EXPECT_EQ(service.rejected().size(), 1U);
   objection.clear();
   service.judge_again();
   EXPECT_EQ(in_force(service), Addresses{"127.0.0.1:1"});
   EXPECT_TRUE(service.rejected().empty());
-  EXPECT_EQ(service.version(), version + 2);
+  EXPECT_EQ(service.choice()->version, version + 2);
 }
 
-TEST(Service, AdmitsNoMoreConnectionsThanItMayHave) {
+TEST(Service, LeavesOutAFeedThatIsRemoved) {
   Service service("web");
-  service.limit_connections(2);
-  EXPECT_TRUE(service.admit_connection());
-  EXPECT_TRUE(service.admit_connection());
-  EXPECT_FALSE(service.admit_connection());
-  EXPECT_EQ(service.connections_now, 2U);
-  EXPECT_EQ(service.connections_total, 2U);
-  --service.connections_now;
-  EXPECT_TRUE(service.admit_connection());
+  const auto source = service.add_source();
+  service.publish(source, {endpoint("127.0.0.1:1")});
+  publish_to(service, {endpoint("127.0.0.1:2")});
+  service.remove_source(source);
+  EXPECT_EQ(in_force(service), Addresses{"127.0.0.1:2"});
+  service.publish(source, {endpoint("127.0.0.1:3")});
+  EXPECT_EQ(in_force(service), Addresses{"127.0.0.1:2"}) << "it is nobody's any more";
+}
+
+TEST(Service, KeepsASetUntilWhoTakesItsPlaceHasSpoken) {
+  Service service("web");
+  const auto before = service.add_source();
+  service.publish(before, {endpoint("127.0.0.1:1")});
+  const auto after = service.add_source(before);
+  EXPECT_EQ(in_force(service), Addresses{"127.0.0.1:1"});
+  service.publish(before, {endpoint("127.0.0.1:1"), endpoint("127.0.0.1:2")});
+  EXPECT_EQ(in_force(service), (Addresses{"127.0.0.1:1", "127.0.0.1:2"})) << "it goes on";
+  service.publish(after, {endpoint("127.0.0.1:3")});
+  EXPECT_EQ(in_force(service), Addresses{"127.0.0.1:3"});
+}
+
+TEST(Service, TakesTheWordOfOneWhoKnowsNothingForThePlaceOfAnother) {
+  Service service("web");
+  const auto before = service.add_source();
+  service.publish(before, {endpoint("127.0.0.1:1")});
+  service.publish(service.add_source(before), {});
+  EXPECT_TRUE(in_force(service).empty());
+}
+
+TEST(Service, HasANewChoiceForEachChangeOfHealthAndPolicy) {
+  Service service("web");
+  publish_to(service, {endpoint("127.0.0.1:1"), endpoint("127.0.0.1:2")});
+  const auto all = service.choice();
+  EXPECT_EQ(all->candidates.size(), 2U);
+  EXPECT_EQ(all->until, Clock::time_point::max());
+
+  const auto failing = all->candidates[0].backend;
+  service.report(*failing, Outcome::kConnectFailed);
+  const auto without = service.choice();
+  EXPECT_GT(without->version, all->version);
+  ASSERT_EQ(without->candidates.size(), 1U);
+  EXPECT_NE(without->candidates[0].backend, failing);
+  EXPECT_EQ(without->until, failing->ejected_until()) << "when it is to be made anew";
+  EXPECT_EQ(all->candidates.size(), 2U) << "who holds one holds it as it was";
+
+  service.report(*failing, Outcome::kConnected);
+  service.choose_by(*policy_named("first"));
+  const auto first = service.choice();
+  EXPECT_GT(first->version, without->version + 1);
+  for (int i = 0; i < 3; ++i) EXPECT_EQ(service.pick({}), failing);
+}
+
+TEST(Service, PicksWhatHasNotBeenTriedWhileThereIsSuch) {
+  Service service("web");
+  service.choose_by(*policy_named("first"));
+  publish_to(service, {endpoint("127.0.0.1:1"), endpoint("127.0.0.1:2")});
+  const auto one = service.pick({});
+  const auto other = service.pick({}, {one});
+  EXPECT_NE(other, one);
+  EXPECT_EQ(service.pick({}, {one, other}), one);
+}
+
+TEST(Service, CountsAWeightThatIsNoneAsOneAndTells) {
+  Service service("web");
+  const CapturedLog log;
+  publish_to(service, {{parse_address("127.0.0.1:1").value(), "/web/a", {{"weight", "heavy"}}},
+                       {parse_address("127.0.0.1:2").value(), "/web/b", {{"weight", "3"}}}});
+  EXPECT_EQ(service.in_force()->at(0).weight, 1U);
+  EXPECT_EQ(service.in_force()->at(1).weight, 3U);
+  ASSERT_EQ(service.rejected().size(), 1U);
+  EXPECT_EQ(service.rejected()[0].key, "/web/a");
 }
 
 TEST(Address, IsReadAsItIsWritten) {

@@ -68,7 +68,7 @@ Result<void> Ambassador::start_workers(const std::vector<Served>& served) {
   auto dial = options_.dial;
   dial.descriptors_below = budget.connections_below;
   for (unsigned i = 0; i < options_.threads; ++i) {
-    auto worker = Worker::create(relay, dial);
+    auto worker = Worker::create(relay);
     if (!worker) return tl::unexpected(worker.error());
     workers_.push_back(std::move(*worker));
   }
@@ -76,13 +76,13 @@ Result<void> Ambassador::start_workers(const std::vector<Served>& served) {
     auto listeners = listen_on(listen, options_.threads);
     if (!listeners) return tl::unexpected(listeners.error());
     auto& entry = entries_.emplace_back();
-    entry.service = std::make_unique<Service>(name);
+    entry.service = std::make_shared<Service>(name);
     entry.listen = listeners->address;
     entry.service->reject_by(
         [this](const tcp::endpoint& address) { return own_listeners_.objection_to(address); });
     own_listeners_.add(entry.listen);
     for (std::size_t i = 0; i < workers_.size(); ++i)
-      workers_[i]->serve(std::move(listeners->sockets[i]), *entry.service);
+      workers_[i]->serve(entries_.size(), std::move(listeners->sockets[i]), {entry.service, dial});
   }
   const auto most = options_.max_connections.value_or(
       connections_for_each(budget, descriptors_in_use(), entries_.size()));
@@ -103,7 +103,7 @@ Result<void> Ambassador::open_admin() {
 
 void Ambassador::follow(std::size_t service, std::unique_ptr<Source> source) {
   auto& entry = entries_[service];
-  spawn(io_, source->run(entry.service->add_source()));
+  spawn(io_, source->run(entry.service->way_in(entry.service->add_source())));
   entry.sources.push_back(std::move(source));
 }
 

@@ -49,7 +49,7 @@ class Ambassador {
 
  private:
   struct Entry {
-    std::unique_ptr<Service> service;
+    std::shared_ptr<Service> service;
     tcp::endpoint listen;
     std::vector<std::unique_ptr<Source>> sources;
   };

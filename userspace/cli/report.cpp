@@ -50,15 +50,17 @@ StatusReport::Service report_service(const Service& service, Clock::time_point n
   report.retries = service.connect_retries;
   report.held = service.held;
   report.failed = service.failed;
-  for (const auto& [backend, found_as] : *service.in_force())
+  for (const auto& listed : *service.in_force()) {
+    const auto& backend = *listed.backend;
     report.endpoints.push_back({
-        .address = to_string(backend->address()),
-        .found_as = found_as,
-        .ejected_ms = milliseconds_between(now, backend->ejected_until()),
-        .connections_now = backend->connections_now,
-        .connections_total = backend->connections_total,
-        .failed_connects = backend->failed_connects,
+        .address = to_string(backend.address()),
+        .found_as = listed.found_as,
+        .ejected_ms = milliseconds_between(now, backend.ejected_until()),
+        .connections_now = backend.connections_now,
+        .connections_total = backend.connections_total,
+        .failed_connects = backend.failed_connects,
     });
+  }
   for (const auto& [key, reason] : service.rejected()) report.rejected.push_back({key, reason});
   return report;
 }

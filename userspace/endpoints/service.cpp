@@ -2,7 +2,6 @@
 #include "userspace/endpoints/service.h"
 
 #include <algorithm>
-#include <map>
 #include <set>
 #include <string_view>
 #include <utility>
@@ -13,100 +12,147 @@ namespace ambbpf {
 
 using namespace std::chrono_literals;
 
-bool Backend::connect_failed(Clock::time_point now) {
-  constexpr auto kFirstRest = 1s;
-  constexpr auto kLongestRest = 30s;
-  failed_connects.fetch_add(1, std::memory_order_relaxed);
-  const auto earlier = failures_in_a_row_.fetch_add(1, std::memory_order_relaxed);
-  const Clock::duration rest =
-      std::min<Clock::duration>(kLongestRest, kFirstRest * (1U << std::min(5U, earlier)));
-  ejected_until_.store((now + rest).time_since_epoch().count(), std::memory_order_relaxed);
-  return earlier == 0;
+Service::SourceId Service::add_source(std::optional<SourceId> instead_of) {
+  const std::scoped_lock lock(publishing_);
+  feeds_[next_source_].instead_of = instead_of;
+  return next_source_++;
 }
 
-bool Backend::connect_succeeded() {
-  ejected_until_.store(0, std::memory_order_relaxed);
-  return failures_in_a_row_.exchange(0, std::memory_order_relaxed) != 0;
+void Service::publish(SourceId source, std::vector<Endpoint> endpoints) {
+  const std::scoped_lock lock(publishing_);
+  const auto feed = feeds_.find(source);
+  if (feed == feeds_.end()) return;  // removed meanwhile
+  const auto before = std::exchange(feed->second.instead_of, std::nullopt);
+  const bool replaces = before && feeds_.erase(*before) > 0;
+  if (!replaces && feed->second.endpoints == endpoints) return;
+  feed->second.endpoints = std::move(endpoints);
+  unite();
 }
 
-Clock::time_point Backend::ejected_until() const {
-  return Clock::time_point(Clock::duration(ejected_until_.load(std::memory_order_relaxed)));
-}
-
-Publish Service::add_source() {
-  const std::scoped_lock lock(mutex_);
-  sources_.emplace_back();
-  return [this, source = sources_.size() - 1](std::vector<Endpoint> endpoints) {
-    publish(source, std::move(endpoints));
-  };
-}
-
-void Service::publish(std::size_t source, std::vector<Endpoint> endpoints) {
-  const std::scoped_lock lock(mutex_);
-  if (sources_[source] == endpoints) return;
-  sources_[source] = std::move(endpoints);
-  put_in_force(unite());
+void Service::remove_source(SourceId source) {
+  const std::scoped_lock lock(publishing_);
+  if (feeds_.erase(source) > 0) unite();
 }
 
 void Service::judge_again() {
-  const std::scoped_lock lock(mutex_);
-  put_in_force(unite());
+  const std::scoped_lock lock(publishing_);
+  unite();
 }
 
-Service::Union Service::unite() const {
+Service::Union Service::united_feeds() const {
   std::map<tcp::endpoint, std::shared_ptr<Backend>> known;
-  for (const auto& listed : *in_force_) known.emplace(listed.backend->address(), listed.backend);
+  for (const auto& listed : *in_force()) known.emplace(listed.backend->address(), listed.backend);
 
   Union united;
-  for (const auto& source : sources_) {
-    for (const auto& endpoint : source) {
+  for (const auto& [id, feed] : feeds_) {
+    for (const auto& endpoint : feed.endpoints) {
       if (auto reason = objection_ ? objection_(endpoint.address) : ""; !reason.empty()) {
         united.rejected.push_back({endpoint.found_as, std::move(reason)});
         continue;
       }
       if (!united.addresses.insert(endpoint.address).second) continue;
+      const auto weight = weight_of(endpoint.attributes);
+      if (!weight)
+        united.rejected.push_back({endpoint.found_as, weight.error().message() + "; it counts 1"});
       auto& backend = known[endpoint.address];
       if (!backend) backend = std::make_shared<Backend>(endpoint.address);
-      united.endpoints.push_back({backend, endpoint.found_as});
+      united.endpoints.push_back(
+          {backend, endpoint.found_as, endpoint.attributes, weight.value_or(1)});
     }
   }
   return united;
 }
 
-void Service::log_new(const std::vector<RejectedValue>& rejected) const {
+void Service::unite() {
+  auto united = united_feeds();
+  auto endpoints = std::make_shared<const EndpointSet>(std::move(united.endpoints));
+  std::vector<RejectedValue> rejected_before;
+  {
+    const std::scoped_lock lock(mutex_);
+    rejected_before = std::exchange(rejected_, united.rejected);
+    if (*endpoints != *in_force_) {
+      in_force_ = std::move(endpoints);
+      choose(Clock::now());
+    }
+  }
+  log_new(rejected_before, united);
+  change_log_.tell(name_, std::move(united.addresses));
+}
+
+void Service::log_new(const std::vector<RejectedValue>& before, const Union& united) {
   constexpr std::size_t kMost = 10;  // lines
   std::set<std::string_view> known;
-  for (const auto& value : rejected_) known.insert(value.key);
+  for (const auto& value : before) known.insert(value.key);
   std::size_t news = 0;
-  for (const auto& value : rejected)
+  for (const auto& value : united.rejected)
     if (!known.contains(value.key) && ++news <= kMost)
       log::warn("service {}: {}: value rejected: {}", name_, value.key, value.reason);
   if (news > kMost) log::warn("service {}: {} more values rejected", name_, news - kMost);
 }
 
-void Service::put_in_force(Union united) {
-  change_log_.tell(name_, std::move(united.addresses));
-  log_new(united.rejected);
-  rejected_ = std::move(united.rejected);
-  if (united.endpoints == *in_force_) return;
-  in_force_ = std::make_shared<const EndpointSet>(std::move(united.endpoints));
-  ++version_;
+void Service::choose(Clock::time_point now) {
+  constexpr auto kLeast = 50ms;  // between two choices that only time has made necessary
+  Choice choice{.version = choice_->version + 1, .policy = policy_};
+  std::vector<Candidate> all;
+  for (const auto& listed : *in_force_) {
+    all.push_back({listed.backend, listed.weight});
+    if (listed.backend->ejected(now))
+      choice.until = std::min(choice.until, listed.backend->ejected_until());
+  }
+  choice.until = std::max(choice.until, now + kLeast);
+  choice.candidates = candidates_of(all, now);
+  choice.order = turns_of(choice.candidates);
+  choice_ = std::make_shared<const Choice>(std::move(choice));
   for (const auto& waiter : std::exchange(waiting_, {})) {
     // The timer is its own thread's: it is cancelled there, after the wait has begun.
     if (auto timer = waiter.lock()) asio::post(timer->get_executor(), [timer] { timer->cancel(); });
   }
 }
 
-std::shared_ptr<Backend> Service::pick() {
-  const auto set = in_force();
-  if (set->empty()) return nullptr;
-  const auto first = next_.fetch_add(1, std::memory_order_relaxed);
+std::shared_ptr<const Choice> Service::choice() {
   const auto now = Clock::now();
-  for (std::size_t i = 0; i < set->size(); ++i) {
-    const auto& backend = (*set)[(first + i) % set->size()].backend;
-    if (!backend->ejected(now)) return backend;
+  const std::scoped_lock lock(mutex_);
+  if (now >= choice_->until) choose(now);
+  return choice_;
+}
+
+std::shared_ptr<Backend> Service::pick(const Client& client, const Backends& tried) {
+  const auto present = choice();
+  const auto turn = turn_.fetch_add(1, std::memory_order_relaxed);
+  const auto* picked = present->pick(client, turn);
+  if (!picked) return nullptr;
+  const auto is_tried = [&tried](const Candidate& candidate) {
+    return std::ranges::find(tried, candidate.backend) != tried.end();
+  };
+  if (!is_tried(*picked)) return picked->backend;
+  Choice others = *present;
+  std::erase_if(others.candidates, is_tried);
+  others.order = turns_of(others.candidates);
+  const auto* other = others.pick(client, turn);
+  return other ? other->backend : picked->backend;
+}
+
+bool Service::report(Backend& backend, Outcome outcome) {
+  const auto now = Clock::now();
+  const bool was_ejected = backend.ejected(now);
+  const bool news = backend.report(outcome, now);
+  if (news || was_ejected != backend.ejected(now)) {
+    const std::scoped_lock lock(mutex_);
+    choose(now);
   }
-  return (*set)[first % set->size()].backend;
+  return news;
+}
+
+void Service::choose_by(const Policy& policy) {
+  const std::scoped_lock lock(mutex_);
+  if (policy_ == &policy) return;
+  policy_ = &policy;
+  choose(Clock::now());
+}
+
+const Policy& Service::policy() const {
+  const std::scoped_lock lock(mutex_);
+  return *policy_;
 }
 
 std::shared_ptr<const EndpointSet> Service::in_force() const {
@@ -119,25 +165,11 @@ std::vector<RejectedValue> Service::rejected() const {
   return rejected_;
 }
 
-bool Service::admit_connection() {
-  if (connections_now.fetch_add(1) >= most_connections_) {
-    --connections_now;
-    return false;
-  }
-  ++connections_total;
-  return true;
-}
-
-std::uint64_t Service::version() const {
-  const std::scoped_lock lock(mutex_);
-  return version_;
-}
-
 awaitable<void> Service::wait_for_change(std::uint64_t seen, Clock::time_point deadline) {
   auto timer = std::make_shared<asio::steady_timer>(co_await asio::this_coro::executor, deadline);
   {
     const std::scoped_lock lock(mutex_);
-    if (version_ != seen) co_return;
+    if (choice_->version != seen) co_return;
     std::erase_if(waiting_, [](const auto& waiter) { return waiter.expired(); });
     waiting_.push_back(timer);
   }

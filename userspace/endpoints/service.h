@@ -6,52 +6,33 @@
 #include <cstdint>
 #include <functional>
 #include <limits>
+#include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
 
+#include "userspace/endpoints/backend.h"
 #include "userspace/endpoints/change_log.h"
+#include "userspace/endpoints/choice.h"
 #include "userspace/endpoints/endpoint.h"
 #include "userspace/support/log_limit.h"
 
 namespace ambbpf {
 
-// One address in force. Shared by all threads; lives on in the connections that use it when its
-// endpoint goes, and keeps its state when its endpoint is published again under the same address.
-class Backend {
- public:
-  explicit Backend(tcp::endpoint address) : address_(std::move(address)) {}
-
-  const tcp::endpoint& address() const { return address_; }
-
-  // A failed connect ejects the backend: for 1 s at first, doubled by every further failure in a
-  // row, at most 30 s. An ejected backend is picked only when every other one is ejected as well.
-  // Both return whether this is news: the first failure after a success, or the reverse.
-  bool connect_failed(Clock::time_point now);
-  bool connect_succeeded();
-  bool ejected(Clock::time_point now) const { return now < ejected_until(); }
-  Clock::time_point ejected_until() const;
-
-  std::atomic<std::uint64_t> connections_now{0};
-  std::atomic<std::uint64_t> connections_total{0};
-  std::atomic<std::uint64_t> failed_connects{0};
-
- private:
-  tcp::endpoint address_;
-  std::atomic<std::uint32_t> failures_in_a_row_{0};
-  std::atomic<Clock::rep> ejected_until_{0};
-};
-
 // An endpoint in force and what is known of its backend.
 struct ListedEndpoint {
   std::shared_ptr<Backend> backend;
-  std::string found_as;  // Endpoint::found_as
+  std::string found_as;           // Endpoint::found_as
+  EndpointAttributes attributes;  // Endpoint::attributes
+  std::uint32_t weight = 1;       // which they say
 
   bool operator==(const ListedEndpoint&) const = default;
 };
 using EndpointSet = std::vector<ListedEndpoint>;
+using Backends = std::vector<std::shared_ptr<Backend>>;
 
 // How a source hands over everything it knows, after every change. The set replaces the source's
 // previous one whole; order is kept; an address that stands twice counts once.
@@ -69,11 +50,36 @@ class Service {
 
   const std::string& name() const { return name_; }
 
-  // Makes room for one more source; the result is that source's way in, valid as long as *this.
-  Publish add_source();
+  // Makes room for one more source. What a source has published counts until it is removed; with
+  // `instead_of`, that other one is removed when the new one first publishes.
+  using SourceId = std::uint64_t;
+  SourceId add_source(std::optional<SourceId> instead_of = std::nullopt);
+  void publish(SourceId source, std::vector<Endpoint> endpoints);
+  void remove_source(SourceId source);
 
-  // Round robin, ejected backends last. Null while no endpoint is known.
-  std::shared_ptr<Backend> pick();
+  // The way in for a source of its own: valid as long as *this.
+  Publish way_in(SourceId source) {
+    return
+        [this, source](std::vector<Endpoint> endpoints) { publish(source, std::move(endpoints)); };
+  }
+
+  // By the present choice, one of `tried` only if there is no other. Null while no endpoint is
+  // known.
+  std::shared_ptr<Backend> pick(const Client& client, const Backends& tried = {});
+
+  // The decision in force: the newest, whatever the time. Whoever acts on it for longer waits for
+  // the next one until `Choice::until`.
+  std::shared_ptr<const Choice> choice();
+
+  // Returns as soon as the present choice is not of version `seen`, at `deadline` at the latest.
+  // The caller's executor must not run on several threads.
+  awaitable<void> wait_for_change(std::uint64_t seen, Clock::time_point deadline);
+
+  // What was learnt of a backend of this service; as Backend::report(), and the choice follows.
+  bool report(Backend& backend, Outcome outcome);
+
+  void choose_by(const Policy& policy);
+  const Policy& policy() const;
 
   std::shared_ptr<const EndpointSet> in_force() const;
 
@@ -84,13 +90,9 @@ class Service {
   void judge_again();
   std::vector<RejectedValue> rejected() const;
 
-  // The most connections that may be open at once. Set once, before connections are served.
+  // The most connections that may be open at once.
   void limit_connections(std::uint64_t most) { most_connections_ = most; }
   std::uint64_t most_connections() const { return most_connections_; }
-
-  // Counts one more connection as open, for whoever closes it to count it out. False, and nothing
-  // counted, where there are as many as there may be.
-  bool admit_connection();
 
   // Called from any thread when connecting to an endpoint failed: its source may know better by
   // now. Set once, before connections are served.
@@ -99,13 +101,7 @@ class Service {
     if (doubt_) doubt_();
   }
 
-  // Counts publications that changed the set in force.
-  std::uint64_t version() const;
-
-  // Returns as soon as version() != seen, at `deadline` at the latest. The caller's executor must
-  // not run on several threads.
-  awaitable<void> wait_for_change(std::uint64_t seen, Clock::time_point deadline);
-
+  // Who counts what: connections_* the Admission (proxy/admission.h), the rest who lets it happen.
   std::atomic<std::uint64_t> connections_now{0};
   std::atomic<std::uint64_t> connections_total{0};
   std::atomic<std::uint64_t> refused{0};  // connections reset at once: there were too many
@@ -116,30 +112,40 @@ class Service {
   LogLimit own_limits_log;  // for lines on limits of this process that its connections meet
 
  private:
+  struct Feed {
+    std::vector<Endpoint> endpoints;
+    std::optional<SourceId> instead_of;
+  };
   struct Union {
     EndpointSet endpoints;
     std::vector<RejectedValue> rejected;
     std::set<tcp::endpoint> addresses;
   };
 
-  void publish(std::size_t source, std::vector<Endpoint> endpoints);
+  // With publishing_ held:
+  void unite();
+  Union united_feeds() const;  // feeds_, less what objection_ is against
+  void log_new(const std::vector<RejectedValue>& before, const Union& united);
   // With mutex_ held:
-  Union unite() const;  // sources_, less what objection_ is against
-  void log_new(const std::vector<RejectedValue>& rejected) const;
-  void put_in_force(Union united);
+  void choose(Clock::time_point now);
 
   const std::string name_;
   std::function<void()> doubt_;
   Objection objection_;
-  std::uint64_t most_connections_ = std::numeric_limits<std::uint64_t>::max();
-  std::atomic<std::size_t> next_{0};
+  std::atomic<std::uint64_t> most_connections_ = std::numeric_limits<std::uint64_t>::max();
+  std::atomic<std::uint64_t> turn_{0};
 
-  mutable std::mutex mutex_;  // guards all below
-  std::vector<std::vector<Endpoint>> sources_;
+  // Held by those who publish, also while they log: connections never wait for it.
+  std::mutex publishing_;
+  std::map<SourceId, Feed> feeds_;
+  SourceId next_source_ = 1;
+  ChangeLog change_log_;
+
+  mutable std::mutex mutex_;  // guards all below; taken last
   std::shared_ptr<const EndpointSet> in_force_ = std::make_shared<const EndpointSet>();
   std::vector<RejectedValue> rejected_;
-  ChangeLog change_log_;
-  std::uint64_t version_ = 0;
+  const Policy* policy_ = policy_named("round_robin");
+  std::shared_ptr<const Choice> choice_ = std::make_shared<const Choice>(Choice{.policy = policy_});
   std::vector<std::weak_ptr<asio::steady_timer>> waiting_;
 };
 

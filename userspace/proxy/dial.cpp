@@ -27,41 +27,56 @@ void note_failure(Service& service, Backend& backend, const Error& error) {
       log::warn("service {}: {}{}", service.name(), error.message(), more_before_it(*unsaid));
     return;
   }
-  if (backend.connect_failed(Clock::now()))
+  if (service.report(backend, Outcome::kConnectFailed))
     log::warn("service {}: {}; the endpoint is ejected", service.name(), error.message());
   service.doubt();
+}
+
+bool has_others_than(const Choice& choice, const Backends& tried) {
+  return std::ranges::any_of(choice.candidates, [&](const Candidate& candidate) {
+    return std::ranges::find(tried, candidate.backend) == tried.end();
+  });
+}
+
+// Until there is a backend that is none of `tried`, at the latest until `deadline`.
+awaitable<void> wait_for_others(Service& service, const Backends& tried,
+                                Clock::time_point deadline) {
+  while (Clock::now() < deadline) {
+    const auto choice = service.choice();
+    if (has_others_than(*choice, tried)) co_return;
+    co_await service.wait_for_change(choice->version, std::min(deadline, choice->until));
+  }
 }
 
 }  // namespace
 
 std::optional<Attempt> begin_dial(Service& service, const DialOptions& options,
-                                  FirstBytes first_bytes) {
-  auto backend = service.pick();
+                                  const Client& client, FirstBytes first_bytes) {
+  auto backend = service.pick(client);
   if (!backend) return std::nullopt;
   auto connecting = begin_connect(backend->address(), first_bytes, options.descriptors_below);
   return Attempt{std::move(backend), std::move(connecting)};
 }
 
 Dialled answered(Service& service, Attempt attempt) {
-  if (attempt.backend->connect_succeeded())
+  if (service.report(*attempt.backend, Outcome::kConnected))
     log::info("service {}: endpoint {} answers again", service.name(),
               to_string(attempt.backend->address()));
   return Dialled{std::move(attempt.connecting.socket), std::move(attempt.backend)};
 }
 
-awaitable<Result<Dialled>> dial(Service& service, DialOptions options,
+awaitable<Result<Dialled>> dial(Service& service, DialOptions options, Client client,
                                 std::optional<Attempt> begun) {
   constexpr auto kFirstPause = 100ms;
   const auto held_until = Clock::now() + options.hold;
   auto pause = Clock::duration(kFirstPause);
-  std::vector<tcp::endpoint> failed;
+  Backends failed;
   Error last_error;
   bool held = false;
 
   for (unsigned attempts = 0; attempts <= options.retries;) {
-    const auto version = service.version();
     auto attempt = std::exchange(begun, std::nullopt);
-    const auto backend = attempt ? attempt->backend : service.pick();
+    const auto backend = attempt ? attempt->backend : service.pick(client, failed);
     if (!backend) {
       if (Clock::now() >= held_until) {
         service.failed.fetch_add(1, std::memory_order_relaxed);
@@ -69,12 +84,12 @@ awaitable<Result<Dialled>> dial(Service& service, DialOptions options,
                                    options.hold.count()));
       }
       if (!std::exchange(held, true)) service.held.fetch_add(1, std::memory_order_relaxed);
-      co_await service.wait_for_change(version, held_until);
+      co_await wait_for_others(service, failed, held_until);
       continue;
     }
-    if (std::find(failed.begin(), failed.end(), backend->address()) != failed.end()) {
-      // All have failed, and this one for the second time: give it a moment.
-      co_await service.wait_for_change(version, Clock::now() + pause);
+    if (std::ranges::find(failed, backend) != failed.end()) {
+      // All have failed, and this one for the second time: give them a moment.
+      co_await wait_for_others(service, failed, Clock::now() + pause);
       pause *= 2;
       failed.clear();
       continue;
@@ -89,7 +104,7 @@ awaitable<Result<Dialled>> dial(Service& service, DialOptions options,
       attempt->connecting.socket = std::move(*socket);
       co_return answered(service, std::move(*attempt));
     }
-    failed.push_back(backend->address());
+    failed.push_back(backend);
     last_error = socket.error();
     note_failure(service, *backend, last_error);
   }

@@ -34,13 +34,13 @@ struct Attempt {
 // Begins without waiting; empty when the service has no endpoint. What has connected already goes
 // to answered(), everything else to dial().
 std::optional<Attempt> begin_dial(Service& service, const DialOptions& options,
-                                  FirstBytes first_bytes);
+                                  const Client& client, FirstBytes first_bytes);
 Dialled answered(Service& service, Attempt attempt);
 
-// Finds a backend that takes the connection: goes on with `begun`, then round robin, the next one
-// after a failure. Waits up to `hold` for a service that has no endpoint, and shortly before trying
-// again one that has failed; a change of the service's endpoints ends either wait.
-awaitable<Result<Dialled>> dial(Service& service, DialOptions options,
+// Finds a backend that takes the connection: goes on with `begun`, then as the service chooses,
+// again after each failure. Waits up to `hold` for a service that has no endpoint, and shortly
+// before trying again one that has failed; a backend that has not been tried yet ends either wait.
+awaitable<Result<Dialled>> dial(Service& service, DialOptions options, Client client,
                                 std::optional<Attempt> begun);
 
 }  // namespace ambbpf

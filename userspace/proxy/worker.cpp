@@ -28,42 +28,22 @@ FirstBytes has_spoken(int client) {
   return told && bytes > 0 ? FirstBytes::kAreHere : FirstBytes::kUnknown;
 }
 
-// Counts a connection with its service and backend for as long as it is open.
-class OpenConnection {
- public:
-  OpenConnection(Service& service, std::shared_ptr<Backend> backend)
-      : service_(service), backend_(std::move(backend)) {
-    ++backend_->connections_now;
-    ++backend_->connections_total;
-  }
-  ~OpenConnection() {
-    --backend_->connections_now;
-    --service_.connections_now;
-  }
-  OpenConnection(const OpenConnection&) = delete;
-  OpenConnection& operator=(const OpenConnection&) = delete;
-
-  void ended(const ConnectionEnd& end) const {
-    if (!log::says_debug()) return;  // the address is costly to print
-    log::debug("service {}: connection to {} ended: {} bytes there, {} back{}{}{}{}",
-               service_.name(), to_string(backend_->address()), end.bytes_to_backend,
-               end.bytes_to_client, end.reason.empty() ? "" : ", reset: ", end.reason,
-               end.error ? ": " : "", end.error ? end.error.message() : "");
-  }
-
- private:
-  Service& service_;
-  std::shared_ptr<Backend> backend_;
-};
+void log_end(const Admission& admission, const ConnectionEnd& end) {
+  if (!log::says_debug()) return;  // the address is costly to print
+  log::debug("service {}: connection to {} ended: {} bytes there, {} back{}{}{}{}",
+             admission.service().name(), to_string(admission.backend()->address()),
+             end.bytes_to_backend, end.bytes_to_client,
+             end.reason.empty() ? "" : ", reset: ", end.reason, end.error ? ": " : "",
+             end.error ? end.error.message() : "");
+}
 
 }  // namespace
 
-Result<std::unique_ptr<Worker>> Worker::create(const RelayOptions& relay, const DialOptions& dial) {
+Result<std::unique_ptr<Worker>> Worker::create(const RelayOptions& relay) {
   std::unique_ptr<Worker> worker(new Worker());
   auto made = Relay::create(worker->io_, relay);
   if (!made) return tl::unexpected(made.error());
   worker->relay_ = std::move(*made);
-  worker->dial_ = dial;
   return worker;
 }
 
@@ -72,41 +52,77 @@ Worker::~Worker() {
   if (thread_.joinable()) thread_.join();
 }
 
-void Worker::serve(UniqueFd listener, Service& service) {
-  listening_.push_back(std::make_unique<Listening>(
-      Listening{asio::posix::stream_descriptor(io_, listener.release()), service}));
-}
-
 void Worker::start() {
-  for (const auto& listening : listening_) spawn(io_, accept_all(*this, *listening));
   thread_ = std::thread([this] { io_.run(); });
 }
 
-awaitable<void> Worker::accept_all(Worker& worker, Listening& listening) {
+void Worker::serve(ListenerId id, UniqueFd listener, Serving serving) {
+  auto listening = std::make_shared<Listening>(
+      Listening{asio::posix::stream_descriptor(io_, listener.release()), std::move(serving)});
+  asio::post(io_, [this, id, listening] {
+    listening_.emplace(id, listening);
+    spawn(io_, accept_all(*this, listening));
+  });
+}
+
+void Worker::serve_otherwise(ListenerId id, Serving serving) {
+  asio::post(io_, [this, id, serving = std::move(serving)] {
+    if (const auto found = listening_.find(id); found != listening_.end())
+      found->second->serving = serving;
+  });
+}
+
+void Worker::stop_serving(ListenerId id) {
+  asio::post(io_, [this, id] {
+    const auto found = listening_.find(id);
+    if (found == listening_.end()) return;
+    close(*found->second);
+    listening_.erase(found);
+  });
+}
+
+void Worker::stop_accepting() {
+  asio::post(io_, [this] {
+    for (const auto& [id, listening] : listening_) close(*listening);
+    listening_.clear();
+  });
+}
+
+// Who has been let in by the kernel already is served, not reset by the close.
+void Worker::close(Listening& listening) {
+  while (accept_some(listening) == Accepted::kSome) continue;
+  listening.socket.close();
+}
+
+awaitable<void> Worker::accept_all(Worker& worker, std::shared_ptr<Listening> listening) {
   using Descriptor = asio::posix::stream_descriptor;
   for (;;) {
-    const auto [error] = co_await listening.socket.async_wait(Descriptor::wait_read, as_tuple);
-    if (error) co_return;  // closed by stop_accepting()
+    const auto [error] = co_await listening->socket.async_wait(Descriptor::wait_read, as_tuple);
+    if (error || !listening->socket.is_open()) co_return;
     // Without descriptors the listener stays readable: not to spin on it.
-    if (worker.accept_some(listening) == Accepted::kOutOfFiles) co_await sleep_for(100ms);
+    if (worker.accept_some(*listening) == Accepted::kOutOfFiles) co_await sleep_for(100ms);
+    if (!listening->socket.is_open()) co_return;
   }
 }
 
 // A turn's worth; kSome: there may be more.
 Worker::Accepted Worker::accept_some(Listening& listening) {
   for (int i = 0; i < kAcceptsATurn; ++i) {
-    UniqueFd client(::accept4(listening.socket.native_handle(), nullptr, nullptr,
+    tcp::endpoint address;
+    auto size = static_cast<socklen_t>(address.capacity());
+    UniqueFd client(::accept4(listening.socket.native_handle(), address.data(), &size,
                               SOCK_NONBLOCK | SOCK_CLOEXEC));
     if (client) {
-      take_in(std::move(client), listening.service);
+      take_in(std::move(client), address, listening.serving);
       continue;
     }
     if (errno == EAGAIN) return Accepted::kAll;
     if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
       const auto error = std::generic_category().message(errno);
-      if (const auto unsaid = listening.service.own_limits_log.pass(Clock::now()))
-        log::error("service {}: accept: {}; waiting for a free descriptor{}",
-                   listening.service.name(), error, more_before_it(*unsaid));
+      auto& service = *listening.serving.service;
+      if (const auto unsaid = service.own_limits_log.pass(Clock::now()))
+        log::error("service {}: accept: {}; waiting for a free descriptor{}", service.name(), error,
+                   more_before_it(*unsaid));
       return Accepted::kOutOfFiles;
     }
     // Anything else is the fault of that one connection (accept(2), ERRORS): on to the next.
@@ -114,18 +130,21 @@ Worker::Accepted Worker::accept_some(Listening& listening) {
   return Accepted::kSome;
 }
 
-void Worker::take_in(UniqueFd client, Service& service) {
-  if (client.get() >= dial_.descriptors_below)
-    return refuse(std::move(client), service,
+void Worker::take_in(UniqueFd client, const tcp::endpoint& address, const Serving& serving) {
+  const auto& [service, options] = serving;
+  if (client.get() >= options.descriptors_below)
+    return refuse(std::move(client), *service,
                   "no descriptors are left for connections (ulimit -n, LimitNOFILE)");
-  if (!service.admit_connection())
-    return refuse(std::move(client), service,
-                  fmt::format("{} are open (--max-connections)", service.most_connections()));
-  auto begun = begin_dial(service, dial_, has_spoken(client.get()));
+  auto admission = Admission::to(service);
+  if (!admission)
+    return refuse(std::move(client), *service,
+                  fmt::format("{} are open (--max-connections)", service->most_connections()));
+  const Client peer{address};
+  auto begun = begin_dial(*service, options, peer, has_spoken(client.get()));
   if (begun && begun->connecting.error == 0)
-    return relay(std::move(client), service, answered(service, std::move(*begun)));
-  waiting_.push_back({std::move(client), service});
-  spawn(io_, dial_for(*this, std::prev(waiting_.end()), std::move(begun)));
+    return relay(std::move(client), std::move(*admission), answered(*service, std::move(*begun)));
+  waiting_.push_back({std::move(client), std::move(admission)});
+  spawn(io_, dial_for(*this, std::prev(waiting_.end()), options, peer, std::move(begun)));
 }
 
 void Worker::refuse(UniqueFd client, Service& service, const std::string& why) {
@@ -136,47 +155,37 @@ void Worker::refuse(UniqueFd client, Service& service, const std::string& why) {
 }
 
 awaitable<void> Worker::dial_for(Worker& worker, std::list<Waiting>::iterator place,
-                                 std::optional<Attempt> begun) {
-  Service& service = place->service;
-  auto dialled = co_await dial(service, worker.dial_, std::move(begun));
-  UniqueFd client = std::move(place->client);
+                                 DialOptions options, Client peer, std::optional<Attempt> begun) {
+  // Its own, since the admission's may go with it.
+  const auto service = place->admission->shared_service();
+  auto dialled = co_await dial(*service, options, peer, std::move(begun));
+  auto [client, admission] = std::move(*place);
   worker.waiting_.erase(place);
   if (!client) co_return;  // it fell to reset_all()
   if (dialled) {
-    worker.relay(std::move(client), service, std::move(*dialled));
+    worker.relay(std::move(client), std::move(*admission), std::move(*dialled));
     co_return;
   }
   close_with_reset(std::move(client));
-  --service.connections_now;
   if (const auto unsaid = worker.failures_log_.pass(Clock::now()))
     log::warn("{}; connection reset{}", dialled.error().message(), more_before_it(*unsaid));
 }
 
 // From here on the relay owns both sockets.
-void Worker::relay(UniqueFd client, Service& service, Dialled dialled) {
-  auto open = std::make_shared<OpenConnection>(service, std::move(dialled.backend));
+void Worker::relay(UniqueFd client, Admission admission, Dialled dialled) {
+  admission.served_by(std::move(dialled.backend));
+  auto open = std::make_shared<Admission>(std::move(admission));
   relay_->adopt(std::move(client), std::move(dialled.socket),
-                [open](const ConnectionEnd& end) { open->ended(end); });
-}
-
-void Worker::stop_accepting() {
-  asio::post(io_, [this] {
-    for (const auto& listening : listening_) {
-      if (!listening->socket.is_open()) continue;
-      // Who has been let in by the kernel already is served, not reset by the close.
-      while (accept_some(*listening) == Accepted::kSome) continue;
-      listening->socket.close();
-    }
-  });
+                [open](const ConnectionEnd& end) { log_end(*open, end); });
 }
 
 void Worker::reset_all() {
   asio::post(io_, [this] {
     relay_->reset_all("shutdown");
-    for (auto& [client, service] : waiting_) {
+    for (auto& [client, admission] : waiting_) {
       if (!client) continue;
       close_with_reset(std::move(client));
-      --service.connections_now;
+      admission.reset();
     }
   });
 }

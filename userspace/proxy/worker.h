@@ -3,7 +3,9 @@
 // changes thread.
 #pragma once
 
+#include <cstdint>
 #include <list>
+#include <map>
 #include <memory>
 #include <string>
 #include <thread>
@@ -11,25 +13,42 @@
 
 #include "userspace/dataplane/relay.h"
 #include "userspace/endpoints/service.h"
+#include "userspace/proxy/admission.h"
 #include "userspace/proxy/dial.h"
 #include "userspace/support/log_limit.h"
 
 namespace ambbpf {
 
+// A service as connections to it are served.
+struct Serving {
+  std::shared_ptr<Service> service;
+  DialOptions dial;
+};
+
+// Of one listening address, the same in all workers.
+using ListenerId = std::uint64_t;
+
+// All members may be called from any thread; what they ask for takes place on the worker's, in that
+// order.
 class Worker {
  public:
-  static Result<std::unique_ptr<Worker>> create(const RelayOptions& relay, const DialOptions& dial);
+  static Result<std::unique_ptr<Worker>> create(const RelayOptions& relay);
   // Stops its thread; what is still open is closed.
   ~Worker();
   Worker(const Worker&) = delete;
   Worker& operator=(const Worker&) = delete;
 
-  // Before start(): connections to `socket` go to `service`, which outlives the worker.
-  void serve(UniqueFd listener, Service& service);
+  // Once; what was asked for before takes place then.
   void start();
 
-  // From here on any thread may call.
-  void stop_accepting();
+  // Connections to `listener` are served so. `id` is new.
+  void serve(ListenerId id, UniqueFd listener, Serving serving);
+  // From now on, for new connections.
+  void serve_otherwise(ListenerId id, Serving serving);
+  // Closes the listener. Who has been let in by the kernel already is served.
+  void stop_serving(ListenerId id);
+  void stop_accepting();  // all of them
+
   // Closes what is open with a reset, held and connecting ones included.
   void reset_all();
   // Answers in the caller's coroutine.
@@ -39,32 +58,33 @@ class Worker {
   awaitable<void> turn();
 
  private:
+  // Lives on in its coroutine until the listener has been closed.
   struct Listening {
     asio::posix::stream_descriptor socket;
-    Service& service;
+    Serving serving;
   };
 
   // A client that has no backend yet. Its coroutine owns the place in waiting_.
   struct Waiting {
-    UniqueFd client;  // none, and not counted, after reset_all()
-    Service& service;
+    UniqueFd client;  // none after reset_all()
+    std::optional<Admission> admission;
   };
 
   Worker() = default;
-  static awaitable<void> accept_all(Worker& worker, Listening& listening);
+  static awaitable<void> accept_all(Worker& worker, std::shared_ptr<Listening> listening);
   static awaitable<void> dial_for(Worker& worker, std::list<Waiting>::iterator place,
-                                  std::optional<Attempt> begun);
+                                  DialOptions options, Client peer, std::optional<Attempt> begun);
   enum class Accepted { kAll, kSome, kOutOfFiles };
   Accepted accept_some(Listening& listening);
-  void take_in(UniqueFd client, Service& service);
+  void close(Listening& listening);
+  void take_in(UniqueFd client, const tcp::endpoint& address, const Serving& serving);
   void refuse(UniqueFd client, Service& service, const std::string& why);
-  void relay(UniqueFd client, Service& service, Dialled dialled);
+  void relay(UniqueFd client, Admission admission, Dialled dialled);
 
   asio::io_context io_{1};
   asio::executor_work_guard<asio::io_context::executor_type> busy_{io_.get_executor()};
-  DialOptions dial_;
   LogLimit failures_log_;
-  std::vector<std::unique_ptr<Listening>> listening_;
+  std::map<ListenerId, std::shared_ptr<Listening>> listening_;
   std::list<Waiting> waiting_;
   std::unique_ptr<Relay> relay_;
   std::thread thread_;

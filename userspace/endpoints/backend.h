@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+
+#include "userspace/support/asio.h"
+
+namespace ambbpf {
+
+// What was learnt of a backend.
+enum class Outcome { kConnected, kConnectFailed };
+
+// One address in force. Shared by all threads; lives on in the connections that use it when its
+// endpoint goes, and keeps its state when its endpoint is published again under the same address.
+class Backend {
+ public:
+  explicit Backend(tcp::endpoint address) : address_(std::move(address)) {}
+
+  const tcp::endpoint& address() const { return address_; }
+
+  // A failed connect ejects the backend: for 1 s at first, doubled by every further failure in a
+  // row, at most 30 s; a good one ends that. Returns whether this is news: the first failure after
+  // a success, or the reverse. Whoever knows the service reports there, which chooses anew.
+  bool report(Outcome outcome, Clock::time_point now);
+
+  bool ejected(Clock::time_point now) const { return now < ejected_until(); }
+  Clock::time_point ejected_until() const;
+
+  std::atomic<std::uint64_t> connections_now{0};
+  std::atomic<std::uint64_t> connections_total{0};
+  std::atomic<std::uint64_t> failed_connects{0};
+
+ private:
+  const tcp::endpoint address_;
+  std::atomic<std::uint32_t> failures_in_a_row_{0};
+  std::atomic<Clock::rep> ejected_until_{0};
+};
+
+}  // namespace ambbpf

@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <memory>
+#include <optional>
+
+#include "userspace/endpoints/service.h"
+
+namespace ambbpf {
+
+// A client that was let in: counted as an open connection of its service, and of its backend once
+// it has one, for as long as this lives. Nobody else counts those.
+class Admission {
+ public:
+  // Nothing, and nothing counted, where there are as many as there may be.
+  static std::optional<Admission> to(const std::shared_ptr<Service>& service);
+
+  Admission(Admission&& other) noexcept = default;
+  Admission& operator=(Admission&& other) = delete;
+  ~Admission();
+
+  Service& service() const { return *service_; }
+  const std::shared_ptr<Service>& shared_service() const { return service_; }
+  // Null before served_by().
+  const Backend* backend() const { return backend_.get(); }
+
+  void served_by(std::shared_ptr<Backend> backend);
+
+ private:
+  explicit Admission(std::shared_ptr<Service> service) : service_(std::move(service)) {}
+
+  std::shared_ptr<Service> service_;  // null: moved from
+  std::shared_ptr<Backend> backend_;
+};
+
+}  // namespace ambbpf

@@ -26,7 +26,7 @@ Result<std::unique_ptr<ProxyUnderTest>> ProxyUnderTest::start(const ProxySetting
   if (!listeners) return tl::unexpected(listeners.error());
   proxy->address_ = listeners->address;
   for (auto& socket : listeners->sockets) {
-    auto worker = Worker::create(settings.relay, settings.dial);
+    auto worker = Worker::create(settings.relay, settings.dial, {.keepalive = settings.keepalive});
     if (!worker) return tl::unexpected(worker.error());
     (*worker)->serve(std::move(socket), proxy->service_);
     proxy->workers_.push_back(std::move(*worker));

@@ -63,12 +63,11 @@ Result<void> Ambassador::start_workers(const std::vector<Served>& served) {
   const RelayOptions relay{.engine = engine_.engine,
                            .promotion = {},
                            .slots = slots_for(limit),
-                           .keepalive = options_.keepalive,
                            .pipes_below = budget.pipes_below};
   auto dial = options_.dial;
   dial.descriptors_below = budget.connections_below;
   for (unsigned i = 0; i < options_.threads; ++i) {
-    auto worker = Worker::create(relay, dial);
+    auto worker = Worker::create(relay, dial, {.keepalive = options_.keepalive});
     if (!worker) return tl::unexpected(worker.error());
     workers_.push_back(std::move(*worker));
   }

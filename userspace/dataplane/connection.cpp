@@ -10,7 +10,6 @@
 #include <cerrno>
 #include <utility>
 
-#include "userspace/dataplane/tcp_info.h"
 #include "userspace/support/close_with_reset.h"
 #include "userspace/support/log.h"
 
@@ -32,9 +31,26 @@ std::error_code pending_error(int socket) {
   return std::error_code(error, std::system_category());
 }
 
+Leg leg_of(Connection& connection, std::size_t index, NewLeg leg) {
+  return {.connection = &connection,
+          .index = index,
+          .socket = std::move(leg.socket),
+          .read_before = leg.read_before,
+          .written_before = leg.written_before};
+}
+
 }  // namespace
 
 std::string_view name_of(const Leg& leg) { return leg.index == kClient ? "client" : "backend"; }
+
+std::optional<TcpCounts> counts_of(const Leg& leg) {
+  auto counts = tcp_counts(leg.socket.get());
+  if (counts) {
+    counts->received -= leg.read_before;
+    counts->entered -= leg.written_before;
+  }
+  return counts;
+}
 
 RelayThread::RelayThread(asio::io_context& its_io, const RelayOptions& given)
     : options(given),
@@ -48,10 +64,10 @@ void RelayThread::go_on_later(Direction& direction) {
   if (unfinished.size() == 1) asio::post(io, [this] { go_on(); });
 }
 
-// After the present turn of the event loop, whose events may still name it.
-void RelayThread::retire(std::list<Connection>::iterator closed) {
-  if (retired.empty()) asio::post(io, [this] { retired.clear(); });
-  retired.splice(retired.end(), connections, closed);
+LivenessScan& RelayThread::scan_of(const KeepalivePolicy& keepalive) {
+  for (auto& scan : scans)
+    if (scan.keepalive == keepalive) return scan;
+  return scans.emplace_back(io, keepalive);
 }
 
 void RelayThread::count_turn(int events) {
@@ -79,11 +95,13 @@ void RelayThread::go_on() {
   for (Direction* direction : turns) direction->connection->look_at(*direction);
 }
 
-Connection::Connection(RelayThread& thread, UniqueFd client, UniqueFd backend,
-                       Relay::Finished finished)
+Connection::Connection(RelayThread& thread, LivenessScan& scan, ConnectionId id,
+                       std::uint64_t group, NewLeg client, NewLeg backend, Relay::Finished finished)
     : thread_(thread),
-      legs_{Leg{.connection = this, .index = kClient, .socket = std::move(client)},
-            Leg{.connection = this, .index = kBackend, .socket = std::move(backend)}},
+      scan_(scan),
+      id_(id),
+      group_(group),
+      legs_{leg_of(*this, kClient, std::move(client)), leg_of(*this, kBackend, std::move(backend))},
       directions_{
           Direction{.connection = this, .source = kClient, .pump = Pump(thread.pump_method())},
           Direction{.connection = this, .source = kBackend, .pump = Pump(thread.pump_method())}},
@@ -223,7 +241,7 @@ void Connection::give_up(const Direction& direction) {
 }
 
 bool Connection::all_is_read(const Direction& direction) {
-  const auto source = tcp_counts(source_of(direction).socket.get());
+  const auto source = counts_of(source_of(direction));
   // The FIN counts as one byte.
   return !source || source->received == direction.pump.read() + redirected(direction) + 1;
 }
@@ -242,8 +260,7 @@ void Connection::pass_on_the_end(Direction& direction) {
 
 // Byte conservation: what each side sent is what entered the other one. Both directions have ended.
 void Connection::check_accounting() {
-  const std::array counts{tcp_counts(legs_[kClient].socket.get()),
-                          tcp_counts(legs_[kBackend].socket.get())};
+  const std::array counts{counts_of(legs_[kClient]), counts_of(legs_[kBackend])};
   for (const auto& direction : directions_) {
     const auto& source = counts[direction.source];
     const auto& target = counts[1 - direction.source];
@@ -292,8 +309,16 @@ void Connection::close(const ConnectionEnd& how) {
     thread_.recheck_timers.cancel(direction);
     if (direction.unfinished) std::erase(thread_.unfinished, &direction);
   }
-  thread_.retire(self_);
+  retire();
   if (finished_) std::exchange(finished_, nullptr)(end);
+}
+
+// After the present turn of the event loop, whose events may still name it, it goes.
+void Connection::retire() {
+  auto& retired = thread_.retired;
+  if (retired.empty()) asio::post(thread_.io, [&retired] { retired.clear(); });
+  retired.splice(retired.end(), scan_.connections, self_);
+  thread_.connections.erase(id_);
 }
 
 void Connection::rearm() {

@@ -20,9 +20,11 @@
 #include <cstdint>
 #include <list>
 #include <optional>
+#include <unordered_map>
 #include <vector>
 
 #include "userspace/dataplane/kernel_path.h"
+#include "userspace/dataplane/liveness_scan.h"
 #include "userspace/dataplane/peer_watch.h"
 #include "userspace/dataplane/pump.h"
 #include "userspace/dataplane/recheck_timers.h"
@@ -38,14 +40,18 @@ struct Leg {
   Connection* connection = nullptr;
   std::size_t index = 0;  // kClient or kBackend
   UniqueFd socket;
-  std::uint32_t armed = 0;  // the events epoll watches it for
-  bool hung_up = false;     // its FIN or a reset has been announced
-  bool has_fin = false;     // its FIN, and no error
-  bool has_urgent = false;  // an urgent byte, at which a read ends
+  std::uint64_t read_before = 0;     // by others: NewLeg
+  std::uint64_t written_before = 0;  // …
+  std::uint32_t armed = 0;           // the events epoll watches it for
+  bool hung_up = false;              // its FIN or a reset has been announced
+  bool has_fin = false;              // its FIN, and no error
+  bool has_urgent = false;           // an urgent byte, at which a read ends
   PeerWatch peer{};
 };
 
 std::string_view name_of(const Leg& leg);  // "client", "backend"
+// Without what others have moved through it.
+std::optional<TcpCounts> counts_of(const Leg& leg);
 
 // The bytes of one end on their way to the other.
 struct Direction {
@@ -94,7 +100,7 @@ struct RelayThread {
   RelayThread(asio::io_context& io, const RelayOptions& given);
 
   void go_on_later(Direction& direction);  // once the others had their turn
-  void retire(std::list<Connection>::iterator closed);
+  LivenessScan& scan_of(const KeepalivePolicy& keepalive);
   void count_turn(int events);
   bool is_busy() const;
   bool has_few_connections() const;
@@ -116,7 +122,8 @@ struct RelayThread {
   Clock::time_point last_turn{};
   RelayCounts counts;             // the totals; what is "now" is counted when asked for
   std::list<Connection> retired;  // closed in this turn, whose events may still name them
-  std::list<Connection> connections;
+  std::list<LivenessScan> scans;  // one for each keepalive policy there was; they own:
+  std::unordered_map<ConnectionId, Connection*> connections;
 
  private:
   void go_on();
@@ -124,7 +131,8 @@ struct RelayThread {
 
 class Connection {
  public:
-  Connection(RelayThread& thread, UniqueFd client, UniqueFd backend, Relay::Finished finished);
+  Connection(RelayThread& thread, LivenessScan& scan, ConnectionId id, std::uint64_t group,
+             NewLeg client, NewLeg backend, Relay::Finished finished);
   ~Connection();
   Connection(const Connection&) = delete;
   Connection& operator=(const Connection&) = delete;
@@ -137,6 +145,7 @@ class Connection {
   void reset(std::string_view reason, std::error_code error);
   void reset_if_a_peer_has_vanished();
 
+  std::uint64_t group() const { return group_; }
   void add_to(RelayCounts& counts) const;
 
  private:
@@ -170,8 +179,12 @@ class Connection {
   void rearm();
   void watch(int operation, Leg& leg, std::uint32_t events);
   void close(const ConnectionEnd& how);
+  void retire();
 
   RelayThread& thread_;
+  LivenessScan& scan_;
+  const ConnectionId id_;
+  const std::uint64_t group_;
   std::list<Connection>::iterator self_;
   std::array<Leg, 2> legs_;
   std::array<Direction, 2> directions_;

@@ -48,7 +48,7 @@ TrialRelay::~TrialRelay() {
 
 void TrialRelay::adopt(UniqueFd client, UniqueFd backend) {
   asio::post(io_, [this, client = std::move(client), backend = std::move(backend)]() mutable {
-    relay_->adopt(std::move(client), std::move(backend), nullptr);
+    relay_->adopt({.socket = std::move(client)}, {.socket = std::move(backend)}, {}, nullptr);
   });
 }
 

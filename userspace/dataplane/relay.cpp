@@ -3,8 +3,10 @@
 
 #include <sys/epoll.h>
 
+#include <algorithm>
 #include <array>
 #include <boost/asio/posix/stream_descriptor.hpp>
+#include <vector>
 
 #include "userspace/dataplane/connection.h"
 
@@ -43,7 +45,7 @@ Result<std::unique_ptr<Relay>> Relay::create(asio::io_context& io, const RelayOp
 }
 
 Relay::Relay(asio::io_context& io, const RelayOptions& options)
-    : io_(io), thread_(std::make_unique<RelayThread>(io, options)), liveness_scan_(*thread_) {}
+    : io_(io), thread_(std::make_unique<RelayThread>(io, options)) {}
 
 Relay::~Relay() {
   if (epoll_watch_) epoll_watch_->release();  // the epoll set is the thread's
@@ -72,13 +74,18 @@ Result<void> Relay::set_up() {
   return {};
 }
 
-void Relay::adopt(UniqueFd client, UniqueFd backend, Finished finished) {
-  ++thread_->counts.connections_total;
-  thread_->connections.emplace_back(*thread_, std::move(client), std::move(backend),
-                                    std::move(finished));
-  const auto self = std::prev(thread_->connections.end());
+ConnectionId Relay::adopt(NewLeg client, NewLeg backend, const ConnectionSettings& settings,
+                          Finished finished) {
+  const ConnectionId id = ++thread_->counts.connections_total;
+  LivenessScan& scan = thread_->scan_of(settings.keepalive);
+  auto& connections = scan.connections;
+  connections.emplace_back(*thread_, scan, id, settings.group, std::move(client),
+                           std::move(backend), std::move(finished));
+  const auto self = std::prev(connections.end());
+  thread_->connections.emplace(id, &*self);
   self->start(self);
-  liveness_scan_.begin();
+  scan.begin();
+  return id;
 }
 
 void Relay::wait_for_events() {
@@ -114,17 +121,31 @@ void Relay::look_at_all_when_events_were_lost() {
     if (direction) direction->connection->taken_back_by_kernel(*direction);
 }
 
-std::size_t Relay::connections() const { return thread_->connections.size(); }
+bool Relay::end(ConnectionId id, std::string_view reason) {
+  const auto found = thread_->connections.find(id);
+  if (found == thread_->connections.end()) return false;
+  found->second->reset(reason, {});
+  return true;
+}
 
-void Relay::reset_all(std::string_view reason) {
-  while (!thread_->connections.empty()) thread_->connections.front().reset(reason, {});
+// Those of now: a callback may adopt others, or end some of these.
+std::size_t Relay::end_group(std::uint64_t group, std::string_view reason) {
+  std::vector<ConnectionId> ids;
+  for (const auto& [id, connection] : thread_->connections)
+    if (connection->group() == group) ids.push_back(id);
+  return static_cast<std::size_t>(
+      std::count_if(ids.begin(), ids.end(), [&](ConnectionId id) { return end(id, reason); }));
+}
+
+void Relay::end_all(std::string_view reason) {
+  while (!thread_->connections.empty()) thread_->connections.begin()->second->reset(reason, {});
 }
 
 RelayCounts Relay::counts() const {
   RelayCounts counts = thread_->counts;
   counts.connections_now = thread_->connections.size();
   if (thread_->kernel) counts.lost_events = thread_->kernel->lost_events();
-  for (const auto& connection : thread_->connections) connection.add_to(counts);
+  for (const auto& [id, connection] : thread_->connections) connection->add_to(counts);
   return counts;
 }
 

@@ -58,12 +58,14 @@ class OpenConnection {
 
 }  // namespace
 
-Result<std::unique_ptr<Worker>> Worker::create(const RelayOptions& relay, const DialOptions& dial) {
+Result<std::unique_ptr<Worker>> Worker::create(const RelayOptions& relay, const DialOptions& dial,
+                                               const ConnectionSettings& settings) {
   std::unique_ptr<Worker> worker(new Worker());
   auto made = Relay::create(worker->io_, relay);
   if (!made) return tl::unexpected(made.error());
   worker->relay_ = std::move(*made);
   worker->dial_ = dial;
+  worker->settings_ = settings;
   return worker;
 }
 
@@ -155,7 +157,7 @@ awaitable<void> Worker::dial_for(Worker& worker, std::list<Waiting>::iterator pl
 // From here on the relay owns both sockets.
 void Worker::relay(UniqueFd client, Service& service, Dialled dialled) {
   auto open = std::make_shared<OpenConnection>(service, std::move(dialled.backend));
-  relay_->adopt(std::move(client), std::move(dialled.socket),
+  relay_->adopt({.socket = std::move(client)}, {.socket = std::move(dialled.socket)}, settings_,
                 [open](const ConnectionEnd& end) { open->ended(end); });
 }
 
@@ -172,7 +174,7 @@ void Worker::stop_accepting() {
 
 void Worker::reset_all() {
   asio::post(io_, [this] {
-    relay_->reset_all("shutdown");
+    relay_->end_all("shutdown");
     for (auto& [client, service] : waiting_) {
       if (!client) continue;
       close_with_reset(std::move(client));

@@ -18,7 +18,8 @@ namespace ambbpf {
 
 class Worker {
  public:
-  static Result<std::unique_ptr<Worker>> create(const RelayOptions& relay, const DialOptions& dial);
+  static Result<std::unique_ptr<Worker>> create(const RelayOptions& relay, const DialOptions& dial,
+                                                const ConnectionSettings& settings);
   // Stops its thread; what is still open is closed.
   ~Worker();
   Worker(const Worker&) = delete;
@@ -63,6 +64,7 @@ class Worker {
   asio::io_context io_{1};
   asio::executor_work_guard<asio::io_context::executor_type> busy_{io_.get_executor()};
   DialOptions dial_;
+  ConnectionSettings settings_;
   LogLimit failures_log_;
   std::vector<std::unique_ptr<Listening>> listening_;
   std::list<Waiting> waiting_;

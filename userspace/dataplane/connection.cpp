@@ -31,6 +31,20 @@ std::error_code pending_error(int socket) {
   return std::error_code(error, std::system_category());
 }
 
+// Where a direction's state is counted, if anywhere.
+std::uint64_t* counted_in(Direction::State state, RelayCounts& counts) {
+  switch (state) {
+    case Direction::State::kUser:
+    case Direction::State::kSettling:
+      return &counts.directions_in_user_now;
+    case Direction::State::kKernel:
+      return &counts.directions_in_kernel_now;
+    case Direction::State::kEnded:
+      return nullptr;
+  }
+  return nullptr;
+}
+
 Leg leg_of(Connection& connection, std::size_t index, NewLeg leg) {
   return {.connection = &connection,
           .index = index,
@@ -114,6 +128,7 @@ Connection::~Connection() {
 
 void Connection::start(std::list<Connection>::iterator self) {
   self_ = self;
+  for (auto& direction : directions_) set_state(direction, Direction::State::kUser);
   // Edge-triggered: each edge is answered by moving until nothing is left, so waiting costs no
   // further system call.
   for (auto& leg : legs_) watch(EPOLL_CTL_ADD, leg, EPOLLIN | EPOLLPRI | EPOLLRDHUP | EPOLLET);
@@ -152,6 +167,12 @@ void Connection::look_at(Direction& direction) {
   rearm();
 }
 
+void Connection::set_state(Direction& direction, Direction::State state) {
+  if (auto* now = counted_in(direction.state, thread_.counts)) count(*now, -1);
+  if (auto* now = counted_in(state, thread_.counts)) count(*now);
+  direction.state = state;
+}
+
 void Connection::advance(Direction& direction) {
   using State = Direction::State;
   if (closed_ || direction.unfinished) return;
@@ -159,7 +180,7 @@ void Connection::advance(Direction& direction) {
   if (direction.state == State::kSettling) {
     if (const auto waiting = backlog(direction); waiting.bytes > 0)
       return wait_for(waiting, direction);
-    direction.state = State::kUser;
+    set_state(direction, State::kUser);
     direction.recheck = {};
     direction.backlog.forget();
   }
@@ -174,7 +195,7 @@ void Connection::advance(Direction& direction) {
   if (pump.read() != read_before) ++turns_;
   auto& counted =
       direction.source == kClient ? thread_.counts.to_backend : thread_.counts.to_client;
-  counted.user_bytes += pump.written() - written_before;
+  count(counted.user_bytes, static_cast<std::int64_t>(pump.written() - written_before));
 
   switch (outcome) {
     case Pump::Outcome::kBlocked:
@@ -247,7 +268,7 @@ bool Connection::all_is_read(const Direction& direction) {
 }
 
 void Connection::pass_on_the_end(Direction& direction) {
-  direction.state = Direction::State::kEnded;
+  set_state(direction, Direction::State::kEnded);
   thread_.recheck_timers.cancel(direction);
   if (other(direction).state == Direction::State::kEnded) {
     check_accounting();
@@ -275,7 +296,7 @@ void Connection::check_accounting() {
 }
 
 void Connection::report_mismatch(const Direction& direction) {
-  ++thread_.counts.mismatches;
+  count(thread_.counts.mismatches);
   log::error(
       "{} at its end of stream: {} bytes read, {} redirected, {} written do not agree with the "
       "sockets' own counts",
@@ -285,7 +306,7 @@ void Connection::report_mismatch(const Direction& direction) {
 
 void Connection::reset(std::string_view reason, std::error_code error) {
   if (closed_) return;
-  ++thread_.counts.resets;
+  count(thread_.counts.resets);
   for (const auto& direction : directions_)
     if (flow* flow = flow_of(direction)) store_shared(flow->gate, 0U);
   for (auto& leg : legs_) close_with_reset(std::move(leg.socket));
@@ -297,18 +318,19 @@ void Connection::close(const ConnectionEnd& how) {
   ConnectionEnd end = how;
   end.bytes_to_backend = directions_[kClient].pump.written() + redirected(directions_[kClient]);
   end.bytes_to_client = directions_[kBackend].pump.written() + redirected(directions_[kBackend]);
-  thread_.counts.to_backend.kernel_bytes += redirected(directions_[kClient]);
-  thread_.counts.to_client.kernel_bytes += redirected(directions_[kBackend]);
   for (auto& leg : legs_) leg.socket = UniqueFd();
   if (slots_) {
     thread_.at_slot[slots_->client] = thread_.at_slot[slots_->backend] = nullptr;
     thread_.kernel->leave(*slots_);
     slots_.reset();
+    count(thread_.counts.in_map_now, -1);
   }
   for (auto& direction : directions_) {
+    set_state(direction, Direction::State::kEnded);
     thread_.recheck_timers.cancel(direction);
     if (direction.unfinished) std::erase(thread_.unfinished, &direction);
   }
+  count(thread_.counts.connections_now, -1);
   retire();
   if (finished_) std::exchange(finished_, nullptr)(end);
 }
@@ -343,18 +365,6 @@ void Connection::watch(int operation, Leg& leg, std::uint32_t events) {
   }
   // Only for want of memory or watches (ENOMEM, ENOSPC): unwatched, the connection would hang.
   reset("epoll refuses its socket", std::error_code(errno, std::system_category()));
-}
-
-void Connection::add_to(RelayCounts& counts) const {
-  if (slots_) ++counts.in_map_now;
-  for (const auto& direction : directions_) {
-    if (direction.state == Direction::State::kKernel) ++counts.directions_in_kernel_now;
-    if (direction.state == Direction::State::kUser ||
-        direction.state == Direction::State::kSettling)
-      ++counts.directions_in_user_now;
-  }
-  counts.to_backend.kernel_bytes += redirected(directions_[kClient]);
-  counts.to_client.kernel_bytes += redirected(directions_[kBackend]);
 }
 
 }  // namespace ambbpf

@@ -17,8 +17,10 @@
 #pragma once
 
 #include <array>
+#include <atomic>
 #include <cstdint>
 #include <list>
+#include <mutex>
 #include <optional>
 #include <unordered_map>
 #include <vector>
@@ -65,7 +67,7 @@ struct Direction {
   Connection* connection;
   std::size_t source;  // index of the end it comes from
   Pump pump;
-  State state = State::kUser;
+  State state = State::kEnded;             // set_state() changes it; kUser from start() on
   bool unfinished = false;                 // stands in RelayThread::unfinished
   std::optional<Clock::time_point> due{};  // when it is due for a recheck
   Clock::duration recheck{};               // pause before the next look at an unsettled state
@@ -95,6 +97,12 @@ struct Backlog {
 inline constexpr std::size_t kClient = 0;
 inline constexpr std::size_t kBackend = 1;
 
+// Changes a number that only this thread changes, while others may read it.
+inline void count(std::uint64_t& number, std::int64_t more = 1) {
+  std::atomic_ref(number).store(number + static_cast<std::uint64_t>(more),
+                                std::memory_order_relaxed);
+}
+
 // What the connections of one thread share.
 struct RelayThread {
   RelayThread(asio::io_context& io, const RelayOptions& given);
@@ -120,7 +128,8 @@ struct RelayThread {
   std::vector<Direction*> unfinished;  // to go on with
   double events_a_turn = 0;            // of late
   Clock::time_point last_turn{};
-  RelayCounts counts;             // the totals; what is "now" is counted when asked for
+  RelayCounts counts;             // changed by count() only; the program keeps its own
+  std::mutex last_refusal_mutex;  // counts.last_refusal
   std::list<Connection> retired;  // closed in this turn, whose events may still name them
   std::list<LivenessScan> scans;  // one for each keepalive policy there was; they own:
   std::unordered_map<ConnectionId, Connection*> connections;
@@ -146,7 +155,6 @@ class Connection {
   void reset_if_a_peer_has_vanished();
 
   std::uint64_t group() const { return group_; }
-  void add_to(RelayCounts& counts) const;
 
  private:
   Leg& source_of(const Direction& direction) { return legs_[direction.source]; }
@@ -156,6 +164,7 @@ class Connection {
   std::uint64_t redirected(const Direction& direction) const;
 
   void advance(Direction& direction);
+  void set_state(Direction& direction, Direction::State state);
   Pump::Until how_far_to_read(const Leg& source) const;
   void look_again_soon(Direction& direction);
   void end_of_stream(Direction& direction);
@@ -171,6 +180,7 @@ class Connection {
   bool has_earned_promotion() const;
   bool is_faster_in_kernel() const;
   void promote();
+  void count_refusal(const std::string& why);
   bool drain_receive_queues();
   void flush_buffered_bytes();
   void open_gate(Direction& direction);

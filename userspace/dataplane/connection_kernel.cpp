@@ -78,19 +78,24 @@ void Connection::promote() {
   auto slots = thread_.kernel->enter(legs_[kClient].socket.get(), legs_[kBackend].socket.get());
   if (!slots || !slots->whole) {
     stays_in_user_ = true;
-    ++thread_.counts.refused_by_kernel;
-    thread_.counts.last_refusal =
-        slots ? "the backend's socket was refused" : slots.error().message();
-    log::debug("a connection stays in user space: {}", thread_.counts.last_refusal);
+    count_refusal(slots ? "the backend's socket was refused" : slots.error().message());
   }
   if (!slots) return flush_buffered_bytes();
 
-  ++thread_.counts.promoted;
+  count(thread_.counts.promoted);
+  count(thread_.counts.in_map_now);
   slots_ = *slots;
   thread_.at_slot[slots_->client] = &directions_[kClient];
   thread_.at_slot[slots_->backend] = &directions_[kBackend];
   for (auto& direction : directions_) direction.pump.stop_splicing();
   for (auto& direction : directions_) advance(direction);
+}
+
+void Connection::count_refusal(const std::string& why) {
+  log::debug("a connection stays in user space: {}", why);
+  count(thread_.counts.refused_by_kernel);
+  const std::lock_guard lock(thread_.last_refusal_mutex);
+  thread_.counts.last_refusal = why;
 }
 
 // The target may be writable and have said so long ago: no event will come.
@@ -129,9 +134,9 @@ void Connection::open_gate(Direction& direction) {
   store_shared(flow.consumed, passed);
   store_shared(flow.opened, flow.opened + 1);
   store_shared(flow.gate, 1U);
-  direction.state = Direction::State::kKernel;
+  set_state(direction, Direction::State::kKernel);
   direction.handed_over_at = Clock::now();
-  ++thread_.counts.handed_over;
+  count(thread_.counts.handed_over);
 
   // A verdict that began before the gate opened may end only now, and passes its segment without an
   // event. TCP_INFO takes the socket's lock, so after it such a segment shows in `passed`.
@@ -162,9 +167,9 @@ void Connection::take_back(Direction& direction) {
   store_shared(flow_of(direction)->gate, 0U);
   // Waits for the verdict that may be under way: from here on `redirected` stands still.
   counts_of(source_of(direction));
-  direction.state = Direction::State::kSettling;
+  set_state(direction, Direction::State::kSettling);
   direction.backlog.forget();
-  ++thread_.counts.taken_back;
+  count(thread_.counts.taken_back);
 }
 
 }  // namespace ambbpf

@@ -113,6 +113,7 @@ class Relay {
   bool end(ConnectionId id, std::string_view reason);                   // false: it has ended
   std::size_t end_group(std::uint64_t group, std::string_view reason);  // how many; looks at all
   void end_all(std::string_view reason);
+  // Any thread may call it, at any time while the relay exists. It looks at no connection.
   RelayCounts counts() const;
 
  private:

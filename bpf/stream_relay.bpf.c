@@ -166,8 +166,7 @@ int relay_segment(struct __sk_buff *segment)
 			struct total *total = &totals[bpf_get_smp_processor_id() & (TOTALS - 1)];
 
 			flow->redirected += segment->len;
-			__sync_fetch_and_add(&total->redirected[flow->to_client & 1],
-					     segment->len);
+			__sync_fetch_and_add(&total->redirected[flow->to_client & 1], segment->len);
 			return bpf_sk_redirect_map(segment, &socket_of, target, 0);
 		}
 		flow->no_room++;

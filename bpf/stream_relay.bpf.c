@@ -52,6 +52,9 @@ struct {
 /* For how many of those the ring was full. User space looks here each time it has read the ring. */
 __u64 lost_events;
 
+/* User space sums them up. */
+struct total totals[TOTALS] __attribute__((aligned(64)));
+
 /*
  * Room in the target: what its send queue holds, plus what was redirected but has not yet been put
  * there by the kernel's worker, plus the segment, stays below its send buffer. Without this the
@@ -160,7 +163,10 @@ int relay_segment(struct __sk_buff *segment)
 			bpf_sk_release(socket);
 		}
 		if (room) {
+			struct total *total = &totals[bpf_get_smp_processor_id() & (TOTALS - 1)];
+
 			flow->redirected += segment->len;
+			__sync_fetch_and_add(&total->redirected[flow->to_client & 1], segment->len);
 			return bpf_sk_redirect_map(segment, &socket_of, target, 0);
 		}
 		flow->no_room++;

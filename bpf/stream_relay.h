@@ -20,8 +20,18 @@ struct flow {
 	__u32 base;	  /* bpf: target's write_seq minus `redirected` with an empty backlog */
 	__u32 next;	  /* bpf: sequence number after the last byte redirected or passed */
 	__u64 no_room;	  /* bpf: segments passed for want of room in the target */
-	__u64 unused;
+	__u32 to_client;  /* user: which of the totals it adds to */
+	__u32 unused;
 };
+
+/* What was redirected, of all flows together: to the backends, to the clients. One cache line. */
+struct total {
+	__u64 redirected[2];
+	__u64 unused[6];
+};
+
+/* A power of two. A CPU adds to one of them, so that few share a line. */
+#define TOTALS 64
 
 #ifdef __cplusplus
 #define _Static_assert static_assert

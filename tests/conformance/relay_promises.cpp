@@ -114,7 +114,7 @@ void RelayPromises::serve_with_one_thread() {
 
 void RelayPromises::serve_with_keepalive(std::chrono::milliseconds longest_silence) {
   auto impatient = settings();
-  impatient.relay.keepalive = {.longest = longest_silence};
+  impatient.keepalive = {.longest = longest_silence};
   start_proxy(impatient);
   proxy->publish({listener->address()});
 }

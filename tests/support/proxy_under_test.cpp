@@ -28,7 +28,7 @@ Result<std::unique_ptr<ProxyUnderTest>> ProxyUnderTest::start(const ProxySetting
   for (auto& socket : listeners->sockets) {
     auto worker = Worker::create(settings.relay);
     if (!worker) return tl::unexpected(worker.error());
-    (*worker)->serve(1, std::move(socket), {proxy->service_, settings.dial});
+    (*worker)->serve(1, std::move(socket), {proxy->service_, settings.dial, settings.keepalive});
     proxy->workers_.push_back(std::move(*worker));
   }
   for (const auto& worker : proxy->workers_) worker->start();

@@ -13,6 +13,7 @@ namespace ambbpf::test {
 struct ProxySettings {
   RelayOptions relay;
   DialOptions dial;
+  KeepalivePolicy keepalive{};
   tcp::endpoint listens_on = loopback_v4();
   std::size_t threads = 1;  // the kernel gives a connection to any of them
 };

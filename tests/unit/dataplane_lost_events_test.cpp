@@ -41,7 +41,7 @@ class LostEvents : public testing::Test {
       Peer client = Peer::connect_to(listener.address());
       const Peer accepted = listener.accept();
       const Peer connected = Peer::connect_to(listener.address());
-      relay->adopt(relays(accepted), relays(connected), nullptr);
+      relay->adopt({.socket = relays(accepted)}, {.socket = relays(connected)}, {}, nullptr);
       pairs.push_back({std::move(client), listener.accept()});
     }
     ASSERT_TRUE(eventually([&] {

@@ -73,7 +73,7 @@ class PumpTest : public testing::TestWithParam<Pump::Method> {
       if (outcome != Outcome::kUnfinished) return outcome;
     }
   }
-  Outcome drain() { return pump.drain(source.socket(), tools); }
+  Outcome drain() { return pump.drain(source.socket(), 0, tools); }
   bool source_has(std::size_t size) {
     return test::eventually([&] {
       int waiting = 0;

@@ -63,7 +63,6 @@ Result<void> Ambassador::start_workers(const std::vector<Served>& served) {
   const RelayOptions relay{.engine = engine_.engine,
                            .promotion = {},
                            .slots = slots_for(limit),
-                           .keepalive = options_.keepalive,
                            .pipes_below = budget.pipes_below};
   auto dial = options_.dial;
   dial.descriptors_below = budget.connections_below;
@@ -82,7 +81,8 @@ Result<void> Ambassador::start_workers(const std::vector<Served>& served) {
         [this](const tcp::endpoint& address) { return own_listeners_.objection_to(address); });
     own_listeners_.add(entry.listen);
     for (std::size_t i = 0; i < workers_.size(); ++i)
-      workers_[i]->serve(entries_.size(), std::move(listeners->sockets[i]), {entry.service, dial});
+      workers_[i]->serve(entries_.size(), std::move(listeners->sockets[i]),
+                         {entry.service, dial, options_.keepalive});
   }
   const auto most = options_.max_connections.value_or(
       connections_for_each(budget, descriptors_in_use(), entries_.size()));

@@ -10,7 +10,6 @@
 #include <cerrno>
 #include <utility>
 
-#include "userspace/dataplane/tcp_info.h"
 #include "userspace/support/close_with_reset.h"
 #include "userspace/support/log.h"
 
@@ -32,9 +31,40 @@ std::error_code pending_error(int socket) {
   return std::error_code(error, std::system_category());
 }
 
+// Where a direction's state is counted, if anywhere.
+std::uint64_t* counted_in(Direction::State state, RelayCounts& counts) {
+  switch (state) {
+    case Direction::State::kUser:
+    case Direction::State::kSettling:
+      return &counts.directions_in_user_now;
+    case Direction::State::kKernel:
+      return &counts.directions_in_kernel_now;
+    case Direction::State::kEnded:
+      return nullptr;
+  }
+  return nullptr;
+}
+
+Leg leg_of(Connection& connection, std::size_t index, NewLeg leg) {
+  return {.connection = &connection,
+          .index = index,
+          .socket = std::move(leg.socket),
+          .read_before = leg.read_before,
+          .written_before = leg.written_before};
+}
+
 }  // namespace
 
 std::string_view name_of(const Leg& leg) { return leg.index == kClient ? "client" : "backend"; }
+
+std::optional<TcpCounts> counts_of(const Leg& leg) {
+  auto counts = tcp_counts(leg.socket.get());
+  if (counts) {
+    counts->received -= leg.read_before;
+    counts->entered -= leg.written_before;
+  }
+  return counts;
+}
 
 RelayThread::RelayThread(asio::io_context& its_io, const RelayOptions& given)
     : options(given),
@@ -48,10 +78,10 @@ void RelayThread::go_on_later(Direction& direction) {
   if (unfinished.size() == 1) asio::post(io, [this] { go_on(); });
 }
 
-// After the present turn of the event loop, whose events may still name it.
-void RelayThread::retire(std::list<Connection>::iterator closed) {
-  if (retired.empty()) asio::post(io, [this] { retired.clear(); });
-  retired.splice(retired.end(), connections, closed);
+LivenessScan& RelayThread::scan_of(const KeepalivePolicy& keepalive) {
+  for (auto& scan : scans)
+    if (scan.keepalive == keepalive) return scan;
+  return scans.emplace_back(io, keepalive);
 }
 
 void RelayThread::count_turn(int events) {
@@ -79,11 +109,13 @@ void RelayThread::go_on() {
   for (Direction* direction : turns) direction->connection->look_at(*direction);
 }
 
-Connection::Connection(RelayThread& thread, UniqueFd client, UniqueFd backend,
-                       Relay::Finished finished)
+Connection::Connection(RelayThread& thread, LivenessScan& scan, ConnectionId id,
+                       std::uint64_t group, NewLeg client, NewLeg backend, Relay::Finished finished)
     : thread_(thread),
-      legs_{Leg{.connection = this, .index = kClient, .socket = std::move(client)},
-            Leg{.connection = this, .index = kBackend, .socket = std::move(backend)}},
+      scan_(scan),
+      id_(id),
+      group_(group),
+      legs_{leg_of(*this, kClient, std::move(client)), leg_of(*this, kBackend, std::move(backend))},
       directions_{
           Direction{.connection = this, .source = kClient, .pump = Pump(thread.pump_method())},
           Direction{.connection = this, .source = kBackend, .pump = Pump(thread.pump_method())}},
@@ -96,6 +128,7 @@ Connection::~Connection() {
 
 void Connection::start(std::list<Connection>::iterator self) {
   self_ = self;
+  for (auto& direction : directions_) set_state(direction, Direction::State::kUser);
   // Edge-triggered: each edge is answered by moving until nothing is left, so waiting costs no
   // further system call.
   for (auto& leg : legs_) watch(EPOLL_CTL_ADD, leg, EPOLLIN | EPOLLPRI | EPOLLRDHUP | EPOLLET);
@@ -134,6 +167,12 @@ void Connection::look_at(Direction& direction) {
   rearm();
 }
 
+void Connection::set_state(Direction& direction, Direction::State state) {
+  if (auto* now = counted_in(direction.state, thread_.counts)) count(*now, -1);
+  if (auto* now = counted_in(state, thread_.counts)) count(*now);
+  direction.state = state;
+}
+
 void Connection::advance(Direction& direction) {
   using State = Direction::State;
   if (closed_ || direction.unfinished) return;
@@ -141,7 +180,7 @@ void Connection::advance(Direction& direction) {
   if (direction.state == State::kSettling) {
     if (const auto waiting = backlog(direction); waiting.bytes > 0)
       return wait_for(waiting, direction);
-    direction.state = State::kUser;
+    set_state(direction, State::kUser);
     direction.recheck = {};
     direction.backlog.forget();
   }
@@ -156,7 +195,7 @@ void Connection::advance(Direction& direction) {
   if (pump.read() != read_before) ++turns_;
   auto& counted =
       direction.source == kClient ? thread_.counts.to_backend : thread_.counts.to_client;
-  counted.user_bytes += pump.written() - written_before;
+  count(counted.user_bytes, static_cast<std::int64_t>(pump.written() - written_before));
 
   switch (outcome) {
     case Pump::Outcome::kBlocked:
@@ -223,13 +262,13 @@ void Connection::give_up(const Direction& direction) {
 }
 
 bool Connection::all_is_read(const Direction& direction) {
-  const auto source = tcp_counts(source_of(direction).socket.get());
+  const auto source = counts_of(source_of(direction));
   // The FIN counts as one byte.
   return !source || source->received == direction.pump.read() + redirected(direction) + 1;
 }
 
 void Connection::pass_on_the_end(Direction& direction) {
-  direction.state = Direction::State::kEnded;
+  set_state(direction, Direction::State::kEnded);
   thread_.recheck_timers.cancel(direction);
   if (other(direction).state == Direction::State::kEnded) {
     check_accounting();
@@ -242,8 +281,7 @@ void Connection::pass_on_the_end(Direction& direction) {
 
 // Byte conservation: what each side sent is what entered the other one. Both directions have ended.
 void Connection::check_accounting() {
-  const std::array counts{tcp_counts(legs_[kClient].socket.get()),
-                          tcp_counts(legs_[kBackend].socket.get())};
+  const std::array counts{counts_of(legs_[kClient]), counts_of(legs_[kBackend])};
   for (const auto& direction : directions_) {
     const auto& source = counts[direction.source];
     const auto& target = counts[1 - direction.source];
@@ -258,7 +296,7 @@ void Connection::check_accounting() {
 }
 
 void Connection::report_mismatch(const Direction& direction) {
-  ++thread_.counts.mismatches;
+  count(thread_.counts.mismatches);
   log::error(
       "{} at its end of stream: {} bytes read, {} redirected, {} written do not agree with the "
       "sockets' own counts",
@@ -268,7 +306,7 @@ void Connection::report_mismatch(const Direction& direction) {
 
 void Connection::reset(std::string_view reason, std::error_code error) {
   if (closed_) return;
-  ++thread_.counts.resets;
+  count(thread_.counts.resets);
   for (const auto& direction : directions_)
     if (flow* flow = flow_of(direction)) store_shared(flow->gate, 0U);
   for (auto& leg : legs_) close_with_reset(std::move(leg.socket));
@@ -280,20 +318,29 @@ void Connection::close(const ConnectionEnd& how) {
   ConnectionEnd end = how;
   end.bytes_to_backend = directions_[kClient].pump.written() + redirected(directions_[kClient]);
   end.bytes_to_client = directions_[kBackend].pump.written() + redirected(directions_[kBackend]);
-  thread_.counts.to_backend.kernel_bytes += redirected(directions_[kClient]);
-  thread_.counts.to_client.kernel_bytes += redirected(directions_[kBackend]);
   for (auto& leg : legs_) leg.socket = UniqueFd();
   if (slots_) {
     thread_.at_slot[slots_->client] = thread_.at_slot[slots_->backend] = nullptr;
     thread_.kernel->leave(*slots_);
     slots_.reset();
+    count(thread_.counts.in_map_now, -1);
   }
   for (auto& direction : directions_) {
+    set_state(direction, Direction::State::kEnded);
     thread_.recheck_timers.cancel(direction);
     if (direction.unfinished) std::erase(thread_.unfinished, &direction);
   }
-  thread_.retire(self_);
+  count(thread_.counts.connections_now, -1);
+  retire();
   if (finished_) std::exchange(finished_, nullptr)(end);
+}
+
+// After the present turn of the event loop, whose events may still name it, it goes.
+void Connection::retire() {
+  auto& retired = thread_.retired;
+  if (retired.empty()) asio::post(thread_.io, [&retired] { retired.clear(); });
+  retired.splice(retired.end(), scan_.connections, self_);
+  thread_.connections.erase(id_);
 }
 
 void Connection::rearm() {
@@ -318,18 +365,6 @@ void Connection::watch(int operation, Leg& leg, std::uint32_t events) {
   }
   // Only for want of memory or watches (ENOMEM, ENOSPC): unwatched, the connection would hang.
   reset("epoll refuses its socket", std::error_code(errno, std::system_category()));
-}
-
-void Connection::add_to(RelayCounts& counts) const {
-  if (slots_) ++counts.in_map_now;
-  for (const auto& direction : directions_) {
-    if (direction.state == Direction::State::kKernel) ++counts.directions_in_kernel_now;
-    if (direction.state == Direction::State::kUser ||
-        direction.state == Direction::State::kSettling)
-      ++counts.directions_in_user_now;
-  }
-  counts.to_backend.kernel_bytes += redirected(directions_[kClient]);
-  counts.to_client.kernel_bytes += redirected(directions_[kBackend]);
 }
 
 }  // namespace ambbpf

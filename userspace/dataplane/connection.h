@@ -17,12 +17,16 @@
 #pragma once
 
 #include <array>
+#include <atomic>
 #include <cstdint>
 #include <list>
+#include <mutex>
 #include <optional>
+#include <unordered_map>
 #include <vector>
 
 #include "userspace/dataplane/kernel_path.h"
+#include "userspace/dataplane/liveness_scan.h"
 #include "userspace/dataplane/peer_watch.h"
 #include "userspace/dataplane/pump.h"
 #include "userspace/dataplane/recheck_timers.h"
@@ -38,14 +42,18 @@ struct Leg {
   Connection* connection = nullptr;
   std::size_t index = 0;  // kClient or kBackend
   UniqueFd socket;
-  std::uint32_t armed = 0;  // the events epoll watches it for
-  bool hung_up = false;     // its FIN or a reset has been announced
-  bool has_fin = false;     // its FIN, and no error
-  bool has_urgent = false;  // an urgent byte, at which a read ends
+  std::uint64_t read_before = 0;     // by others: NewLeg
+  std::uint64_t written_before = 0;  // …
+  std::uint32_t armed = 0;           // the events epoll watches it for
+  bool hung_up = false;              // its FIN or a reset has been announced
+  bool has_fin = false;              // its FIN, and no error
+  bool has_urgent = false;           // an urgent byte, at which a read ends
   PeerWatch peer{};
 };
 
 std::string_view name_of(const Leg& leg);  // "client", "backend"
+// Without what others have moved through it.
+std::optional<TcpCounts> counts_of(const Leg& leg);
 
 // The bytes of one end on their way to the other.
 struct Direction {
@@ -59,7 +67,7 @@ struct Direction {
   Connection* connection;
   std::size_t source;  // index of the end it comes from
   Pump pump;
-  State state = State::kUser;
+  State state = State::kEnded;             // set_state() changes it; kUser from start() on
   bool unfinished = false;                 // stands in RelayThread::unfinished
   std::optional<Clock::time_point> due{};  // when it is due for a recheck
   Clock::duration recheck{};               // pause before the next look at an unsettled state
@@ -89,12 +97,18 @@ struct Backlog {
 inline constexpr std::size_t kClient = 0;
 inline constexpr std::size_t kBackend = 1;
 
+// Changes a number that only this thread changes, while others may read it.
+inline void count(std::uint64_t& number, std::int64_t more = 1) {
+  std::atomic_ref(number).store(number + static_cast<std::uint64_t>(more),
+                                std::memory_order_relaxed);
+}
+
 // What the connections of one thread share.
 struct RelayThread {
   RelayThread(asio::io_context& io, const RelayOptions& given);
 
   void go_on_later(Direction& direction);  // once the others had their turn
-  void retire(std::list<Connection>::iterator closed);
+  LivenessScan& scan_of(const KeepalivePolicy& keepalive);
   void count_turn(int events);
   bool is_busy() const;
   bool has_few_connections() const;
@@ -114,9 +128,11 @@ struct RelayThread {
   std::vector<Direction*> unfinished;  // to go on with
   double events_a_turn = 0;            // of late
   Clock::time_point last_turn{};
-  RelayCounts counts;             // the totals; what is "now" is counted when asked for
+  RelayCounts counts;             // changed by count() only; the program keeps its own
+  std::mutex last_refusal_mutex;  // counts.last_refusal
   std::list<Connection> retired;  // closed in this turn, whose events may still name them
-  std::list<Connection> connections;
+  std::list<LivenessScan> scans;  // one for each keepalive policy there was; they own:
+  std::unordered_map<ConnectionId, Connection*> connections;
 
  private:
   void go_on();
@@ -124,7 +140,8 @@ struct RelayThread {
 
 class Connection {
  public:
-  Connection(RelayThread& thread, UniqueFd client, UniqueFd backend, Relay::Finished finished);
+  Connection(RelayThread& thread, LivenessScan& scan, ConnectionId id, std::uint64_t group,
+             NewLeg client, NewLeg backend, Relay::Finished finished);
   ~Connection();
   Connection(const Connection&) = delete;
   Connection& operator=(const Connection&) = delete;
@@ -137,7 +154,7 @@ class Connection {
   void reset(std::string_view reason, std::error_code error);
   void reset_if_a_peer_has_vanished();
 
-  void add_to(RelayCounts& counts) const;
+  std::uint64_t group() const { return group_; }
 
  private:
   Leg& source_of(const Direction& direction) { return legs_[direction.source]; }
@@ -147,6 +164,7 @@ class Connection {
   std::uint64_t redirected(const Direction& direction) const;
 
   void advance(Direction& direction);
+  void set_state(Direction& direction, Direction::State state);
   Pump::Until how_far_to_read(const Leg& source) const;
   void look_again_soon(Direction& direction);
   void end_of_stream(Direction& direction);
@@ -162,6 +180,7 @@ class Connection {
   bool has_earned_promotion() const;
   bool is_faster_in_kernel() const;
   void promote();
+  void count_refusal(const std::string& why);
   bool drain_receive_queues();
   void flush_buffered_bytes();
   void open_gate(Direction& direction);
@@ -170,8 +189,12 @@ class Connection {
   void rearm();
   void watch(int operation, Leg& leg, std::uint32_t events);
   void close(const ConnectionEnd& how);
+  void retire();
 
   RelayThread& thread_;
+  LivenessScan& scan_;
+  const ConnectionId id_;
+  const std::uint64_t group_;
   std::list<Connection>::iterator self_;
   std::array<Leg, 2> legs_;
   std::array<Direction, 2> directions_;

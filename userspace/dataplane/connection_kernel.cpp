@@ -4,7 +4,6 @@
 #include <algorithm>
 
 #include "userspace/dataplane/connection.h"
-#include "userspace/dataplane/tcp_info.h"
 #include "userspace/support/log.h"
 
 namespace ambbpf {
@@ -33,7 +32,7 @@ std::uint64_t Connection::redirected(const Direction& direction) const {
 
 // What we write before the kernel's worker has finished would overtake its bytes.
 Backlog Connection::backlog(const Direction& direction) {
-  const auto target = tcp_counts(target_of(direction).socket.get());
+  const auto target = counts_of(target_of(direction));
   if (!target || target->closed) return {};
   const auto given = direction.pump.written() + redirected(direction);
   return {.bytes = static_cast<std::int64_t>(given - target->entered),
@@ -79,19 +78,24 @@ void Connection::promote() {
   auto slots = thread_.kernel->enter(legs_[kClient].socket.get(), legs_[kBackend].socket.get());
   if (!slots || !slots->whole) {
     stays_in_user_ = true;
-    ++thread_.counts.refused_by_kernel;
-    thread_.counts.last_refusal =
-        slots ? "the backend's socket was refused" : slots.error().message();
-    log::debug("a connection stays in user space: {}", thread_.counts.last_refusal);
+    count_refusal(slots ? "the backend's socket was refused" : slots.error().message());
   }
   if (!slots) return flush_buffered_bytes();
 
-  ++thread_.counts.promoted;
+  count(thread_.counts.promoted);
+  count(thread_.counts.in_map_now);
   slots_ = *slots;
   thread_.at_slot[slots_->client] = &directions_[kClient];
   thread_.at_slot[slots_->backend] = &directions_[kBackend];
   for (auto& direction : directions_) direction.pump.stop_splicing();
   for (auto& direction : directions_) advance(direction);
+}
+
+void Connection::count_refusal(const std::string& why) {
+  log::debug("a connection stays in user space: {}", why);
+  count(thread_.counts.refused_by_kernel);
+  const std::lock_guard lock(thread_.last_refusal_mutex);
+  thread_.counts.last_refusal = why;
 }
 
 // The target may be writable and have said so long ago: no event will come.
@@ -106,9 +110,10 @@ void Connection::flush_buffered_bytes() {
 bool Connection::drain_receive_queues() {
   for (auto& direction : directions_) {
     if (direction.state == Direction::State::kEnded) continue;
-    const auto outcome = direction.pump.drain(source_of(direction).socket.get(), thread_.tools);
-    if (outcome == Pump::Outcome::kSourceFailed)
-      reset(name_of(source_of(direction)), direction.pump.error());
+    const Leg& source = source_of(direction);
+    const auto outcome =
+        direction.pump.drain(source.socket.get(), source.read_before, thread_.tools);
+    if (outcome == Pump::Outcome::kSourceFailed) reset(name_of(source), direction.pump.error());
     if (outcome != Pump::Outcome::kDrained) return false;
   }
   return true;
@@ -116,12 +121,12 @@ bool Connection::drain_receive_queues() {
 
 void Connection::open_gate(Direction& direction) {
   flow& flow = *flow_of(direction);
-  const int source = source_of(direction).socket.get();
+  const Leg& source = source_of(direction);
 
   // In this order: what is passed after this line moves `passed`, what arrived before the next one
   // is counted there. If both agree no unread byte of the source exists anywhere.
   const auto passed = load_shared(flow.passed);
-  const auto counts = tcp_counts(source);
+  const auto counts = counts_of(source);
   if (!counts || counts->received != direction.pump.read() + redirected(direction))
     return look_again_soon(direction);
 
@@ -129,13 +134,13 @@ void Connection::open_gate(Direction& direction) {
   store_shared(flow.consumed, passed);
   store_shared(flow.opened, flow.opened + 1);
   store_shared(flow.gate, 1U);
-  direction.state = Direction::State::kKernel;
+  set_state(direction, Direction::State::kKernel);
   direction.handed_over_at = Clock::now();
-  ++thread_.counts.handed_over;
+  count(thread_.counts.handed_over);
 
   // A verdict that began before the gate opened may end only now, and passes its segment without an
   // event. TCP_INFO takes the socket's lock, so after it such a segment shows in `passed`.
-  tcp_counts(source);
+  counts_of(source);
   if (load_shared(flow.passed) != passed) {
     take_back(direction);
     advance(direction);
@@ -161,10 +166,10 @@ void Connection::take_back(Direction& direction) {
   if (direction.state != Direction::State::kKernel) return;
   store_shared(flow_of(direction)->gate, 0U);
   // Waits for the verdict that may be under way: from here on `redirected` stands still.
-  tcp_counts(source_of(direction).socket.get());
-  direction.state = Direction::State::kSettling;
+  counts_of(source_of(direction));
+  set_state(direction, Direction::State::kSettling);
   direction.backlog.forget();
-  ++thread_.counts.taken_back;
+  count(thread_.counts.taken_back);
 }
 
 }  // namespace ambbpf

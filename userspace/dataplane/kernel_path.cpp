@@ -113,6 +113,12 @@ std::uint64_t KernelPath::lost_events() const {
   return __atomic_fetch_add(&program_->bss->lost_events, 0, __ATOMIC_SEQ_CST);
 }
 
+std::uint64_t KernelPath::redirected_in_all(std::size_t to_client) const {
+  std::uint64_t sum = 0;
+  for (auto& total : program_->bss->totals) sum += load_shared(total.redirected[to_client]);
+  return sum;
+}
+
 Result<SlotPair> KernelPath::enter(int client, int backend) {
   if (free_slots_.size() < 2) return fail_errno(slot_pair_name(client, backend), ENOSPC);
   SlotPair pair;
@@ -121,8 +127,8 @@ Result<SlotPair> KernelPath::enter(int client, int backend) {
   pair.backend = free_slots_.back();
   free_slots_.pop_back();
 
-  const auto client_cookie = name_slot(client, pair.client, pair.backend);
-  const auto backend_cookie = name_slot(backend, pair.backend, pair.client);
+  const auto client_cookie = name_slot(client, pair.client, pair.backend, false);
+  const auto backend_cookie = name_slot(backend, pair.backend, pair.client, true);
   pair.client_cookie = client_cookie.value_or(0);
   pair.backend_cookie = backend_cookie.value_or(0);
   const auto named = client_cookie ? backend_cookie : client_cookie;
@@ -138,9 +144,10 @@ Result<SlotPair> KernelPath::enter(int client, int backend) {
   return pair;
 }
 
-Result<std::uint64_t> KernelPath::name_slot(int socket, Slot slot, Slot peer) {
+Result<std::uint64_t> KernelPath::name_slot(int socket, Slot slot, Slot peer, bool to_client) {
   flows_[slot] = flow{};
   flows_[slot].peer = peer;
+  flows_[slot].to_client = to_client;
   std::uint64_t cookie = 0;
   socklen_t size = sizeof cookie;
   if (::getsockopt(socket, SOL_SOCKET, SO_COOKIE, &cookie, &size) != 0)

@@ -68,13 +68,18 @@ class KernelPath {
   // How many events the ring had no room for. After a change every parked direction is looked at.
   std::uint64_t lost_events() const;
 
+  // What the program has redirected in all, up to now. These two any thread may call.
+  std::uint64_t redirected_to_backends() const { return redirected_in_all(0); }
+  std::uint64_t redirected_to_clients() const { return redirected_in_all(1); }
+
  private:
   KernelPath(std::uint32_t slots, std::uint32_t ring_bytes, TakenBack taken_back);
   Result<void> load_program();
   Result<void> attach_program();
   Result<void> share_flows();
   Result<void> open_ring();
-  Result<std::uint64_t> name_slot(int socket, Slot slot, Slot peer);
+  Result<std::uint64_t> name_slot(int socket, Slot slot, Slot peer, bool to_client);
+  std::uint64_t redirected_in_all(std::size_t to_client) const;
   Result<void> put_under_verdict(int socket, Slot slot);
   static int on_event(void* self, void* event, std::size_t size);
 

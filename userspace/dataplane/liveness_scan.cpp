@@ -20,22 +20,25 @@ LivenessScanStep liveness_scan_step(std::size_t connections, Clock::duration rou
   return {.checks = parts(connections, turns), .pause = round / turns};
 }
 
-LivenessScan::LivenessScan(RelayThread& thread) : thread_(thread), timer_(thread.io) {}
+LivenessScan::LivenessScan(asio::io_context& io, const KeepalivePolicy& its_keepalive)
+    : keepalive(its_keepalive), timer_(io) {}
+
+LivenessScan::~LivenessScan() = default;
 
 void LivenessScan::begin() {
   if (goes_on_) return;
   goes_on_ = true;
-  go_on_at(Clock::now() + thread_.options.keepalive.look_every());
+  go_on_at(Clock::now() + keepalive.look_every());
 }
 
 // What has been checked goes to the end of the list.
 void LivenessScan::check_some() {
   const auto begun = Clock::now();
-  auto& all = thread_.connections;
+  auto& all = connections;
   goes_on_ = !all.empty();
   if (!goes_on_) return;
-  const auto turn = liveness_scan_step(all.size(), thread_.options.keepalive.look_every());
-  for (auto checks = turn.checks; checks > 0; --checks) {
+  const auto turn = liveness_scan_step(all.size(), keepalive.look_every());
+  for (auto checks = turn.checks; checks > 0 && !all.empty(); --checks) {
     all.splice(all.end(), all, all.begin());
     all.back().reset_if_a_peer_has_vanished();
   }
@@ -51,8 +54,8 @@ void LivenessScan::go_on_at(Clock::time_point due) {
 
 void Connection::reset_if_a_peer_has_vanished() {
   for (auto& leg : legs_) {
-    if (!leg.peer.sees_it_vanished(leg.socket.get(), thread_.options.keepalive)) continue;
-    ++thread_.counts.vanished;
+    if (!leg.peer.sees_it_vanished(leg.socket.get(), scan_.keepalive)) continue;
+    count(thread_.counts.vanished);
     return reset(leg.index == kClient ? "client has vanished" : "backend has vanished",
                  std::error_code(ETIMEDOUT, std::system_category()));
   }

@@ -40,21 +40,23 @@ void to_and_fro(ProbeLine& line, TrialRelay& relay) {
   }
 }
 
+// As much of it as the buffers on the way hold, so that the end comes while it is under way.
+void send_and_finish(ProbePeer& from, ProbePeer& to) {
+  const auto sent = from.send_until_stalled(kMany);
+  from.finish();
+  to.expect(sent);
+  to.expect_end();
+}
+
 void end_after_data(ProbeLine& line, TrialRelay& relay) {
   to_and_fro(line, relay);
-  line.client.send(kMany);
-  line.client.finish();
-  line.backend.expect(kMany);
-  line.backend.expect_end();
+  send_and_finish(line.client, line.backend);
 }
 
 void half_close(ProbeLine& line, TrialRelay& relay) {
   end_after_data(line, relay);
   std::this_thread::sleep_for(20ms);  // a quiet backend is not a finished one
-  line.backend.send(kMany);
-  line.backend.finish();
-  line.client.expect(kMany);
-  line.client.expect_end();
+  send_and_finish(line.backend, line.client);
 }
 
 void slow_reader(ProbeLine& line, TrialRelay& relay) {

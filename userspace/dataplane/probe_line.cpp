@@ -50,15 +50,11 @@ TrialRelay::~TrialRelay() {
 
 void TrialRelay::adopt(UniqueFd client, UniqueFd backend) {
   asio::post(io_, [this, client = std::move(client), backend = std::move(backend)]() mutable {
-    relay_->adopt(std::move(client), std::move(backend), nullptr);
+    relay_->adopt({.socket = std::move(client)}, {.socket = std::move(backend)}, {}, nullptr);
   });
 }
 
-RelayCounts TrialRelay::counts() {
-  std::promise<RelayCounts> counts;
-  asio::post(io_, [&] { counts.set_value(relay_->counts()); });
-  return counts.get_future().get();
-}
+RelayCounts TrialRelay::counts() { return relay_->counts(); }
 
 void ProbePeer::fail(const std::string& what, int error) {
   if (failed()) return;

@@ -105,12 +105,13 @@ Pump::Outcome Pump::flush_rest(int target) {
   return Outcome::kDrained;
 }
 
-Pump::Outcome Pump::drain(int source, PumpTools& tools) {
+Pump::Outcome Pump::drain(int source, std::uint64_t read_before, PumpTools& tools) {
   constexpr int kAttempts = 16;  // each urgent byte ends a read
   for (int attempt = 0; attempt < kAttempts; ++attempt) {
     const auto counts = tcp_counts(source);
-    if (!counts || counts->received == read_) return Outcome::kDrained;
-    if (counts->received - written_ > PumpTools::kMostBuffered) return Outcome::kUnfinished;
+    if (!counts || counts->received == read_before + read_) return Outcome::kDrained;
+    if (counts->received - read_before - written_ > PumpTools::kMostBuffered)
+      return Outcome::kUnfinished;
     auto& buffer = tools.large_buffer();
     const auto got = ::recv(source, buffer.data(), buffer.size(), MSG_DONTWAIT);
     if (got < 0 && errno != EAGAIN && errno != EINTR) return failed(Outcome::kSourceFailed, errno);

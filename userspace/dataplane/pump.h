@@ -83,7 +83,8 @@ class Pump {
   // Takes everything that the source has into hand, and leaves the kernel with no segment that has
   // been read in part. kDrained: done; kUnfinished: there is too much of it to be held, or more is
   // coming faster than it can be taken.
-  Outcome drain(int source, PumpTools& tools);
+  // `read_before`: what others have read from the source.
+  Outcome drain(int source, std::uint64_t read_before, PumpTools& tools);
 
   // Its last read was so large that the next one is better spliced.
   bool reads_in_bulk() const;

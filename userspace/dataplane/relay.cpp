@@ -3,8 +3,12 @@
 
 #include <sys/epoll.h>
 
+#include <algorithm>
 #include <array>
+#include <atomic>
 #include <boost/asio/posix/stream_descriptor.hpp>
+#include <mutex>
+#include <vector>
 
 #include "userspace/dataplane/connection.h"
 
@@ -12,27 +16,33 @@ namespace ambbpf {
 
 namespace {
 constexpr int kEventsATurn = 256;
+
+// Calls `act` with each number of `a` and the same one of `b`.
+template <class A, class B, class Act>
+void each_number(A& a, B& b, Act act) {
+  act(a.connections_now, b.connections_now);
+  act(a.connections_total, b.connections_total);
+  act(a.in_map_now, b.in_map_now);
+  act(a.directions_in_kernel_now, b.directions_in_kernel_now);
+  act(a.directions_in_user_now, b.directions_in_user_now);
+  act(a.to_backend.kernel_bytes, b.to_backend.kernel_bytes);
+  act(a.to_backend.user_bytes, b.to_backend.user_bytes);
+  act(a.to_client.kernel_bytes, b.to_client.kernel_bytes);
+  act(a.to_client.user_bytes, b.to_client.user_bytes);
+  act(a.promoted, b.promoted);
+  act(a.handed_over, b.handed_over);
+  act(a.taken_back, b.taken_back);
+  act(a.refused_by_kernel, b.refused_by_kernel);
+  act(a.resets, b.resets);
+  act(a.vanished, b.vanished);
+  act(a.mismatches, b.mismatches);
+  act(a.lost_events, b.lost_events);
 }
+}  // namespace
 
 RelayCounts& RelayCounts::operator+=(const RelayCounts& other) {
-  connections_now += other.connections_now;
-  connections_total += other.connections_total;
-  in_map_now += other.in_map_now;
-  directions_in_kernel_now += other.directions_in_kernel_now;
-  directions_in_user_now += other.directions_in_user_now;
-  to_backend.kernel_bytes += other.to_backend.kernel_bytes;
-  to_backend.user_bytes += other.to_backend.user_bytes;
-  to_client.kernel_bytes += other.to_client.kernel_bytes;
-  to_client.user_bytes += other.to_client.user_bytes;
-  promoted += other.promoted;
-  handed_over += other.handed_over;
-  taken_back += other.taken_back;
-  refused_by_kernel += other.refused_by_kernel;
+  each_number(*this, other, [](std::uint64_t& mine, std::uint64_t others) { mine += others; });
   if (!other.last_refusal.empty()) last_refusal = other.last_refusal;
-  resets += other.resets;
-  vanished += other.vanished;
-  mismatches += other.mismatches;
-  lost_events += other.lost_events;
   return *this;
 }
 
@@ -43,7 +53,7 @@ Result<std::unique_ptr<Relay>> Relay::create(asio::io_context& io, const RelayOp
 }
 
 Relay::Relay(asio::io_context& io, const RelayOptions& options)
-    : io_(io), thread_(std::make_unique<RelayThread>(io, options)), liveness_scan_(*thread_) {}
+    : io_(io), thread_(std::make_unique<RelayThread>(io, options)) {}
 
 Relay::~Relay() {
   if (epoll_watch_) epoll_watch_->release();  // the epoll set is the thread's
@@ -72,13 +82,20 @@ Result<void> Relay::set_up() {
   return {};
 }
 
-void Relay::adopt(UniqueFd client, UniqueFd backend, Finished finished) {
-  ++thread_->counts.connections_total;
-  thread_->connections.emplace_back(*thread_, std::move(client), std::move(backend),
-                                    std::move(finished));
-  const auto self = std::prev(thread_->connections.end());
+ConnectionId Relay::adopt(NewLeg client, NewLeg backend, const ConnectionSettings& settings,
+                          Finished finished) {
+  const ConnectionId id = thread_->counts.connections_total + 1;
+  count(thread_->counts.connections_total);
+  count(thread_->counts.connections_now);
+  LivenessScan& scan = thread_->scan_of(settings.keepalive);
+  auto& connections = scan.connections;
+  connections.emplace_back(*thread_, scan, id, settings.group, std::move(client),
+                           std::move(backend), std::move(finished));
+  const auto self = std::prev(connections.end());
+  thread_->connections.emplace(id, &*self);
   self->start(self);
-  liveness_scan_.begin();
+  scan.begin();
+  return id;
 }
 
 void Relay::wait_for_events() {
@@ -114,17 +131,40 @@ void Relay::look_at_all_when_events_were_lost() {
     if (direction) direction->connection->taken_back_by_kernel(*direction);
 }
 
-std::size_t Relay::connections() const { return thread_->connections.size(); }
+bool Relay::end(ConnectionId id, std::string_view reason) {
+  const auto found = thread_->connections.find(id);
+  if (found == thread_->connections.end()) return false;
+  found->second->reset(reason, {});
+  return true;
+}
 
-void Relay::reset_all(std::string_view reason) {
-  while (!thread_->connections.empty()) thread_->connections.front().reset(reason, {});
+// Those of now: a callback may adopt others, or end some of these.
+std::size_t Relay::end_group(std::uint64_t group, std::string_view reason) {
+  std::vector<ConnectionId> ids;
+  for (const auto& [id, connection] : thread_->connections)
+    if (connection->group() == group) ids.push_back(id);
+  return static_cast<std::size_t>(
+      std::count_if(ids.begin(), ids.end(), [&](ConnectionId id) { return end(id, reason); }));
+}
+
+void Relay::end_all(std::string_view reason) {
+  while (!thread_->connections.empty()) thread_->connections.begin()->second->reset(reason, {});
 }
 
 RelayCounts Relay::counts() const {
-  RelayCounts counts = thread_->counts;
-  counts.connections_now = thread_->connections.size();
-  if (thread_->kernel) counts.lost_events = thread_->kernel->lost_events();
-  for (const auto& connection : thread_->connections) connection.add_to(counts);
+  RelayCounts counts;
+  each_number(counts, thread_->counts, [](std::uint64_t& copy, std::uint64_t& kept) {
+    copy = std::atomic_ref(kept).load(std::memory_order_relaxed);
+  });
+  {
+    const std::lock_guard lock(thread_->last_refusal_mutex);
+    counts.last_refusal = thread_->counts.last_refusal;
+  }
+  if (thread_->kernel) {
+    counts.to_backend.kernel_bytes = thread_->kernel->redirected_to_backends();
+    counts.to_client.kernel_bytes = thread_->kernel->redirected_to_clients();
+    counts.lost_events = thread_->kernel->lost_events();
+  }
   return counts;
 }
 

@@ -12,7 +12,6 @@
 #include <system_error>
 
 #include "userspace/dataplane/engine.h"
-#include "userspace/dataplane/liveness_scan.h"
 #include "userspace/dataplane/peer_watch.h"
 #include "userspace/support/asio.h"
 #include "userspace/support/result.h"
@@ -34,11 +33,27 @@ struct Promotion {
 struct RelayOptions {
   Engine engine = Engine::kSockmap;
   Promotion promotion;
-  std::uint32_t slots = 65536;         // sockmap: two for each connection; one thread's share
-  std::uint32_t event_ring_bytes = 0;  // sockmap: a power of two, of pages; 0: room for all slots
-  KeepalivePolicy keepalive{};
+  std::uint32_t slots = 65536;           // sockmap: two for each connection; one thread's share
+  std::uint32_t event_ring_bytes = 0;    // sockmap: a power of two, of pages; 0: room for all slots
   int pipes_below = kNoDescriptorLimit;  // of the pipes to splice through; past it, it is copied
 };
+
+// A connected, non-blocking socket, and what others have moved through it since it was connected: a
+// PROXY header, or all that it did before it was adopted. Bytes that wait in its receive queue have
+// not been read, those that wait in its send queue have been written; no FIN counts.
+struct NewLeg {
+  UniqueFd socket;
+  std::uint64_t read_before = 0;
+  std::uint64_t written_before = 0;
+};
+
+// Of one connection.
+struct ConnectionSettings {
+  KeepalivePolicy keepalive{};
+  std::uint64_t group = 0;  // whatever the caller wants to end together, as those of one backend
+};
+
+using ConnectionId = std::uint64_t;  // in its relay; never 0, never used again
 
 // What became of a connection. `error` is empty when both sides finished in order.
 struct ConnectionEnd {
@@ -88,13 +103,17 @@ class Relay {
   Relay(const Relay&) = delete;
   Relay& operator=(const Relay&) = delete;
 
-  // Takes both sockets, connected and non-blocking; calls back once, when they have been closed.
-  // A half-close is passed on after every earlier byte; a reset of either side resets the other,
-  // and so does a peer that has vanished (peer_watch.h).
-  void adopt(UniqueFd client, UniqueFd backend, Finished finished);
+  // Takes both sockets; calls back once, when they have been closed, which may be before this
+  // returns. A half-close is passed on after every earlier byte; a reset of either side resets the
+  // other, and so does a peer that has vanished (peer_watch.h).
+  ConnectionId adopt(NewLeg client, NewLeg backend, const ConnectionSettings& settings,
+                     Finished finished);
 
-  std::size_t connections() const;
-  void reset_all(std::string_view reason);
+  // Ends with a reset of both sides. `reason` is handed to the callback only.
+  bool end(ConnectionId id, std::string_view reason);                   // false: it has ended
+  std::size_t end_group(std::uint64_t group, std::string_view reason);  // how many; looks at all
+  void end_all(std::string_view reason);
+  // Any thread may call it, at any time while the relay exists. It looks at no connection.
   RelayCounts counts() const;
 
  private:
@@ -107,7 +126,6 @@ class Relay {
 
   asio::io_context& io_;
   std::unique_ptr<RelayThread> thread_;
-  LivenessScan liveness_scan_;
   std::unique_ptr<asio::posix::stream_descriptor> epoll_watch_;
   std::uint64_t lost_events_seen_ = 0;
 };

@@ -20,7 +20,6 @@ class Admission {
   ~Admission();
 
   Service& service() const { return *service_; }
-  const std::shared_ptr<Service>& shared_service() const { return service_; }
   // Null before served_by().
   const Backend* backend() const { return backend_.get(); }
 

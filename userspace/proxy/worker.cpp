@@ -131,7 +131,7 @@ Worker::Accepted Worker::accept_some(Listening& listening) {
 }
 
 void Worker::take_in(UniqueFd client, const tcp::endpoint& address, const Serving& serving) {
-  const auto& [service, options] = serving;
+  const auto& [service, options, keepalive] = serving;
   if (client.get() >= options.descriptors_below)
     return refuse(std::move(client), *service,
                   "no descriptors are left for connections (ulimit -n, LimitNOFILE)");
@@ -142,9 +142,10 @@ void Worker::take_in(UniqueFd client, const tcp::endpoint& address, const Servin
   const Client peer{address};
   auto begun = begin_dial(*service, options, peer, has_spoken(client.get()));
   if (begun && begun->connecting.error == 0)
-    return relay(std::move(client), std::move(*admission), answered(*service, std::move(*begun)));
+    return relay(std::move(client), std::move(*admission), answered(*service, std::move(*begun)),
+                 keepalive);
   waiting_.push_back({std::move(client), std::move(admission)});
-  spawn(io_, dial_for(*this, std::prev(waiting_.end()), options, peer, std::move(begun)));
+  spawn(io_, dial_for(*this, std::prev(waiting_.end()), serving, peer, std::move(begun)));
 }
 
 void Worker::refuse(UniqueFd client, Service& service, const std::string& why) {
@@ -155,15 +156,13 @@ void Worker::refuse(UniqueFd client, Service& service, const std::string& why) {
 }
 
 awaitable<void> Worker::dial_for(Worker& worker, std::list<Waiting>::iterator place,
-                                 DialOptions options, Client peer, std::optional<Attempt> begun) {
-  // Its own, since the admission's may go with it.
-  const auto service = place->admission->shared_service();
-  auto dialled = co_await dial(*service, options, peer, std::move(begun));
+                                 Serving serving, Client peer, std::optional<Attempt> begun) {
+  auto dialled = co_await dial(*serving.service, serving.dial, peer, std::move(begun));
   auto [client, admission] = std::move(*place);
   worker.waiting_.erase(place);
   if (!client) co_return;  // it fell to reset_all()
   if (dialled) {
-    worker.relay(std::move(client), std::move(*admission), std::move(*dialled));
+    worker.relay(std::move(client), std::move(*admission), std::move(*dialled), serving.keepalive);
     co_return;
   }
   close_with_reset(std::move(client));
@@ -172,16 +171,18 @@ awaitable<void> Worker::dial_for(Worker& worker, std::list<Waiting>::iterator pl
 }
 
 // From here on the relay owns both sockets.
-void Worker::relay(UniqueFd client, Admission admission, Dialled dialled) {
+void Worker::relay(UniqueFd client, Admission admission, Dialled dialled,
+                   const KeepalivePolicy& keepalive) {
   admission.served_by(std::move(dialled.backend));
   auto open = std::make_shared<Admission>(std::move(admission));
-  relay_->adopt(std::move(client), std::move(dialled.socket),
+  relay_->adopt({.socket = std::move(client)}, {.socket = std::move(dialled.socket)},
+                {.keepalive = keepalive},
                 [open](const ConnectionEnd& end) { log_end(*open, end); });
 }
 
 void Worker::reset_all() {
   asio::post(io_, [this] {
-    relay_->reset_all("shutdown");
+    relay_->end_all("shutdown");
     for (auto& [client, admission] : waiting_) {
       if (!client) continue;
       close_with_reset(std::move(client));

@@ -23,6 +23,7 @@ namespace ambbpf {
 struct Serving {
   std::shared_ptr<Service> service;
   DialOptions dial;
+  KeepalivePolicy keepalive{};
 };
 
 // Of one listening address, the same in all workers.
@@ -73,13 +74,14 @@ class Worker {
   Worker() = default;
   static awaitable<void> accept_all(Worker& worker, std::shared_ptr<Listening> listening);
   static awaitable<void> dial_for(Worker& worker, std::list<Waiting>::iterator place,
-                                  DialOptions options, Client peer, std::optional<Attempt> begun);
+                                  Serving serving, Client peer, std::optional<Attempt> begun);
   enum class Accepted { kAll, kSome, kOutOfFiles };
   Accepted accept_some(Listening& listening);
   void close(Listening& listening);
   void take_in(UniqueFd client, const tcp::endpoint& address, const Serving& serving);
   void refuse(UniqueFd client, Service& service, const std::string& why);
-  void relay(UniqueFd client, Admission admission, Dialled dialled);
+  void relay(UniqueFd client, Admission admission, Dialled dialled,
+             const KeepalivePolicy& keepalive);
 
   asio::io_context io_{1};
   asio::executor_work_guard<asio::io_context::executor_type> busy_{io_.get_executor()};

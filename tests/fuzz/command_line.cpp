@@ -60,8 +60,8 @@ struct RequireSane {
     require(!container.empty() && container.find('/') == std::string::npos, "a container's name");
     require(port != 0 && !service.empty(), "its port and a service");
     const tcp::endpoint somewhere(asio::ip::address_v4::loopback(), port);
-    require(decode_endpoint_value(encode_endpoint_value(somewhere, attributes)) == somewhere,
-            "a value that is read as it is written");
+    const auto decoded = decode_endpoint_value(encode_endpoint_value(somewhere, attributes));
+    require(decoded && decoded->address == somewhere, "a value that is read as it is written");
   }
   void operator()(const ForwardingOptions& options) const {
     require(options.threads >= 1 && options.threads <= 256, "a number of threads");

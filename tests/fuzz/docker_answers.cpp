@@ -28,8 +28,9 @@ void services(const Container& container) {
     const auto path = "/" + service.service + "/";
     for (const auto* never : {"//", "/_", "/./", "/../", "\n"})
       require(path.find(never) == path.npos, "a service's name is a directory's");
-    for (const auto* never : {"host", "port", "ip", ""})
-      require(!service.attributes.contains(never), "no attribute hides the address");
+    for (const std::string_view never : {"host", "port", "ip", ""})
+      for (const auto& [name, value] : service.attributes)
+        require(name != never, "no attribute hides the address");
   }
 }
 

@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "tests/support/etcd_process.h"
-#include "userspace/discovery/etcd_source.h"
+#include "userspace/discovery/etcd_catalogue.h"
 #include "userspace/support/asio.h"
 
 namespace ambbpf::test {
@@ -19,7 +19,11 @@ class Follow {
   Follow(EtcdApi api, EtcdOptions options, const std::string& service = "web",
          HttpAccess access = {}, std::optional<EtcdUser> user = std::nullopt)
       : client_(io_.get_executor(), std::move(access), std::move(user)) {
-    sources_ = make_etcd_sources(api, client_, service, options, std::make_shared<EtcdOutages>());
+    catalogues_ = make_etcd_catalogues(api, client_, options);
+    for (const auto& catalogue : catalogues_) {
+      sources_.push_back(catalogue->source_of(service));
+      spawn(io_, catalogue->run());
+    }
     published_.resize(sources_.size());
     for (std::size_t i = 0; i < sources_.size(); ++i)
       spawn(io_, sources_[i]->run([this, i](std::vector<Endpoint> endpoints) {
@@ -76,6 +80,7 @@ class Follow {
  private:
   asio::io_context io_{1};
   EtcdClient client_;
+  std::vector<std::unique_ptr<Catalogue>> catalogues_;
   std::vector<std::unique_ptr<Source>> sources_;
   std::vector<std::vector<std::vector<Endpoint>>> published_;
 };

@@ -54,7 +54,7 @@ TEST(DockerLabels, OwnService) {
       << "on the host's network a port need not be exposed";
   EXPECT_EQ(
       services({{"ambbpf.service", "web"}, {"ambbpf.tag.a", "1"}, {"ambbpf.tag.B.c", ""}}, {80}),
-      (Services{{"web", 80, {{"a", "1"}, {"B.c", ""}}}}));
+      (Services{{"web", 80, {{"B.c", ""}, {"a", "1"}}}}));
 }
 
 TEST(DockerLabels, OwnGoBeforeRegistrators) {
@@ -133,8 +133,8 @@ TEST(DockerLabels, RegistratorsAttributes) {
                 {"SERVICE_443_REGION", "eu"},
                 {"SERVICE_CHECK_HTTP", "/health"}},
                {80, 443}),
-      (Services{{"web-80", 80, {{"tags", "a,b"}, {"check_http", "/health"}}},
-                {"web-443", 443, {{"tags", "c"}, {"region", "eu"}, {"check_http", "/health"}}}}));
+      (Services{{"web-80", 80, {{"check_http", "/health"}, {"tags", "a,b"}}},
+                {"web-443", 443, {{"check_http", "/health"}, {"region", "eu"}, {"tags", "c"}}}}));
 }
 
 TEST(DockerLabels, RegistratorsIgnore) {

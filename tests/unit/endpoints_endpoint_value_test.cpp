@@ -10,7 +10,7 @@ namespace {
 
 std::string taken_as(std::string_view value) {
   const auto endpoint = decode_endpoint_value(value);
-  return endpoint ? to_string(*endpoint) : "rejected";
+  return endpoint ? to_string(endpoint->address) : "rejected";
 }
 
 std::string reason(std::string_view value) {
@@ -175,8 +175,30 @@ TEST(EndpointValue, WritesOnlyWhatJsonTakesForANumberWithoutQuotes) {
 TEST(EndpointValue, WhatIsWrittenIsRead) {
   for (const auto* address : {"10.0.0.1:49155", "[fd00::1]:80", "127.0.0.1:65535"}) {
     const auto endpoint = *parse_address(address);
-    EXPECT_EQ(decode_endpoint_value(encode_endpoint_value(endpoint, {{"weight", "3"}})), endpoint);
+    const EndpointAttributes attributes{{"weight", "3"}, {"zone", "nyc"}};
+    EXPECT_EQ(decode_endpoint_value(encode_endpoint_value(endpoint, attributes)),
+              (EndpointValue{endpoint, attributes}));
   }
+}
+
+TEST(EndpointValue, FurtherScalarFieldsAreAttributes) {
+  const auto value = decode_endpoint_value(
+      R"({"zone":"nyc","host":"10.0.0.1","IP":"10.0.0.2","port":80,"weight":3,"share":1.5,)"
+      R"("spare":true,"x":null,"y":[1],"z":{"a":1},"empty":""})");
+  ASSERT_TRUE(value);
+  EXPECT_EQ(
+      value->attributes,
+      (EndpointAttributes{
+          {"zone", "nyc"}, {"weight", "3"}, {"share", "1.5"}, {"spare", "true"}, {"empty", ""}}));
+}
+
+TEST(EndpointValue, AttributesAreBoundInNumberAndLength) {
+  std::string value = R"({"host":"10.0.0.1","port":80,"long":")" + std::string(257, 'x') + '"';
+  for (int i = 0; i < 100; ++i) value += ",\"a" + std::to_string(i) + "\":1";
+  const auto decoded = decode_endpoint_value(value + "}");
+  ASSERT_TRUE(decoded);
+  ASSERT_EQ(decoded->attributes.size(), 32U);
+  EXPECT_EQ(decoded->attributes.front().first, "a0");
 }
 
 }  // namespace

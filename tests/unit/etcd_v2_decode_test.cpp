@@ -38,9 +38,8 @@ TEST(EtcdV2Decode, SetHasTheNewValue) {
     body.replace(body.find("update"), 6, action);
     const auto event = decode_v2_event(body);
     ASSERT_TRUE(event) << event.error().message();
-    EXPECT_EQ(event->change, (EtcdChange{"/services/web/web-1", "10.0.0.1:9"}));
+    EXPECT_EQ(event->change, (EtcdChange{"/services/web/web-1", "10.0.0.1:9", false, 12}));
     EXPECT_EQ(event->index, 12U);
-    EXPECT_FALSE(event->makes_directory);
   }
 }
 
@@ -48,27 +47,26 @@ TEST(EtcdV2Decode, DeleteAndExpireHaveNone) {
   const auto deleted = decode_v2_event(
       R"({"action":"delete","node":{"key":"/services/web/web-2","modifiedIndex":8,"createdIndex":5},"prevNode":{"key":"/services/web/web-2","value":"10.0.0.2:80","modifiedIndex":5,"createdIndex":5}})");
   ASSERT_TRUE(deleted);
-  EXPECT_EQ(deleted->change, (EtcdChange{"/services/web/web-2", std::nullopt}));
+  EXPECT_EQ(deleted->change, (EtcdChange{"/services/web/web-2", std::nullopt, false, 8}));
   EXPECT_EQ(deleted->index, 8U);
   const auto expired = decode_v2_event(
       R"({"action":"expire","node":{"key":"/services/web/web-3","modifiedIndex":10,"createdIndex":9},"prevNode":{"key":"/services/web/web-3","value":"10.0.0.3:1","expiration":"2026-11-22T14:46:08.157158421Z","modifiedIndex":9,"createdIndex":9}})");
   ASSERT_TRUE(expired);
-  EXPECT_EQ(expired->change, (EtcdChange{"/services/web/web-3", std::nullopt}));
+  EXPECT_EQ(expired->change, (EtcdChange{"/services/web/web-3", std::nullopt, false, 10}));
 }
 
 TEST(EtcdV2Decode, RecursiveDeleteNamesTheDirectory) {
   const auto event = decode_v2_event(
       R"({"action":"delete","node":{"key":"/services","dir":true,"modifiedIndex":13,"createdIndex":4},"prevNode":{"key":"/services","dir":true,"modifiedIndex":4,"createdIndex":4}})");
   ASSERT_TRUE(event);
-  EXPECT_EQ(event->change, (EtcdChange{"/services", std::nullopt}));
-  EXPECT_FALSE(event->makes_directory);
+  EXPECT_EQ(event->change, (EtcdChange{"/services", std::nullopt, false, 13}));
 }
 
 TEST(EtcdV2Decode, DirectoryMadeIsNoValue) {
   const auto event = decode_v2_event(
       R"({"action":"set","node":{"key":"/services/web","dir":true,"modifiedIndex":20,"createdIndex":20}})");
   ASSERT_TRUE(event);
-  EXPECT_TRUE(event->makes_directory);
+  EXPECT_TRUE(event->change.only_itself);
   EXPECT_FALSE(event->change.value);
 }
 

@@ -40,7 +40,7 @@ TEST(EtcdV3Decode, WatchedPut) {
   const auto watched = decode_v3_watched(kPut);
   ASSERT_TRUE(watched) << watched.error().message();
   ASSERT_EQ(watched->changes.size(), 1U);
-  EXPECT_EQ(watched->changes[0], (EtcdChange{"/services/web/web-3", "10.0.0.3:80"}));
+  EXPECT_EQ(watched->changes[0], (EtcdChange{"/services/web/web-3", "10.0.0.3:80", false, 4}));
   EXPECT_EQ(watched->index, 4U);
 }
 
@@ -49,7 +49,7 @@ TEST(EtcdV3Decode, WatchedDeletes) {
       R"({"result":{"header":{"cluster_id":"6012025715201963436","member_id":"6662698563040693991","revision":"8","raft_term":"2"},"events":[{"type":"DELETE","kv":{"key":"L3NlcnZpY2VzL3dlYi9hL2RlZXA=","mod_revision":"8"}},{"type":"DELETE","kv":{"key":"L3NlcnZpY2VzL3dlYi93ZWItMg==","mod_revision":"8"}}]}})");
   ASSERT_TRUE(watched);
   ASSERT_EQ(watched->changes.size(), 2U);
-  EXPECT_EQ(watched->changes[1], (EtcdChange{"/services/web/web-2", std::nullopt}));
+  EXPECT_EQ(watched->changes[1], (EtcdChange{"/services/web/web-2", std::nullopt, true, 8}));
 }
 
 TEST(EtcdV3Decode, CreatedIsNoNews) {

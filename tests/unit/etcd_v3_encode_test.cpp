@@ -12,8 +12,11 @@ TEST(EtcdV3Encode, PasswordsAreEscaped) {
 }
 
 TEST(EtcdV3Encode, RequestsCoverWhatIsBelowTheDirectory) {
-  EXPECT_EQ(encode_v3_range("/services/web"),
+  EXPECT_EQ(encode_v3_range({"/services/web"}),
             R"({"key":"L3NlcnZpY2VzL3dlYi8=","range_end":"L3NlcnZpY2VzL3dlYjA="})");
+  EXPECT_EQ(encode_v3_range({"/services/web", "/services/web/a", 5, 7}),
+            R"({"key":"L3NlcnZpY2VzL3dlYi9h","range_end":"L3NlcnZpY2VzL3dlYjA=",)"
+            R"("limit":"5","revision":"7"})");
   EXPECT_EQ(encode_v3_watch("/services/web", 18446744073709551615U),
             R"({"create_request":{"key":"L3NlcnZpY2VzL3dlYi8=","range_end":"L3NlcnZpY2VzL3dlYjA=",)"
             R"("start_revision":"18446744073709551615","progress_notify":true}})");

@@ -122,6 +122,7 @@ void Ambassador::run() {
   spawn(io_, serve_until_signal(*this));
   io_.run();
   workers_.clear();
+  for (auto& entry : entries_) entry.sources.clear();  // before their catalogues
 }
 
 // Workers report a failed connect from their threads; sources live on this one.

@@ -199,7 +199,7 @@ void describe_proxy(CLI::App& app, Given& given) {
   app.add_option("SERVICE", given.services_and_ports,
                  "Each SERVICE of etcd is served on its local PORT")
       ->type_name("SERVICE PORT [SERVICE PORT...]")
-      ->expected(0, 2 * 512);
+      ->expected(0, CLI::detail::expected_max_vector_size);
   app.add_option("--source", given.sources,
                  "Where endpoints are found: etcd, docker (labelled containers of this host), or "
                  "both, etcd,docker")

@@ -2,7 +2,7 @@
 #include "userspace/cli/ambassador.h"
 #include "userspace/cli/verbs.h"
 #include "userspace/discovery/docker_source.h"
-#include "userspace/discovery/etcd_source.h"
+#include "userspace/discovery/etcd_catalogue.h"
 #include "userspace/support/log.h"
 
 namespace ambbpf {
@@ -19,16 +19,18 @@ int run_proxy(const ProxyOptions& options) {
   const auto& choice = options.etcd;
   EtcdClient etcd((*ambassador)->io().get_executor(), choice.access, choice.user);
   DockerFollower docker((*ambassador)->io().get_executor(), options.docker);
-  const auto outages = std::make_shared<EtcdOutages>();
+  const auto etcd_catalogues = make_etcd_catalogues(choice.api, etcd, choice.options);
   DockerCatalogue catalogue(docker, options.ignore_health);
   for (std::size_t i = 0; i < options.routes.size(); ++i) {
     const auto& service = options.routes[i].service;
     if (options.sources.etcd)
-      for (auto& source : make_etcd_sources(choice.api, etcd, service, choice.options, outages))
-        (*ambassador)->follow(i, std::move(source));
+      for (const auto& etcd_catalogue : etcd_catalogues)
+        (*ambassador)->follow(i, etcd_catalogue->source_of(service));
     if (options.sources.docker) (*ambassador)->follow(i, catalogue.source_of(service));
   }
   if (options.sources.docker) spawn((*ambassador)->io(), catalogue.run());
+  for (const auto& etcd_catalogue : etcd_catalogues)
+    spawn((*ambassador)->io(), etcd_catalogue->run());
   (*ambassador)->run();
   return 0;
 }

@@ -48,7 +48,7 @@ ContainerEndpoints endpoints_of(const Containers& containers, const std::string&
       if (candidate.service != service) continue;
       const auto address = direct_address(containers, container, candidate.port);
       if (address)
-        found.endpoints.push_back({*address, name});
+        found.endpoints.push_back({*address, name, candidate.attributes});
       else
         found.rejected.push_back({name, address.error().message()});
     }
@@ -56,19 +56,23 @@ ContainerEndpoints endpoints_of(const Containers& containers, const std::string&
   return found;
 }
 
-DockerSource::DockerSource(const DockerFollower& follower, std::string service, bool ignore_health)
-    : follower_(follower), ignore_health_(ignore_health), service_(std::move(service)) {}
+DockerSource::DockerSource(DockerCatalogue& catalogue, std::string service)
+    : catalogue_(catalogue), service_(std::move(service)) {
+  catalogue_.add(*this);
+}
+
+DockerSource::~DockerSource() { catalogue_.remove(*this); }
 
 // Everything comes through take().
 awaitable<void> DockerSource::run(Publish publish) {
   publish_ = std::move(publish);
   if (published_) publish_(*published_);
-  asio::steady_timer never(co_await asio::this_coro::executor, Clock::time_point::max());
-  co_await never.async_wait(as_tuple);
+  co_await until_cancelled();
+  publish_ = nullptr;
 }
 
 void DockerSource::take(const Containers& containers) {
-  auto [endpoints, rejected] = endpoints_of(containers, service_, ignore_health_);
+  auto [endpoints, rejected] = endpoints_of(containers, service_, catalogue_.ignore_health());
   for (const auto& value : rejected) {
     if (std::ranges::find(rejected_, value) != rejected_.end()) continue;
     ++rejected_total_;
@@ -81,7 +85,7 @@ void DockerSource::take(const Containers& containers) {
 }
 
 SourceStatus DockerSource::status() const {
-  const auto& docker = follower_.status();
+  const auto& docker = catalogue_.status();
   SourceStatus status;
   status.kind = "docker";
   status.from = docker.from;
@@ -99,9 +103,12 @@ SourceStatus DockerSource::status() const {
 }
 
 std::unique_ptr<Source> DockerCatalogue::source_of(std::string service) {
-  auto source = std::make_unique<DockerSource>(follower_, std::move(service), ignore_health_);
-  sources_.push_back(source.get());
-  return source;
+  return std::make_unique<DockerSource>(*this, std::move(service));
+}
+
+void DockerCatalogue::add(DockerSource& source) {
+  sources_.push_back(&source);
+  if (const auto& containers = follower_.published()) source.take(*containers);
 }
 
 awaitable<void> DockerCatalogue::run() {

@@ -20,10 +20,15 @@ struct ContainerEndpoints {
 ContainerEndpoints endpoints_of(const Containers& containers, const std::string& service,
                                 bool ignore_health);
 
+class DockerCatalogue;
+
 // Fed by a DockerCatalogue.
 class DockerSource final : public Source {
  public:
-  DockerSource(const DockerFollower& follower, std::string service, bool ignore_health);
+  DockerSource(DockerCatalogue& catalogue, std::string service);
+  ~DockerSource() override;
+  DockerSource(const DockerSource&) = delete;
+  DockerSource& operator=(const DockerSource&) = delete;
 
   awaitable<void> run(Publish publish) override;
   SourceStatus status() const override;
@@ -31,8 +36,7 @@ class DockerSource final : public Source {
   void take(const Containers& containers);
 
  private:
-  const DockerFollower& follower_;
-  const bool ignore_health_;
+  DockerCatalogue& catalogue_;
   const std::string service_;
   Publish publish_;
   std::optional<std::vector<Endpoint>> published_;
@@ -40,18 +44,20 @@ class DockerSource final : public Source {
   std::uint64_t rejected_total_ = 0;
 };
 
-// One Docker Engine as the source of many services: it is followed once for all of them. Its
-// sources live for as long as run().
-class DockerCatalogue {
+// One Docker Engine as the source of many services.
+class DockerCatalogue final : public Catalogue {
  public:
   DockerCatalogue(DockerFollower& follower, bool ignore_health)
       : follower_(follower), ignore_health_(ignore_health) {}
 
-  // Never ends, as DockerFollower::run().
-  awaitable<void> run();
+  std::unique_ptr<Source> source_of(std::string service) override;
+  awaitable<void> run() override;
 
-  // Before run().
-  std::unique_ptr<Source> source_of(std::string service);
+  // For its sources.
+  void add(DockerSource& source);
+  void remove(DockerSource& source) { std::erase(sources_, &source); }
+  bool ignore_health() const { return ignore_health_; }
+  const DockerStatus& status() const { return follower_.status(); }
 
  private:
   DockerFollower& follower_;

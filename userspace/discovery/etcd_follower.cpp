@@ -3,6 +3,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "userspace/support/log.h"
 #include "userspace/support/quote.h"
 
@@ -23,12 +25,104 @@ double seconds_since(Clock::time_point then) {
 
 EtcdFollower::EtcdFollower(std::string kind, std::string directory, EtcdOptions options,
                            std::shared_ptr<EtcdOutages> outages)
-    : keys_(std::move(directory)), options_(std::move(options)), outages_(std::move(outages)) {
+    : directory_(std::move(directory)), options_(std::move(options)), outages_(std::move(outages)) {
   status_.kind = std::move(kind);
 }
 
+void EtcdFollower::remove_all() {
+  for (auto* service : services_.all()) remove(*service);
+}
+
 std::string EtcdFollower::name() const {
-  return fmt::format("{} {}{}", status_.kind, url(), printable(directory()));
+  return fmt::format("{} {}{}", status_.kind, url(), printable(directory_));
+}
+
+void EtcdFollower::add(FollowedService& service) {
+  services_.add(service);
+  asked_for_.insert(&service);
+}
+
+void EtcdFollower::remove(FollowedService& service) {
+  services_.remove(service);
+  listing_.remove(service);
+  asked_for_.erase(&service);
+  changed_.erase(&service);
+  if (service.follower() != this) return;
+  service.followed_by(nullptr);
+  service.position(position_);
+}
+
+bool EtcdFollower::feeds_any() const {
+  const auto services = services_.all();
+  return std::any_of(services.begin(), services.end(),
+                     [this](const auto* service) { return service->follower() == this; });
+}
+
+void EtcdFollower::begin_listing() {
+  listing_ = services_;
+  asked_for_.clear();
+}
+
+// A few are listed one by one, more of them by the directory that they have in common.
+std::string EtcdFollower::begin_listing_asked() {
+  if (asked_for_.size() > kFewServices) {
+    listing_ = {};
+    for (auto* service : std::exchange(asked_for_, {})) listing_.add(*service);
+    return directory_;
+  }
+  auto* service = *asked_for_.begin();
+  asked_for_.erase(asked_for_.begin());
+  listing_ = {};
+  listing_.add(*service);
+  return service->directory();
+}
+
+bool EtcdFollower::lacks_keys(const EtcdListing& listing) const {
+  std::set<FollowedService*> found;
+  for (const auto& key : listing.keys)
+    for (auto* service : listing_.of(key.key)) found.insert(service);
+  return found.size() < listing_.all().size();
+}
+
+// The small print of a change of followers: the former one has heard more than this listing tells.
+bool EtcdFollower::is_behind(const FollowedService& service, const EtcdPosition& position) const {
+  const auto* former = service.follower();
+  return former && former != this && former->position().cluster == position.cluster &&
+         position.index < former->position().index;
+}
+
+bool EtcdFollower::breaks(const FollowedService& service, const EtcdPosition& position) const {
+  if (!service.has_published()) return false;
+  return position.breaks_with(service.follower() == this ? position_ : service.position());
+}
+
+void EtcdFollower::hand_out(const EtcdListing& listing) {
+  std::map<FollowedService*, std::vector<EtcdKey>> keys;
+  for (const auto& key : listing.keys)
+    for (auto* service : listing_.of(key.key)) keys[service].push_back(key);
+  std::size_t kept = 0;
+  bool broken = false;
+  for (auto* service : listing_.all()) {
+    if (is_behind(*service, listing.position)) {
+      asked_for_.insert(service);
+      continue;
+    }
+    const bool breaks_here = breaks(*service, listing.position);
+    broken = broken || breaks_here;
+    if (service->listed(listing.position, keys[service], breaks_here)) ++kept;
+    service->followed_by(this);
+    changed_.erase(service);
+  }
+  for (const auto& key : listing.misplaced)
+    for (auto* service : listing_.of('/' + key)) service->misplaced(key);
+  listing_ = {};
+  if (!broken) return;
+  server_changed_ = true;
+  log::warn("{}: another etcd cluster, or one that lost its history (now cluster {} at {}){}",
+            name(), quoted(listing.position.cluster), listing.position.index,
+            kept > 0 ? fmt::format("; it lists no endpoint of {} service{}, theirs stay in force",
+                                   kept, kept == 1 ? "" : "s")
+                     : "");
 }
 
 void EtcdFollower::listed(const EtcdListing& listing) {
@@ -38,45 +132,42 @@ void EtcdFollower::listed(const EtcdListing& listing) {
   failed_in_round_ = 0;
   not_served_in_round_ = 0;
   errors_in_round_.clear();
-  misplaced_ = listing.misplaced;
   end_outage();
-
-  const bool broken = published_ && listing.position.breaks_with(position_);
-  keys_.replace(listing.keys);
-  if (broken) take_break(listing.position);
+  hand_out(listing);
   position_ = listing.position;
-  publish_set();
 }
 
-// The registrars have yet to find the new cluster: an empty one is no reason to drop connections.
-void EtcdFollower::take_break(const EtcdPosition& position) {
-  server_changed_ = true;
-  if (!kept_) kept_ = keys_.endpoints().empty() && !published_->empty();
-  log::warn(
-      "{}: another etcd cluster, or one that lost its history (cluster {} at {}, then {} at {}){}",
-      name(), quoted(position_.cluster), position_.index, quoted(position.cluster), position.index,
-      kept_ ? fmt::format("; it lists no endpoint, {} stay in force", published_->size()) : "");
+bool EtcdFollower::listed_asked(const EtcdListing& listing) {
+  if (listing.position.breaks_with(position_)) return false;
+  ++status_.lists;
+  status_.heard_at = Clock::now();
+  hand_out(listing);
+  return true;
 }
 
 void EtcdFollower::heard(const EtcdNews& news) {
   status_.heard_at = Clock::now();
-  status_.events += news.changes.size();
   position_.index = std::max(position_.index, news.index);
   for (const auto& change : news.changes) {
-    const bool own = keys_.apply(change);
-    if (own && !change.value) kept_ = false;  // a removal that the new cluster itself tells of
+    auto concerned = services_.of(change.key);
+    if (!change.value && !change.only_itself)
+      for (auto* service : services_.below(change.key)) concerned.push_back(service);
+    for (auto* service : concerned) {
+      if (service->follower() != this) continue;  // not listed yet
+      service->heard(change);
+      changed_.insert(service);
+    }
   }
-  if (!news.changes.empty()) publish_set();
 }
 
-void EtcdFollower::publish_set() {
-  auto endpoints = keys_.endpoints();
-  if (kept_ && endpoints.empty()) return;
-  kept_ = false;
-  status_.endpoints = endpoints.size();
-  if (published_ == endpoints) return;
-  published_ = endpoints;
-  publish_(std::move(endpoints));
+std::optional<Clock::time_point> EtcdFollower::publish() {
+  std::optional<Clock::time_point> next;
+  for (auto each = changed_.begin(); each != changed_.end();) {
+    const auto due = (*each)->publish(Clock::now());
+    if (due) next = std::min(*due, next.value_or(*due));
+    each = due ? std::next(each) : changed_.erase(each);
+  }
+  return next;
 }
 
 void EtcdFollower::failed(const Error& error) {
@@ -159,25 +250,9 @@ Backoff::Delay EtcdFollower::watch_failed(const Error& error) {
 
 bool EtcdFollower::fresh() const { return Clock::now() - listed_at_ < kShortWatch; }
 
-std::string EtcdFollower::note() const {
-  if (kept_) return "kept from an earlier etcd cluster, the new one lists none yet";
-  if (status_.state == State::kNotServed && published_ && !published_->empty())
-    return "kept from when the server still spoke this API";
-  if (const auto& deeper = keys_.deeper(); !deeper.empty())
-    return fmt::format("{} key{} deeper than one level {} ignored: {}{}", deeper.size(),
-                       deeper.size() == 1 ? "" : "s", deeper.size() == 1 ? "is" : "are",
-                       printable(*deeper.begin()), deeper.size() == 1 ? "" : ", ...");
-  if (!misplaced_.empty() && status_.endpoints == 0)
-    return fmt::format("a key without the slash before it is ignored: {}", printable(misplaced_));
-  return {};
-}
-
 SourceStatus EtcdFollower::status() const {
   auto status = status_;
-  status.from = fmt::format("{} {}", url(), printable(directory()));
-  status.note = note();
-  status.rejected_total = keys_.rejected_total();
-  status.rejected = keys_.rejected();
+  status.from = url();
   return status;
 }
 

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "userspace/discovery/service_keys.h"
 
-#include "userspace/endpoints/endpoint_value.h"
 #include "userspace/support/log.h"
 #include "userspace/support/quote.h"
 
@@ -42,11 +41,12 @@ void ServiceKeys::replace(const std::vector<EtcdKey>& keys) {
     listed.insert(key);
     set(key, value);
   }
-  std::erase_if(entries_, [&](const auto& entry) { return !listed.contains(entry.first); });
+  if (std::erase_if(entries_, [&](const auto& entry) { return !listed.contains(entry.first); }) > 0)
+    changed_ = true;
 }
 
 bool ServiceKeys::apply(const EtcdChange& change) {
-  if (!change.value) return remove(change.key);
+  if (!change.value) return remove(change);
   if (is_deeper(change.key)) deeper_.insert(change.key);
   if (!is_own(change.key)) return false;
   set(change.key, *change.value);
@@ -57,16 +57,27 @@ bool ServiceKeys::apply(const EtcdChange& change) {
 void ServiceKeys::set(const std::string& key, const std::string& value) {
   const auto known = entries_.find(key);
   if (known != entries_.end() && known->second.value == value) return;
-  auto address = decode_endpoint_value(value);
-  if (!address) {
+  auto endpoint = decode_endpoint_value(value);
+  if (!endpoint) {
     ++rejected_total_;
-    log::warn("etcd key {}: value rejected: {}", printable(key), address.error().message());
+    if (const auto unsaid = rejected_log_.pass(Clock::now()))
+      log::warn("etcd key {}: value rejected: {}{}", printable(key), endpoint.error().message(),
+                more_before_it(*unsaid));
   }
-  entries_.insert_or_assign(key, Entry{value, std::move(address)});
+  entries_.insert_or_assign(key, Entry{value, std::move(endpoint)});
+  changed_ = true;
 }
 
-bool ServiceKeys::remove(std::string_view key) {
-  std::erase_if(entries_, [&](const auto& entry) { return covers(key, entry.first); });
+// A key of its own costs no pass over all of them.
+bool ServiceKeys::remove(const EtcdChange& change) {
+  const std::string_view key = change.key;
+  if (change.only_itself) {
+    deeper_.erase(change.key);
+    if (entries_.erase(change.key) > 0) changed_ = true;
+    return is_own(key);
+  }
+  if (std::erase_if(entries_, [&](const auto& entry) { return covers(key, entry.first); }) > 0)
+    changed_ = true;
   std::erase_if(deeper_, [&](const auto& deeper) { return covers(key, deeper); });
   return is_own(key) || covers(key, directory_);
 }
@@ -74,14 +85,15 @@ bool ServiceKeys::remove(std::string_view key) {
 std::vector<Endpoint> ServiceKeys::endpoints() const {
   std::vector<Endpoint> endpoints;
   for (const auto& [key, entry] : entries_)
-    if (entry.address) endpoints.push_back({*entry.address, printable(key)});
+    if (entry.endpoint)
+      endpoints.push_back({entry.endpoint->address, printable(key), entry.endpoint->attributes});
   return endpoints;
 }
 
 std::vector<RejectedValue> ServiceKeys::rejected() const {
   std::vector<RejectedValue> rejected;
   for (const auto& [key, entry] : entries_)
-    if (!entry.address) rejected.push_back({printable(key), entry.address.error().message()});
+    if (!entry.endpoint) rejected.push_back({printable(key), entry.endpoint.error().message()});
   return rejected;
 }
 

@@ -9,7 +9,9 @@
 #include <vector>
 
 #include "userspace/discovery/source.h"
+#include "userspace/endpoints/endpoint_value.h"
 #include "userspace/etcd/types.h"
+#include "userspace/support/log_limit.h"
 
 namespace ambbpf {
 
@@ -27,6 +29,11 @@ class ServiceKeys {
   // False if the change is none of this service's.
   bool apply(const EtcdChange& change);
 
+  // Whether the endpoints may be others than when it was last taken.
+  bool changed() const { return changed_; }
+  void touch() { changed_ = true; }
+  void take_changed() { changed_ = false; }
+
   std::vector<Endpoint> endpoints() const;  // in the order of their keys
   std::vector<RejectedValue> rejected() const;
   std::uint64_t rejected_total() const { return rejected_total_; }
@@ -37,19 +44,21 @@ class ServiceKeys {
  private:
   struct Entry {
     std::string value;
-    Result<tcp::endpoint> address;
+    Result<EndpointValue> endpoint;
   };
 
   std::string_view name_of(std::string_view key) const;
   bool is_own(std::string_view key) const;
   bool is_deeper(std::string_view key) const;
   void set(const std::string& key, const std::string& value);
-  bool remove(std::string_view key);
+  bool remove(const EtcdChange& change);
 
   std::string directory_;
   std::map<std::string, Entry, std::less<>> entries_;  // by whole key
   std::set<std::string, std::less<>> deeper_;
+  bool changed_ = false;
   std::uint64_t rejected_total_ = 0;
+  LogLimit rejected_log_{5};
 };
 
 }  // namespace ambbpf

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -41,14 +42,30 @@ class Source {
  public:
   virtual ~Source() = default;
 
-  // Never ends by itself; errors are retried with back-off and shown in status(). *this and the
-  // io_context outlive it.
+  // Never ends by itself; errors are retried with back-off and shown in status(). It ends when it
+  // is cancelled (spawn_stoppable), and *this outlives it: to remove a source at runtime, cancel
+  // this, wait for its end, then destroy the source.
   virtual awaitable<void> run(Publish publish) = 0;
 
   virtual SourceStatus status() const = 0;
 
   // Connecting to a published endpoint failed: a source that may know better now looks again.
   virtual void doubt() {}
+};
+
+// One server as the source of many services, followed once for all of them. For one thread.
+class Catalogue {
+ public:
+  virtual ~Catalogue() = default;
+
+  // At any time, before or during run(). The set is published by the source's own run(), at once
+  // where it is known. The source follows its service until it is destroyed, which may be at any
+  // time too, but before *this.
+  virtual std::unique_ptr<Source> source_of(std::string service) = 0;
+
+  // Never ends by itself. When it is cancelled (spawn_stoppable) it ends all that it has started,
+  // and then itself; *this outlives it. Sources keep what they have published.
+  virtual awaitable<void> run() = 0;
 };
 
 }  // namespace ambbpf

@@ -53,10 +53,12 @@ class DockerFollower {
   DockerFollower(const DockerFollower&) = delete;
   DockerFollower& operator=(const DockerFollower&) = delete;
 
-  // Never ends; errors are retried with back-off and shown in status(). *this outlives it. The
+  // Never ends but when it is cancelled; errors are retried with back-off and shown in status().
+  // *this outlives it. The
   // first set is published once every container has been inspected.
   awaitable<void> run(Publish publish);
   const DockerStatus& status() const { return status_; }
+  const std::optional<Containers>& published() const { return published_; }  // the set in force
 
  private:
   awaitable<Error> follow();  // until this

@@ -38,7 +38,8 @@ void read_own_labels(const Container& container, Provided& provided) {
     const auto& [name, value] = *label;
     if (name.starts_with(kTag)) {
       const auto attribute = name.substr(std::string_view(kTag).size());
-      if (check_attribute_name(provided, name, attribute)) service.attributes[attribute] = value;
+      if (check_attribute_name(provided, name, attribute))
+        service.attributes.emplace_back(attribute, value);
     } else if (name != kService && name != kPort) {
       complain(provided, name, "is no label of ours");
     }

@@ -2,18 +2,18 @@
 // What a container's labels and environment say of the services it provides.
 #pragma once
 
-#include <map>
 #include <string>
 #include <vector>
 
 #include "userspace/docker/container.h"
+#include "userspace/endpoints/endpoint.h"
 
 namespace ambbpf {
 
 struct ProvidedService {
   std::string service;
-  unsigned short port = 0;                        // in the container
-  std::map<std::string, std::string> attributes;  // `ambbpf.tag.x=y` gives x, SERVICE_TAGS "tags"
+  unsigned short port = 0;        // in the container
+  EndpointAttributes attributes;  // `ambbpf.tag.x=y` gives x, SERVICE_TAGS "tags"; names in order
 
   bool operator==(const ProvidedService&) const = default;
 };

@@ -84,7 +84,7 @@ void provide(unsigned short port, Fields fields, Provided& provided) {
   service.service = value_of(fields, "name");
   fields.erase("name");
   fields.erase("ignore");
-  service.attributes = std::move(fields);
+  service.attributes.assign(fields.begin(), fields.end());
   provided.services.push_back(std::move(service));
 }
 

@@ -6,6 +6,7 @@
 #include <rapidjson/writer.h>
 
 #include <algorithm>
+#include <optional>
 
 #include "userspace/endpoints/endpoint.h"
 #include "userspace/support/json.h"
@@ -16,6 +17,10 @@ namespace ambbpf {
 namespace {
 
 constexpr std::size_t kLongestValue = 64 * 1024;  // bytes; registrars write some hundred
+constexpr std::size_t kMostAttributes = 32;
+constexpr std::size_t kLongestAttribute = 256;  // bytes, of a name or a value
+
+using Writer = rapidjson::Writer<rapidjson::StringBuffer>;
 
 std::string_view trimmed(std::string_view text) {
   constexpr std::string_view kSpace = " \t\r\n";
@@ -47,7 +52,30 @@ Result<unsigned short> decode_port(const JsonValue& object) {
   return fail("\"port\" is not an integer");
 }
 
-Result<tcp::endpoint> decode_object(const JsonValue& object) {
+// Nothing where it is no scalar.
+std::optional<std::string> scalar_of(const JsonValue& value) {
+  if (const auto text = as_string(value)) return std::string(*text);
+  if (!value.IsNumber() && !value.IsBool()) return std::nullopt;
+  rapidjson::StringBuffer buffer;
+  Writer out(buffer);
+  value.Accept(out);
+  return std::string(buffer.GetString(), buffer.GetSize());
+}
+
+EndpointAttributes attributes_of(const JsonValue& object) {
+  EndpointAttributes attributes;
+  for (const auto& [name, value] : object.GetObject()) {
+    if (attributes.size() == kMostAttributes) break;
+    std::string key(*as_string(name));
+    if (key == "host" || key == "IP" || key == "port" || key.size() > kLongestAttribute) continue;
+    auto scalar = scalar_of(value);
+    if (!scalar || scalar->size() > kLongestAttribute) continue;
+    attributes.emplace_back(std::move(key), std::move(*scalar));
+  }
+  return attributes;
+}
+
+Result<EndpointValue> decode_object(const JsonValue& object) {
   auto host = string_at(object, "host");
   if (!host) host = string_at(object, "IP");
   if (!host) return fail("no \"host\" with an address in it");
@@ -55,10 +83,10 @@ Result<tcp::endpoint> decode_object(const JsonValue& object) {
   if (!address) return tl::unexpected(address.error());
   const auto port = decode_port(object);
   if (!port) return tl::unexpected(port.error());
-  return tcp::endpoint(*address, *port);
+  return EndpointValue{tcp::endpoint(*address, *port), attributes_of(object)};
 }
 
-Result<tcp::endpoint> decode_any(std::string_view value) {
+Result<EndpointValue> decode_any(std::string_view value) {
   if (value.empty()) return fail("empty value");
   if (value.size() > kLongestValue) return fail(fmt::format("{} bytes are too long", value.size()));
   if (value.front() == '{') {
@@ -68,10 +96,8 @@ Result<tcp::endpoint> decode_any(std::string_view value) {
   }
   const auto plain = value.find('\0') == std::string_view::npos ? parse_address(value) : fail("");
   if (!plain) return fail(fmt::format("{} is neither a JSON object nor host:port", quoted(value)));
-  return *plain;
+  return EndpointValue{*plain, {}};
 }
-
-using Writer = rapidjson::Writer<rapidjson::StringBuffer>;
 
 void write_string(Writer& out, std::string_view text) {
   const auto valid = valid_utf8(text);  // the writer passes everything on
@@ -108,13 +134,14 @@ std::string encode_endpoint_value(const tcp::endpoint& endpoint,
   return {buffer.GetString(), buffer.GetSize()};
 }
 
-Result<tcp::endpoint> decode_endpoint_value(std::string_view value) {
+Result<EndpointValue> decode_endpoint_value(std::string_view value) {
   auto decoded = decode_any(trimmed(value));
   if (!decoded) return decoded;
-  const auto endpoint = unmapped(*decoded);
-  const auto why_not = why_no_backend(endpoint.address());
-  if (why_not.empty()) return endpoint;
-  return fail(fmt::format("{} is no address of a backend: {}", to_string(endpoint), why_not));
+  decoded->address = unmapped(decoded->address);
+  const auto why_not = why_no_backend(decoded->address.address());
+  if (why_not.empty()) return decoded;
+  return fail(
+      fmt::format("{} is no address of a backend: {}", to_string(decoded->address), why_not));
 }
 
 }  // namespace ambbpf

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "userspace/etcd/types.h"
+#include "userspace/support/asio.h"
 #include "userspace/support/quote.h"
 #include "userspace/support/result.h"
 
@@ -24,7 +25,15 @@ inline tl::unexpected<Error> not_as_expected(std::string_view what, std::string_
   return fail(fmt::format("{} {}", quoted(body), what));
 }
 
+// An answer of more than HttpClient::kLongest.
+inline bool is_too_long(const Error& error) { return error.code == std::errc::message_size; }
+
 // A watch that cannot go on tells why the keys have to be listed again.
 inline EtcdNews list_again(std::string why) { return EtcdNews{{}, 0, std::move(why)}; }
+
+// A watch told nothing until its deadline, or until it was interrupted.
+inline EtcdNews quiet(Clock::time_point deadline) {
+  return Clock::now() < deadline ? EtcdNews{} : list_again("no news for a while");
+}
 
 }  // namespace ambbpf

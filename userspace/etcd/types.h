@@ -4,8 +4,10 @@
 
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace ambbpf {
@@ -39,18 +41,25 @@ struct OwnKey {
   bool operator==(const OwnKey&) const = default;
 };
 
-// A full listing of a service's directory.
+// Which keys of a directory are asked for.
+using EtcdWanted = std::function<bool(std::string_view key)>;
+
+// A full listing of a directory.
 struct EtcdListing {
   bool served = true;  // false: the server answers but does not speak this API; the rest is empty
   EtcdPosition position;
   std::vector<EtcdKey> keys;
-  std::string misplaced{};  // a key that would be one of these with a slash before it; may be empty
+  // Keys that would be some of these with a slash before them; not all that there are.
+  std::vector<std::string> misplaced{};
+  bool more = false;  // this is a page, and there are keys behind its last one
 };
 
-// A key's new value; without one the key is gone, and everything below it.
+// A key's new value; without one the key is gone, and everything below it unless `only_itself`.
 struct EtcdChange {
   std::string key;
   std::optional<std::string> value;
+  bool only_itself = false;
+  std::uint64_t index = 0;  // of the change in the cluster's history
 
   bool operator==(const EtcdChange&) const = default;
 };

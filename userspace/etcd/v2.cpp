@@ -48,18 +48,21 @@ Result<EtcdListing> v2_listing_of(const HttpResponse& response) {
 }  // namespace
 
 EtcdV2::EtcdV2(EtcdClient& client, const std::string& directory, const EtcdOptions& options)
-    : client_(client),
-      directory_(directory),
-      path_(url_encode(directory)),
-      timeout_(options.request_timeout) {}
+    : client_(client), path_(url_encode(directory)), timeout_(options.request_timeout) {}
 
-awaitable<Result<EtcdListing>> EtcdV2::list(std::string url) {
-  const auto response =
-      co_await client_.request_v2("GET", url, path_ + "?recursive=true", timeout_);
+awaitable<Result<EtcdListing>> EtcdV2::list(std::string url, std::string directory,
+                                            EtcdWanted wanted) {
+  auto target = url_encode(directory) + "?recursive=true";
+  const auto response = co_await client_.request_v2("GET", url, std::move(target), timeout_);
   if (!response) co_return tl::unexpected(response.error());
   auto listing = v2_listing_of(*response);
-  if (!listing) co_return failed("list " + printable(directory_), url, listing.error().message());
+  if (!listing) co_return failed("list " + printable(directory), url, listing.error().message());
+  std::erase_if(listing->keys, [&](const auto& key) { return !wanted(key.key); });
   co_return listing;
+}
+
+awaitable<std::vector<std::string>> EtcdV2::misplaced(std::string, std::string, EtcdWanted) {
+  co_return std::vector<std::string>();
 }
 
 awaitable<Result<EtcdNews>> EtcdV2::next(std::string url, EtcdPosition known,
@@ -85,7 +88,7 @@ awaitable<Result<EtcdNews>> EtcdV2::end_poll(EtcdPosition known, Clock::time_poi
   const auto answer = co_await poll_.read_rest(deadline);
   const auto poll = std::exchange(poll_, HttpStream());
   if (!answer) co_return tl::unexpected(answer.error());
-  if (answer->kind == StreamPiece::Kind::kQuiet) co_return list_again("no news for a while");
+  if (answer->kind == StreamPiece::Kind::kQuiet) co_return quiet(deadline);
   const auto& body = answer->text;
   if (poll.head().status != 200) {
     const auto error = decode_v2_error(body);
@@ -98,8 +101,7 @@ awaitable<Result<EtcdNews>> EtcdV2::end_poll(EtcdPosition known, Clock::time_poi
   if (event->index <= known.index)
     co_return fail("watch: an event from before the index asked for");
   EtcdNews news{{}, event->index, {}};
-  const bool of_a_parent = directory_.starts_with(event->change.key);
-  if (!event->makes_directory || !of_a_parent) news.changes.push_back(std::move(event->change));
+  news.changes.push_back(std::move(event->change));
   co_return news;
 }
 

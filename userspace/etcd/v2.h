@@ -2,6 +2,7 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "userspace/etcd/client.h"
 #include "userspace/etcd/types.h"
@@ -15,15 +16,22 @@ class EtcdV2 {
  public:
   static constexpr const char* kKind = "etcd v2";
 
+  // `directory` is what next() watches.
   EtcdV2(EtcdClient& client, const std::string& directory, const EtcdOptions& options);
 
-  awaitable<Result<EtcdListing>> list(std::string url);
+  // The wanted keys below `directory`. An answer that is too long is an error of that code
+  // (is_too_long in failure.h).
+  awaitable<Result<EtcdListing>> list(std::string url, std::string directory, EtcdWanted wanted);
+
+  // This API puts a slash before every path.
+  awaitable<std::vector<std::string>> misplaced(std::string url, std::string directory,
+                                                EtcdWanted wanted);
 
   // The news that follow `known`, or a sign of life. Tells by list_again when it cannot, also when
   // there was none until the deadline.
   awaitable<Result<EtcdNews>> next(std::string url, EtcdPosition known, Clock::time_point deadline);
 
-  // Ends next() early.
+  // Ends next() early, without news.
   void interrupt();
 
   // Before the next list().
@@ -34,8 +42,7 @@ class EtcdV2 {
   awaitable<Result<EtcdNews>> end_poll(EtcdPosition known, Clock::time_point deadline);
 
   EtcdClient& client_;
-  const std::string directory_;
-  const std::string path_;  // directory_, encoded
+  const std::string path_;  // of the directory, encoded
   const std::chrono::milliseconds timeout_;
   HttpStream poll_;
 };

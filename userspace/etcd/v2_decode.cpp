@@ -72,10 +72,10 @@ Result<EtcdV2Event> decode_v2_event(std::string_view body) {
   const auto key = string_at(*node, "key");
   const auto index = uint_at(*node, "modifiedIndex");
   if (!key || !index) return not_as_expected("has no \"key\" or \"modifiedIndex\"", body);
-  EtcdV2Event event{{std::string(*key), std::nullopt}, false, *index};
+  EtcdV2Event event{{std::string(*key), std::nullopt, false, *index}, *index};
   if (is_removal(*action)) return event;
-  event.makes_directory = true_at(*node, "dir");
-  if (!event.makes_directory) event.change.value = string_at(*node, "value").value_or("");
+  event.change.only_itself = true_at(*node, "dir");
+  if (!event.change.only_itself) event.change.value = string_at(*node, "value").value_or("");
   return event;
 }
 

@@ -25,10 +25,9 @@ struct EtcdV2Error {
 };
 
 struct EtcdV2Event {
+  // Where a directory was made (or its TTL set), it takes the place of a key with a value: the
+  // change is a removal of this alone, what may stand below it is as it was.
   EtcdChange change;
-  // A directory was made (or its TTL set). It takes the place of a key with a value, hence `change`
-  // has none; what may stand below it is as it was.
-  bool makes_directory = false;
   std::uint64_t index = 0;  // of the event in the cluster's history
 };
 

@@ -3,6 +3,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "userspace/etcd/failure.h"
 #include "userspace/etcd/v3_decode.h"
 #include "userspace/etcd/v3_encode.h"
@@ -10,6 +12,8 @@
 
 namespace ambbpf {
 namespace {
+
+constexpr std::uint64_t kPage = 5000;  // keys; a megabyte or so, where values are as usual
 
 Result<EtcdListing> v3_listing_of(const HttpResponse& response) {
   if (response.head.status == 404) return EtcdListing{false, {}, {}};
@@ -30,26 +34,50 @@ Result<EtcdNews> news_of(EtcdV3Watched watched, const EtcdPosition& known) {
 EtcdV3::EtcdV3(EtcdClient& client, const std::string& directory, const EtcdOptions& options)
     : client_(client), directory_(directory), timeout_(options.request_timeout) {}
 
-awaitable<Result<EtcdListing>> EtcdV3::list(std::string url) {
+awaitable<Result<EtcdListing>> EtcdV3::page(std::string url, EtcdV3Range range) {
   const auto response =
-      co_await client_.request_v3(url, "/kv/range", encode_v3_range(directory_), timeout_);
+      co_await client_.request_v3(url, "/kv/range", encode_v3_range(range), timeout_);
   if (!response) co_return tl::unexpected(response.error());
-  auto listing = v3_listing_of(*response);
-  if (!listing) co_return failed("list " + printable(directory_), url, listing.error().message());
-  if (listing->served && listing->keys.empty())
-    listing->misplaced = co_await key_without_slash(std::move(url));
-  co_return listing;
+  auto page = v3_listing_of(*response);
+  if (!page) co_return failed("list " + printable(range.directory), url, page.error().message());
+  if (page->more && page->keys.empty())
+    co_return failed("list " + printable(range.directory), url, "an empty page before others");
+  co_return page;
 }
 
-// API v2 puts a slash before every path, this one takes keys as they are. Only a hint: a failure is
-// none of the listing's.
-awaitable<std::string> EtcdV3::key_without_slash(std::string url) {
-  auto body = encode_v3_range(directory_.substr(1));
-  const auto response =
-      co_await client_.request_v3(std::move(url), "/kv/range", std::move(body), timeout_);
-  if (!response) co_return "";
-  const auto listing = v3_listing_of(*response);
-  co_return listing && !listing->keys.empty() ? listing->keys.front().key : "";
+// Whatever is too long for one answer comes in smaller pages: one key alone is never too long.
+awaitable<Result<EtcdListing>> EtcdV3::list(std::string url, std::string directory,
+                                            EtcdWanted wanted) {
+  EtcdListing listing;
+  EtcdV3Range range{std::move(directory), {}, kPage, 0};
+  for (;;) {
+    auto next = co_await page(url, range);
+    if (!next && is_too_long(next.error()) && range.limit > 1) {
+      range.limit = std::max<std::uint64_t>(1, range.limit / 16);
+      continue;
+    }
+    if (!next || !next->served) co_return next;
+    if (range.revision == 0) listing.position = next->position;
+    if (next->position.cluster != listing.position.cluster)
+      co_return failed("list " + printable(range.directory), url, "another cluster answers");
+    if (next->more) range.from = next->keys.back().key + '\0';
+    for (auto& key : next->keys)
+      if (wanted(key.key)) listing.keys.push_back(std::move(key));
+    if (!next->more) co_return listing;
+    range.revision = listing.position.index;
+  }
+}
+
+awaitable<std::vector<std::string>> EtcdV3::misplaced(std::string url, std::string directory,
+                                                      EtcdWanted wanted) {
+  std::vector<std::string> found;
+  if (directory.empty()) co_return found;
+  EtcdV3Range range{directory.substr(1), {}, kPage, 0};
+  const auto listing = co_await page(std::move(url), std::move(range));
+  if (!listing) co_return found;
+  for (const auto& key : listing->keys)
+    if (wanted('/' + key.key)) found.push_back(key.key);
+  co_return found;
 }
 
 awaitable<Result<EtcdNews>> EtcdV3::next(std::string url, EtcdPosition known,
@@ -57,7 +85,7 @@ awaitable<Result<EtcdNews>> EtcdV3::next(std::string url, EtcdPosition known,
   if (!watch_) co_return co_await begin_watch(std::move(url), std::move(known));
   const auto line = co_await watch_.read_line(deadline);
   if (!line) co_return tl::unexpected(line.error());
-  if (line->kind == StreamPiece::Kind::kQuiet) co_return list_again("no news for a while");
+  if (line->kind == StreamPiece::Kind::kQuiet) co_return quiet(deadline);
   if (line->kind == StreamPiece::Kind::kEnd) co_return list_again("the server ended the watch");
   if (line->text.find_first_not_of(" \t\r") == std::string::npos) co_return EtcdNews{};
   auto watched = decode_v3_watched(line->text);

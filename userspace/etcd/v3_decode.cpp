@@ -44,9 +44,10 @@ std::optional<EtcdChange> change_of(const JsonValue& event) {
   const auto* kv = object_at(event, "kv");
   auto key = kv ? key_of(*kv) : std::nullopt;
   if (!key) return std::nullopt;
+  const auto index = uint_at(*kv, "mod_revision").value_or(0);
   if (string_at(event, "type").value_or("PUT") == "DELETE")
-    return EtcdChange{std::move(key->key), std::nullopt};
-  return EtcdChange{std::move(key->key), std::move(key->value)};
+    return EtcdChange{std::move(key->key), std::nullopt, true, index};
+  return EtcdChange{std::move(key->key), std::move(key->value), false, index};
 }
 
 // The error in an answer, be it the whole of it or, in a stream, a part.
@@ -71,8 +72,7 @@ Result<void> take_events(const JsonValue& events, EtcdV3Watched& watched) {
   for (const auto& event : events.GetArray()) {
     auto change = change_of(event);
     if (!change) return fail("has an event without a key");
-    const auto* kv = object_at(event, "kv");
-    watched.index = std::max(watched.index, uint_at(*kv, "mod_revision").value_or(0));
+    watched.index = std::max(watched.index, change->index);
     watched.changes.push_back(std::move(*change));
   }
   return {};
@@ -108,6 +108,7 @@ Result<EtcdListing> decode_v3_listing(std::string_view body) {
   auto position = position_of(*json);
   if (!position) return not_as_expected("has no \"header\"", body);
   EtcdListing listing{true, std::move(*position), {}};
+  listing.more = true_at(*json, "more");
   const auto* kvs = array_at(*json, "kvs");
   if (!kvs) return listing;
   for (const auto& kv : kvs->GetArray()) {

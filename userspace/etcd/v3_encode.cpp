@@ -37,10 +37,10 @@ void add(Writer& out, const char* name, std::uint64_t number) {
 
 void add_key(Writer& out, std::string_view key) { add(out, "key", base64_encode(key)); }
 
-// All keys below `directory`: '0' is the character after '/'.
-void add_range(Writer& out, std::string_view directory) {
+// All keys below `directory`, or those from one on: '0' is the character after '/'.
+void add_range(Writer& out, std::string_view directory, std::string_view from = {}) {
   const std::string path(directory);
-  add_key(out, path + '/');
+  add_key(out, from.empty() ? path + '/' : std::string(from));
   add(out, "range_end", base64_encode(path + '0'));
 }
 
@@ -85,8 +85,12 @@ void add_condition(Writer& out, std::string_view key, const char* target, const 
 
 }  // namespace
 
-std::string encode_v3_range(std::string_view directory) {
-  return body_of([&](Writer& out) { add_range(out, directory); });
+std::string encode_v3_range(const EtcdV3Range& range) {
+  return body_of([&](Writer& out) {
+    add_range(out, range.directory, range.from);
+    if (range.limit > 0) add(out, "limit", range.limit);
+    if (range.revision > 0) add(out, "revision", range.revision);
+  });
 }
 
 std::string encode_v3_watch(std::string_view directory, std::uint64_t start_revision) {

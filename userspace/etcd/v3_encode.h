@@ -12,8 +12,15 @@
 
 namespace ambbpf {
 
-// `directory` is "/services/web": its keys begin with "/services/web/".
-std::string encode_v3_range(std::string_view directory);
+// A page of what stands below a directory: "/services/web" has the keys "/services/web/...".
+struct EtcdV3Range {
+  std::string directory;
+  std::string from{};          // the first key; empty: the directory's first
+  std::uint64_t limit = 0;     // keys; 0: all
+  std::uint64_t revision = 0;  // 0: the newest
+};
+
+std::string encode_v3_range(const EtcdV3Range& range);
 std::string encode_v3_watch(std::string_view directory, std::uint64_t start_revision);
 
 std::string encode_v3_authenticate(const EtcdUser& user);

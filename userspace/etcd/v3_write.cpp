@@ -166,7 +166,8 @@ awaitable<Result<EtcdFound>> EtcdV3Writer::remove(std::string url, OwnKey key) {
 
 awaitable<Result<std::vector<OwnKey>>> EtcdV3Writer::list(std::string url, std::string directory) {
   const auto what = "list " + printable(directory);
-  const auto response = co_await ask(url, "/kv/range", encode_v3_range(directory));
+  const EtcdV3Range range{std::move(directory)};
+  const auto response = co_await ask(url, "/kv/range", encode_v3_range(range));
   if (!response) co_return tl::unexpected(response.error());
   if (response->head.status != 200) co_return failed(what, url, words_of(*response));
   auto keys = decode_v3_mortal_keys(response->body);

@@ -94,9 +94,9 @@ class HttpStream {
 // Follows up to three redirects (each request asks its own URL first again; `user` and a field
 // Authorization stay with its host and port, and https is not left for http), keeps connections
 // alive, and talks to no proxy whatever the environment says. A body or a line of more than 16 MiB
-// is an error, as is an answer that has little content for what it takes to receive it. TCP
-// keep-alive finds a vanished server within some 20 s. Errors name method and URL. For one thread.
-// It and its streams may be destroyed in any order, at any time.
+// is an error (EMSGSIZE), as is an answer that has little content for what it takes to receive it.
+// TCP keep-alive finds a vanished server within some 20 s. Errors name method and URL. For one
+// thread. It and its streams may be destroyed in any order, at any time.
 class HttpClient {
  public:
   static constexpr std::size_t kLongest = 16 * 1024 * 1024;  // bytes

@@ -163,6 +163,7 @@ std::size_t HttpTransfer::on_body(char* data, std::size_t, std::size_t size, voi
   auto& transfer = *static_cast<HttpTransfer*>(self);
   if (transfer.unread_.size() + size > HttpClient::kLongest) {
     transfer.refusal_ = fmt::format("more than {} bytes", HttpClient::kLongest);
+    transfer.refused_as_ = std::make_error_code(std::errc::message_size);
     return size + 1;  // anything but `size` fails the transfer
   }
   transfer.content_ += size;
@@ -195,7 +196,8 @@ void HttpTransfer::finished(CURLcode result) {
   const std::string reason = !refusal_.empty() ? refusal_
                                                : transfer_failure(easy_.get(), result, why_.data(),
                                                                   *access_, head_size_ > 0);
-  error_ = Error{fmt::format("{} {}: {}", request_.method, request_.url, printable(reason)), {}};
+  error_ = Error{fmt::format("{} {}: {}", request_.method, request_.url, printable(reason)),
+                 refused_as_};
 }
 
 Error HttpTransfer::no_answer() const {

@@ -80,6 +80,7 @@ class HttpTransfer {
   std::uint64_t received_ = 0;  // bytes of the body as they came
   std::uint64_t content_ = 0;   // bytes of the answer's content
   std::string refusal_;         // why we put an end to it
+  std::error_code refused_as_;  // where a caller may want to know
   bool interrupted_ = false;
   bool over_ = false;
   std::optional<Error> error_;

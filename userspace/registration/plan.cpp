@@ -48,7 +48,7 @@ void labelled(Plan& plan, const PlanRules& rules, const Containers& containers,
     planned.container = container.name;
     planned.key = fmt::format("{}/{}:{}:{}", etcd_directory(rules.prefix, service), rules.host_name,
                               container.name, port);
-    value_for(planned, rules, containers, container, port, {attributes.begin(), attributes.end()});
+    value_for(planned, rules, containers, container, port, attributes);
     plan.keys.push_back(std::move(planned));
   }
 }

@@ -10,6 +10,8 @@
 
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/awaitable.hpp>
+#include <boost/asio/bind_cancellation_slot.hpp>
+#include <boost/asio/cancellation_signal.hpp>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
@@ -32,6 +34,9 @@ using Clock = std::chrono::steady_clock;
 // NOLINTNEXTLINE(readability-identifier-naming): stands where Asio's own tokens stand
 inline constexpr auto as_tuple = asio::as_tuple(asio::use_awaitable);
 
+// A coroutine was cancelled and ends by this.
+bool is_cancellation(const std::exception_ptr& error);
+
 // Starts a coroutine that owns itself. An exception that escapes it is a bug and terminates,
 // where asio::detached would hide it.
 template <class Executor>
@@ -41,6 +46,22 @@ void spawn(Executor&& executor, awaitable<void> work) {
                    if (bug) std::terminate();
                  });
 }
+
+// The same for a coroutine that `stop` can end, where it waits for something; `ended` is called
+// when it has ended, also by itself.
+template <class Executor, class Ended>
+void spawn_stoppable(Executor&& executor, awaitable<void> work, asio::cancellation_slot stop,
+                     Ended ended) {
+  auto at_end = [ended = std::move(ended)](const std::exception_ptr& error) mutable {
+    if (error && !is_cancellation(error)) std::terminate();
+    ended();
+  };
+  asio::co_spawn(std::forward<Executor>(executor), std::move(work),
+                 asio::bind_cancellation_slot(stop, std::move(at_end)));
+}
+
+// Returns when the caller is cancelled, and never else.
+awaitable<void> until_cancelled();
 
 // Sleeps on the caller's executor; returns early only when the coroutine is cancelled.
 awaitable<void> sleep_for(Clock::duration how_long);

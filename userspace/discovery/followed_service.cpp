@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "userspace/discovery/followed_service.h"
+
+#include <fmt/format.h>
+
+#include "userspace/support/quote.h"
+
+namespace ambbpf {
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr auto kFresh = 1s;
+constexpr auto kShortestPause = 2ms;  // between two publications
+constexpr int kPauseForWork = 4;      // times what a publication takes: a fifth of the loop at most
+
+}  // namespace
+
+void FollowedService::publish_to(Publish publish) {
+  publish_ = std::move(publish);
+  if (publish_ && published_) publish_(*published_);
+}
+
+// The registrars have yet to find a new cluster: an empty one is no reason to drop connections.
+bool FollowedService::listed(const EtcdPosition& position, const std::vector<EtcdKey>& keys,
+                             bool broken) {
+  keys_.replace(keys);
+  misplaced_.clear();
+  position_ = position;
+  listed_at_ = Clock::now();
+  const bool newly_kept =
+      broken && !kept_ && published_ && !published_->empty() && keys_.endpoints().empty();
+  if (newly_kept) kept_ = true;
+  publish_set();
+  return newly_kept;
+}
+
+void FollowedService::heard(const EtcdChange& change) {
+  if (change.index != 0 && change.index <= position_.index) return;  // the listing had it
+  ++events_;
+  // A removal that the new cluster itself tells of ends what is kept of the old one.
+  if (keys_.apply(change) && !change.value && kept_) {
+    kept_ = false;
+    keys_.touch();
+  }
+}
+
+std::optional<Clock::time_point> FollowedService::publish(Clock::time_point now) {
+  if (!keys_.changed()) return std::nullopt;
+  if (now < next_publication_) return next_publication_;
+  publish_set();
+  const auto end = Clock::now();
+  next_publication_ = end + std::max<Clock::duration>(kShortestPause, kPauseForWork * (end - now));
+  return std::nullopt;
+}
+
+void FollowedService::publish_set() {
+  keys_.take_changed();
+  auto endpoints = keys_.endpoints();
+  if (kept_ && endpoints.empty()) return;
+  kept_ = false;
+  if (published_ == endpoints) return;
+  published_ = std::move(endpoints);
+  if (publish_) publish_(*published_);
+}
+
+bool FollowedService::fresh() const { return Clock::now() - listed_at_ < kFresh; }
+
+std::string FollowedService::note(SourceStatus::State state) const {
+  if (kept_) return "kept from an earlier etcd cluster, the new one lists none yet";
+  if (state == SourceStatus::State::kNotServed && published_ && !published_->empty())
+    return "kept from when the server still spoke this API";
+  if (const auto& deeper = keys_.deeper(); !deeper.empty())
+    return fmt::format("{} key{} deeper than one level {} ignored: {}{}", deeper.size(),
+                       deeper.size() == 1 ? "" : "s", deeper.size() == 1 ? "is" : "are",
+                       printable(*deeper.begin()), deeper.size() == 1 ? "" : ", ...");
+  if (!misplaced_.empty() && (!published_ || published_->empty()))
+    return fmt::format("a key without the slash before it is ignored: {}", printable(misplaced_));
+  return {};
+}
+
+SourceStatus FollowedService::status(SourceStatus status) const {
+  if (status.state == SourceStatus::State::kFollowing && !published_)
+    status.state = SourceStatus::State::kStarting;
+  status.from = fmt::format("{} {}", status.from, printable(directory()));
+  status.endpoints = published_ ? published_->size() : 0;
+  status.events = events_;
+  status.note = note(status.state);
+  status.rejected_total = keys_.rejected_total();
+  status.rejected = keys_.rejected();
+  return status;
+}
+
+}  // namespace ambbpf

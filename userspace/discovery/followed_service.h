@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "userspace/discovery/service_keys.h"
+#include "userspace/discovery/source.h"
+#include "userspace/etcd/types.h"
+
+namespace ambbpf {
+
+class EtcdFollower;
+
+// One service as etcd tells of it, whoever follows its keys: the set in force and what is to be
+// said of it. Changes are published at once, but those of a burst together: the pause between two
+// publications grows with what a publication costs.
+class FollowedService {
+ public:
+  explicit FollowedService(std::string directory) : keys_(std::move(directory)) {}
+
+  const std::string& directory() const { return keys_.directory(); }
+
+  // Hands over what is known already. An empty function: nobody is there.
+  void publish_to(Publish publish);
+
+  // True if the listing is from another cluster, which lists nothing: the set in force is kept.
+  bool listed(const EtcdPosition& position, const std::vector<EtcdKey>& keys, bool broken);
+  void heard(const EtcdChange& change);
+  void misplaced(std::string key) { misplaced_ = std::move(key); }
+
+  // Publishes what has changed, or tells when that is due.
+  std::optional<Clock::time_point> publish(Clock::time_point now);
+
+  // Who follows the keys now; null: nobody since this position.
+  const EtcdFollower* follower() const { return follower_; }
+  void followed_by(const EtcdFollower* follower) { follower_ = follower; }
+  const EtcdPosition& position() const { return position_; }
+  void position(EtcdPosition position) { position_ = std::move(position); }
+
+  bool has_published() const { return published_.has_value(); }
+  bool fresh() const;  // the last listing is so young that nobody can know better
+  SourceStatus status(SourceStatus of_follower) const;
+
+ private:
+  void publish_set();
+  std::string note(SourceStatus::State state) const;
+
+  ServiceKeys keys_;
+  Publish publish_;
+  std::optional<std::vector<Endpoint>> published_;
+  bool kept_ = false;  // published_ is from an earlier cluster, and the new one lists none
+  std::string misplaced_;
+  std::uint64_t events_ = 0;
+
+  const EtcdFollower* follower_ = nullptr;
+  EtcdPosition position_;  // of the last listing, or where the last follower ended
+  Clock::time_point listed_at_;
+  Clock::time_point next_publication_;
+};
+
+}  // namespace ambbpf

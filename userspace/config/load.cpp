@@ -47,7 +47,8 @@ class Loader {
   void make_registration(const Table& table);
   void find_sources(const Table& table, ServiceSettings& service);
   void check_listen(const Table& table, const ServiceSettings& service);
-  void find_only(const Table& table, const std::string& kind, std::string& name);
+  void find_only(const Table& table, const std::string& key, const std::string& kind,
+                 std::string& name);
   void add_flaw(const Table& table, const Flaw& flaw);
 
   Settings settings_;
@@ -249,11 +250,12 @@ void Loader::find_sources(const Table& table, ServiceSettings& service) {
   }
   for (const auto& [kind, names] :
        {std::pair("etcd", &sources.etcd), std::pair("docker", &sources.docker)})
-    for (auto& name : *names) find_only(table, kind, name);
+    for (auto& name : *names) find_only(table, "source", kind, name);
 }
 
 // Sees that [KIND.NAME] is there; where no name is given, the only one is meant.
-void Loader::find_only(const Table& table, const std::string& kind, std::string& name) {
+void Loader::find_only(const Table& table, const std::string& key, const std::string& kind,
+                       std::string& name) {
   std::vector<std::string> known;
   for (const auto& candidate : tables_[kind]) known.push_back(candidate.name);
   if (name.empty() && known.size() == 1) name = known[0];
@@ -264,7 +266,9 @@ void Loader::find_only(const Table& table, const std::string& kind, std::string&
                                       known.empty() ? "is none" : "are several")
                         : fmt::format("there is no [{}.{}]{}", kind, as_key(name),
                                       near.empty() ? "" : "; did you mean '" + near + "'?");
-  mistakes_.push_back(table.mistake(what));
+  const bool given =
+      std::ranges::any_of(table.node.fields, [&](const auto& field) { return field.first == key; });
+  mistakes_.push_back(given ? table.mistake(key, what) : table.mistake(what));
 }
 
 void Loader::check_listen(const Table& table, const ServiceSettings& service) {
@@ -291,13 +295,13 @@ void Loader::make_registration(const Table& table) {
     add_flaw(table, made.error());
     return;
   }
-  find_only(table, "etcd", made->etcd);
+  find_only(table, "etcd", "etcd", made->etcd);
   if (made->docker.empty() && tables_["docker"].empty()) {
     made->docker = "default";
     if (settings_.dockers.empty())
       settings_.dockers.push_back({.name = made->docker, .address = {}});
   } else {
-    find_only(table, "docker", made->docker);
+    find_only(table, "docker", "docker", made->docker);
   }
   settings_.registrations.push_back(std::move(*made));
 }

@@ -5,8 +5,8 @@
 
 #include <algorithm>
 
+#include "userspace/config/scopes.h"
 #include "userspace/config/suggestion.h"
-#include "userspace/support/quote.h"
 
 namespace ambbpf {
 namespace {
@@ -113,19 +113,8 @@ std::string home_of(std::string_view key) {
   const auto found =
       std::ranges::find_if(settings, [&](const auto& known) { return known.key == key; });
   if (found == settings.end()) return {};
-  switch (found->scope) {
-    case Scope::kProcess:
-      return "at the top of the file, above all tables";
-    case Scope::kService:
-      return "in [service.NAME] or [defaults]";
-    case Scope::kEtcd:
-      return "in [etcd.NAME]";
-    case Scope::kDocker:
-      return "in [docker.NAME]";
-    case Scope::kRegistration:
-      return "in [register.NAME]";
-  }
-  return {};
+  const auto words = std::ranges::find(kScopes, found->scope, &ScopeWords::scope);
+  return std::string(words->place);
 }
 
 }  // namespace

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <fmt/format.h>
 
-#include <cstdio>
-
 #include "userspace/admin/plain_text.h"
 #include "userspace/cli/verbs.h"
 #include "userspace/config/load.h"
@@ -12,7 +10,7 @@ namespace ambbpf {
 int run_check(const CheckOptions& options) {
   const auto loaded = load_settings(options.file);
   if (!loaded) {
-    for (const auto& mistake : loaded.error()) fmt::print(stderr, "{}\n", mistake.text());
+    for (const auto& mistake : loaded.error()) fmt::print("{}\n", mistake.text());
     return 1;
   }
   fmt::print("{}: {}, {}, {}; all is well\n", options.file.string(),

@@ -13,7 +13,7 @@ int run_register(const RegisterOptions& options);
 int run_run(const RunOptions& options);
 int run_reload(const ReloadOptions& options);
 
-// Mistakes to stderr, one a line; exit codes: 0 there are none, 1 there are.
+// Prints mistakes, one a line; exit codes: 0 there are none, 1 there are.
 int run_check(const CheckOptions& options);
 
 // Exit codes: 0 an engine works here, though it may not be the best, which is told; 1 none does.

@@ -240,7 +240,10 @@ const Setting kSettings[] = {
    }},
 
   // Of a service.
-  {Scope::kService, "listen", Form::kTexts, "--listen", "AMBBPF_LISTEN", kForward,
+  {Scope::kService, "listen", Form::kTexts, "", "", kNoVerb,
+   "ADDRESS:PORT", kNone, "none, it has to be set",
+   "The local addresses: 127.0.0.1:80, [::1]:80, or :80 for port 80 of every one", read_listen},
+  {Scope::kService, "", Form::kTexts, "--listen", "AMBBPF_LISTEN", kForward,
    "ADDRESS:PORT", kNone, "port 10000 of every one",
    "The local address", read_listen},
   {Scope::kService, "", Form::kText, "--listen", "AMBBPF_LISTEN", kProxy,
@@ -321,7 +324,7 @@ const Setting kSettings[] = {
    read_text<[](Draft& draft) -> auto& { return draft.etcd_user; }>},
   {Scope::kEtcd, "password_file", Form::kText, "--etcd-password-file", "AMBBPF_ETCD_PASSWORD_FILE", kProxy | kRegister,
    "FILE", kNone, kNone,
-   "The user's password; or AMBBPF_ETCD_PASSWORD holds it",
+   "Holds the user's password; for a command line AMBBPF_ETCD_PASSWORD may hold it",
    read_text<[](Draft& draft) -> auto& { return draft.etcd_password_file; }>},
 
   // Of a Docker Engine.

@@ -104,6 +104,13 @@ TEST_F(ConfigurationFile, IncludedFilesHaveTablesOfTheirOwn) {
   EXPECT_EQ(settings.services[0].sources.etcd, std::vector<std::string>{"x"});
 }
 
+TEST_F(ConfigurationFile, NamesAndCommentsMayHaveAnyLetters) {
+  const auto settings = load(
+      "\xef\xbb\xbf# f\xc3\xbcr 'alle\n[service.\"caf\xc3\xa9\"] # \"\nlisten = \":1\"\nforward = "
+      "\"a:1\"\n");
+  EXPECT_EQ(settings.services.at(0).name, "caf\xc3\xa9");
+}
+
 TEST_F(ConfigurationFile, ThereIsNoLimitToServices) {
   std::string text = "[etcd.x]\n";
   for (int i = 1; i <= 2000; ++i)

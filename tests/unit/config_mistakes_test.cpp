@@ -131,6 +131,11 @@ TEST_F(ConfigurationMistakes, RubbishIsOneMistakeOfItsLine) {
   of_line_2("a = '\xff\xfe'");
   of_line_2("[service");
   of_line_2("a = 1 a");
+  of_line_2("[.a]");
+  of_line_2("a = a'\xc3\xa9'");
+  of_line_2("\xc3\xa9 = 1");
+  of_line_2("a = \"\"\"b\"\"\"");
+  of_line_2(std::string("[\0\0a]", 5));
   constexpr std::size_t kMany = 200'000;
   std::string dotted;
   std::string quoted;

@@ -19,8 +19,6 @@ struct NamedPort {
   unsigned short port = 0;
   std::string service;
   EndpointAttributes attributes;
-
-  bool operator==(const NamedPort&) const = default;
 };
 
 struct PlanRules {

@@ -15,6 +15,8 @@ namespace ambbpf {
 struct KeepalivePolicy {
   std::chrono::milliseconds longest{30'000};
 
+  bool operator==(const KeepalivePolicy&) const = default;
+
   // Two segments per socket and 10 s are little; a lost one is made good by those that follow it
   // more quickly.
   std::chrono::milliseconds ask_after() const { return longest / 3; }

@@ -45,6 +45,8 @@ class NameSource final : public Source {
 struct HostAndPort {
   std::string host;  // without brackets
   unsigned short port = 0;
+
+  bool operator==(const HostAndPort&) const = default;
 };
 std::string to_string(const HostAndPort& target);
 Result<HostAndPort> parse_host_and_port(std::string_view text);

@@ -14,6 +14,8 @@ struct DockerAddress {
   std::string name = "unix:///var/run/docker.sock";  // as given, for people
   std::string url = "http://docker";                 // what requests begin with
   HttpAccess access{"/var/run/docker.sock", "", "", ""};
+
+  bool operator==(const DockerAddress&) const = default;
 };
 
 // As DOCKER_HOST has it: unix:///path, tcp://host[:port], http://… or https://…. `tls` makes tcp://

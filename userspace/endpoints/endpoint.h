@@ -3,16 +3,22 @@
 
 #include <string>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 #include "userspace/support/asio.h"
 #include "userspace/support/result.h"
 
 namespace ambbpf {
 
+// What else is said of an endpoint: "weight" and "3", in the order in which it was said.
+using EndpointAttributes = std::vector<std::pair<std::string, std::string>>;
+
 // Where a backend is, as a source found it.
 struct Endpoint {
   tcp::endpoint address;
   std::string found_as;  // etcd key "/services/web/web-1", "container web-1", or a name resolved
+  EndpointAttributes attributes{};
 
   bool operator==(const Endpoint&) const = default;
 };

@@ -4,16 +4,12 @@
 
 #include <string>
 #include <string_view>
-#include <utility>
-#include <vector>
 
+#include "userspace/endpoints/endpoint.h"
 #include "userspace/support/asio.h"
 #include "userspace/support/result.h"
 
 namespace ambbpf {
-
-// Further fields of a value: "weight" and "3", in the order in which they are to be written.
-using EndpointAttributes = std::vector<std::pair<std::string, std::string>>;
 
 // Takes a JSON object with "host" (or "IP") and "port", the port as a number or in a string,
 // whatever other fields it has; or plain host:port. Hosts are IPv4 or IPv6 addresses, IPv6 in a

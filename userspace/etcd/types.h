@@ -66,6 +66,8 @@ struct EtcdNews {
 struct EtcdUser {
   std::string name;
   std::string password;
+
+  bool operator==(const EtcdUser&) const = default;
 };
 
 enum class EtcdApi { kAuto, kV2, kV3 };
@@ -77,6 +79,8 @@ struct EtcdOptions {
   std::chrono::milliseconds request_timeout{5000};
   std::chrono::milliseconds quiet_before_list{60'000};  // a watch that tells nothing for so long
   std::chrono::milliseconds not_served_before_list{60'000};  // see SourceStatus::kNotServed
+
+  bool operator==(const EtcdOptions&) const = default;
 };
 
 }  // namespace ambbpf

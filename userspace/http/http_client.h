@@ -24,6 +24,8 @@ struct HttpAccess {
   std::string ca;           // file of the only authorities to trust; empty: the system's
   std::string certificate;  // file of the client's certificate; empty: none is shown
   std::string key;          // file of its key
+
+  bool operator==(const HttpAccess&) const = default;
 };
 
 // For HTTP Basic (RFC 7617).

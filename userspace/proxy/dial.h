@@ -16,6 +16,8 @@ struct DialOptions {
   unsigned retries = 3;                             // attempts after the first one
   std::chrono::milliseconds hold{3000};             // for a service without any endpoint
   int descriptors_below = kNoDescriptorLimit;       // of both sockets of a connection
+
+  bool operator==(const DialOptions&) const = default;
 };
 
 struct Dialled {

@@ -19,6 +19,8 @@ struct NamedPort {
   unsigned short port = 0;
   std::string service;
   EndpointAttributes attributes;
+
+  bool operator==(const NamedPort&) const = default;
 };
 
 struct PlanRules {

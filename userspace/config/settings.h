@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: Apache-2.0
+// What an ambbpf process is asked to do, whole and checked: made from a command line or a
+// configuration file, and compared with what is in force when it is to change.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "userspace/dataplane/engine.h"
+#include "userspace/dataplane/peer_watch.h"
+#include "userspace/discovery/name_source.h"
+#include "userspace/docker/address.h"
+#include "userspace/endpoints/endpoint.h"
+#include "userspace/etcd/types.h"
+#include "userspace/http/http_client.h"
+#include "userspace/proxy/dial.h"
+#include "userspace/registration/plan.h"
+
+namespace ambbpf {
+
+// Of the process. What cannot change while it runs: engine, threads, admin.
+struct ProcessSettings {
+  std::optional<Engine> engine;  // none: the best that works
+  unsigned threads = 1;
+  std::chrono::milliseconds drain{5000};       // for open connections, when they have to end
+  std::optional<std::filesystem::path> admin;  // none: the default place
+  std::string log_level = "info";
+
+  bool operator==(const ProcessSettings&) const = default;
+};
+
+// An etcd cluster, and how it is convinced.
+struct EtcdSettings {
+  std::string name;  // "main", which others refer to
+  EtcdApi api = EtcdApi::kAuto;
+  EtcdOptions options;
+  HttpAccess access;
+  std::optional<EtcdUser> user;
+
+  bool operator==(const EtcdSettings&) const = default;
+};
+
+// A Docker Engine.
+struct DockerSettings {
+  std::string name;
+  DockerAddress address;
+  bool ignore_health = false;  // of containers that provide services
+
+  bool operator==(const DockerSettings&) const = default;
+};
+
+// Where a service's endpoints are found: each may be empty, of several it is the union.
+struct SourceSettings {
+  std::vector<std::string> etcd;     // names of EtcdSettings
+  std::vector<std::string> docker;   // names of DockerSettings
+  std::vector<HostAndPort> forward;  // names, resolved
+  std::vector<Endpoint> endpoints;   // as they are
+
+  bool operator==(const SourceSettings&) const = default;
+};
+
+// A service that is served on local ports.
+struct ServiceSettings {
+  std::string name;
+  std::vector<tcp::endpoint> listen;
+  SourceSettings sources;
+  std::string policy = "round_robin";  // how a backend is chosen (endpoints/choice.h)
+  DialOptions dial;
+  std::optional<std::uint64_t> max_connections;  // none: what descriptors allow
+  KeepalivePolicy keepalive;                     // with peers that are heard no more
+
+  bool operator==(const ServiceSettings&) const = default;
+};
+
+// Containers that are kept in etcd while they run.
+struct RegistrationSettings {
+  std::string name;
+  std::string etcd;               // name of EtcdSettings
+  std::string docker;             // name of DockerSettings
+  std::optional<NamedPort> only;  // none: all containers whose labels say so
+  std::chrono::seconds ttl{5};
+  std::optional<asio::ip::address> advertise;  // none: to be found out
+  bool ignore_health = false;
+
+  bool operator==(const RegistrationSettings&) const = default;
+};
+
+// Names are unique within each vector, and every name that is referred to is there.
+struct Settings {
+  ProcessSettings process;
+  std::vector<EtcdSettings> etcds;
+  std::vector<DockerSettings> dockers;
+  std::vector<ServiceSettings> services;
+  std::vector<RegistrationSettings> registrations;
+
+  bool operator==(const Settings&) const = default;
+};
+
+}  // namespace ambbpf

@@ -187,7 +187,7 @@ std::string CommandLine::document() const {
 Result<Command> CommandLine::command() const {
   if (proxy_.parsed())
     return for_proxy_.read().and_then(
-        [&](Draft draft) { return proxy_command(std::move(draft), services_and_ports_); });
+        [&](const Draft& draft) { return proxy_command(draft, services_and_ports_); });
   if (forward_.parsed())
     return for_forward_.read().and_then(
         [&](Draft draft) { return forward_command(std::move(draft), target_); });

@@ -60,7 +60,7 @@ class Loader {
   Draft default_draft_;
 };
 
-const std::vector<std::string> kKinds{"etcd", "docker", "service", "register"};
+const std::vector<std::string> table_kinds{"etcd", "docker", "service", "register"};
 
 std::string place_of(const Table& table) {
   return fmt::format("{}:{}", table.file, table.node.line);
@@ -85,7 +85,7 @@ bool Loader::read_file(const std::string& file, Table& top) {
 void Loader::read_main_file(const std::string& file) {
   Table top;
   if (!read_file(file, top)) return;
-  auto others = kKinds;
+  auto others = table_kinds;
   others.insert(others.end(), {"include", "defaults"});
   Draft draft;
   read_table(top, Scope::kProcess, others, draft, mistakes_);
@@ -104,7 +104,7 @@ void Loader::read_main_file(const std::string& file) {
 
 // False: the key is none of a kind of tables.
 bool Loader::collect(const Table& top, const std::string& key, const TomlNode& node) {
-  if (std::ranges::find(kKinds, key) == kKinds.end()) return false;
+  if (std::ranges::find(table_kinds, key) == table_kinds.end()) return false;
   if (node.kind != TomlNode::Kind::kTable)
     mistakes_.push_back(top.mistake(key, fmt::format("is a table for each: [{}.NAME]", key)));
   else
@@ -169,11 +169,11 @@ void Loader::read_included_file(const Table& top, const std::string& file) {
     if (collect(included, key, node)) continue;
     const bool of_main = key == "include" || key == "defaults" ||
                          (!key.empty() && find_setting(Scope::kProcess, key) != nullptr);
-    const auto near = nearest(key, kKinds);
+    const auto near = nearest(key, table_kinds);
     mistakes_.push_back(included.mistake(
         key, of_main ? "can stand in " + top.file + " only, which includes this file"
              : near.empty()
-                 ? fmt::format("unknown; an included file has {}", fmt::join(kKinds, ", "))
+                 ? fmt::format("unknown; an included file has {}", fmt::join(table_kinds, ", "))
                  : fmt::format("unknown key; did you mean '{}'?", near)));
   }
 }

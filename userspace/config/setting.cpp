@@ -125,7 +125,7 @@ Result<void> read_endpoints(const Given& given, Draft& draft) {
     if (const auto why = why_no_backend(address->address()); !why.empty())
       return fail(fmt::format("no backend can be at '{}': {}", text, why));
     if (!known.insert(*address).second) return fail(fmt::format("'{}' stands there twice", text));
-    if (const auto wrong = check_attributes(fields); !wrong) return wrong;
+    if (auto wrong = check_attributes(fields); !wrong) return wrong;
     draft.service.sources.endpoints.push_back({*address, "configuration", fields});
   }
   return {};
@@ -210,7 +210,7 @@ Result<void> read_bool(const Given& given, Draft& draft) {
 constexpr auto kNone = "";
 
 // clang-format off
-const Setting kSettings[] = {
+const Setting every_setting[] = {
   // Of the process.
   {Scope::kProcess, "engine", Form::kText, "--engine", "AMBBPF_ENGINE", kServing,
    "auto|sockmap|splice|copy", "auto", kNone,
@@ -388,12 +388,12 @@ const Setting kSettings[] = {
 
 Draft::Draft() { process.threads = usable_cpus(); }
 
-std::span<const Setting> all_settings() { return kSettings; }
+std::span<const Setting> all_settings() { return every_setting; }
 
 const Setting* find_setting(Scope scope, std::string_view key) {
   const auto found = std::ranges::find_if(
-      kSettings, [&](const auto& known) { return known.scope == scope && known.key == key; });
-  return found == std::end(kSettings) ? nullptr : found;
+      every_setting, [&](const auto& known) { return known.scope == scope && known.key == key; });
+  return found == std::end(every_setting) ? nullptr : found;
 }
 
 std::string name_of(Way way, Scope scope, std::string_view key) {

@@ -16,6 +16,9 @@ struct Run {
   int operator()(const ambbpf::ProxyOptions& options) const { return run_proxy(options); }
   int operator()(const ambbpf::ForwardOptions& options) const { return run_forward(options); }
   int operator()(const ambbpf::RegisterOptions& options) const { return run_register(options); }
+  int operator()(const ambbpf::RunOptions& options) const { return run_run(options); }
+  int operator()(const ambbpf::CheckOptions& options) const { return run_check(options); }
+  int operator()(const ambbpf::ReloadOptions& options) const { return run_reload(options); }
   int operator()(const ambbpf::DoctorOptions& options) const { return run_doctor(options); }
   int operator()(const ambbpf::StatusOptions& options) const { return run_status(options); }
   int operator()(const ambbpf::Printed& printed) const {

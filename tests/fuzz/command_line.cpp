@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 // Command lines and environments: each line of the input is a word, or a NAME=VALUE of ours.
+#include "userspace/config/command_line.h"
+
 #include <cstdlib>
 #include <string>
 #include <vector>
 
 #include "tests/fuzz/require.h"
-#include "userspace/cli/options.h"
+#include "tests/fuzz/sane_settings.h"
 
 namespace ambbpf::fuzz {
 namespace {
-
-using namespace std::chrono_literals;
 
 class Environment {
  public:
@@ -38,40 +38,12 @@ class Environment {
 };
 
 struct RequireSane {
-  void operator()(const ProxyOptions& options) const {
-    require(!options.routes.empty() && !options.etcd.options.urls.empty(), "something to serve");
-    for (const auto& [service, listen] : options.routes)
-      require(!service.empty() && listen.port() != 0, "a service and its port");
-    require(options.etcd.options.prefix.empty() || options.etcd.options.prefix.starts_with('/'),
-            "a prefix");
-    (*this)(options.forwarding);
-  }
-  void operator()(const ForwardOptions& options) const {
-    require(!options.target.host.empty() && options.target.port != 0, "a target");
-    require(options.listen.port() != 0, "a port");
-    (*this)(options.forwarding);
-  }
-  void operator()(const RegisterOptions& options) const {
-    require(!options.etcd.options.urls.empty() && !options.docker.url.empty(), "two servers");
-    require(options.ttl >= 1s && options.ttl <= 24h, "a TTL of at most a day");
-    require(!options.advertise || !options.advertise->is_unspecified(), "an address of a machine");
-    if (!options.only) return;
-    const auto& [container, port, service, attributes] = *options.only;
-    require(!container.empty() && container.find('/') == std::string::npos, "a container's name");
-    require(port != 0 && !service.empty(), "its port and a service");
-    const tcp::endpoint somewhere(asio::ip::address_v4::loopback(), port);
-    const auto decoded = decode_endpoint_value(encode_endpoint_value(somewhere, attributes));
-    require(decoded && decoded->address == somewhere, "a value that is read as it is written");
-  }
-  void operator()(const ForwardingOptions& options) const {
-    require(options.threads >= 1 && options.threads <= 256, "a number of threads");
-    require(options.dial.retries <= 100, "a number of retries");
-    for (const auto span : {options.dial.connect_timeout, options.dial.hold, options.drain})
-      require(span >= 0ms && span <= 24h, "a time of at most a day");
-    require(options.dial.connect_timeout > 0ms, "a time to connect in");
-    require(options.keepalive.longest >= 5s && options.keepalive.longest <= 5min,
-            "a keepalive policy that the keepalives can keep to");
-  }
+  void operator()(const ProxyOptions& options) const { require_sane(options.settings); }
+  void operator()(const ForwardOptions& options) const { require_sane(options.settings); }
+  void operator()(const RegisterOptions& options) const { require_sane(options.settings); }
+  void operator()(const RunOptions&) const {}
+  void operator()(const CheckOptions&) const {}
+  void operator()(const ReloadOptions&) const {}
   void operator()(const StatusOptions&) const {}
   void operator()(const DoctorOptions&) const {}
   void operator()(const Printed& printed) const { require(!printed.text.empty(), "a text"); }

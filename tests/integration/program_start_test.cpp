@@ -120,6 +120,20 @@ TEST_F(ProgramStart, StatusOfNothingSaysSo) {
   EXPECT_NE(ran.err.find(admin()), std::string::npos) << ran.err;
 }
 
+TEST_F(ProgramStart, CheckNamesEveryMistakeOfAFile) {
+  const auto file = (place.path() / "a.toml").string();
+  std::ofstream(file) << "[etcd.main]\n[service.web]\nlisten = \":8080\"\n";
+  const auto good = run({"check", file});
+  EXPECT_EQ(good.code, 0) << good.err;
+  EXPECT_EQ(good.out, file + ": 1 service, 1 source, 0 registrations; all is well\n");
+  EXPECT_EQ(good.err, "");
+  std::ofstream(file, std::ios::app) << "hodl = \"3s\"\nretries = 101\n";
+  const auto bad = run({"check", file});
+  EXPECT_EQ(bad.code, 1);
+  EXPECT_EQ(bad.out, file + ":4: service.web.hodl: unknown key; did you mean 'hold'?\n" + file +
+                         ":5: service.web.retries: '101' is not a number from 0 to 100\n");
+}
+
 TEST_F(ProgramStart, DoctorFindsTheBestEngine) {
   const auto ran = run({"doctor"});
   EXPECT_EQ(ran.code, 0) << ran.out;

@@ -7,7 +7,7 @@
 #include <cstdlib>
 #include <vector>
 
-#include "userspace/cli/options.h"
+#include "userspace/config/command_line.h"
 
 namespace ambbpf::test {
 

@@ -30,10 +30,9 @@ std::uint32_t slots_for(rlim_t descriptors) {
 
 }  // namespace
 
-Result<std::unique_ptr<Ambassador>> Ambassador::create(std::string verb,
-                                                       const ForwardingOptions& options,
+Result<std::unique_ptr<Ambassador>> Ambassador::create(std::string verb, const Settings& settings,
                                                        const std::vector<Served>& served) {
-  std::unique_ptr<Ambassador> ambassador(new Ambassador(std::move(verb), options));
+  std::unique_ptr<Ambassador> ambassador(new Ambassador(std::move(verb), settings));
   const auto ready = ambassador->choose_engine()
                          .and_then([&] { return ambassador->start_workers(served); })
                          .and_then([&] { return ambassador->open_admin(); });
@@ -41,13 +40,14 @@ Result<std::unique_ptr<Ambassador>> Ambassador::create(std::string verb,
   return ambassador;
 }
 
-Ambassador::Ambassador(std::string verb, const ForwardingOptions& options)
-    : verb_(std::move(verb)), options_(options) {}
+Ambassador::Ambassador(std::string verb, const Settings& settings)
+    : verb_(std::move(verb)), settings_(settings) {}
 
 Ambassador::~Ambassador() = default;
 
 Result<void> Ambassador::choose_engine() {
-  auto choice = options_.engine ? engine_that_was_asked_for(*options_.engine) : best_engine();
+  auto choice = settings_.process.engine ? engine_that_was_asked_for(*settings_.process.engine)
+                                         : best_engine();
   if (!choice) return tl::unexpected(choice.error());
   engine_ = std::move(*choice);
   for (const auto& trial : engine_.trials)
@@ -64,15 +64,15 @@ Result<void> Ambassador::start_workers(const std::vector<Served>& served) {
                            .promotion = {},
                            .slots = slots_for(limit),
                            .pipes_below = budget.pipes_below};
-  auto dial = options_.dial;
+  auto dial = settings_.services.front().dial;
   dial.descriptors_below = budget.connections_below;
-  for (unsigned i = 0; i < options_.threads; ++i) {
+  for (unsigned i = 0; i < settings_.process.threads; ++i) {
     auto worker = Worker::create(relay);
     if (!worker) return tl::unexpected(worker.error());
     workers_.push_back(std::move(*worker));
   }
   for (const auto& [name, listen] : served) {
-    auto listeners = listen_on(listen, options_.threads);
+    auto listeners = listen_on(listen, settings_.process.threads);
     if (!listeners) return tl::unexpected(listeners.error());
     auto& entry = entries_.emplace_back();
     entry.service = std::make_shared<Service>(name);
@@ -82,16 +82,16 @@ Result<void> Ambassador::start_workers(const std::vector<Served>& served) {
     own_listeners_.add(entry.listen);
     for (std::size_t i = 0; i < workers_.size(); ++i)
       workers_[i]->serve(entries_.size(), std::move(listeners->sockets[i]),
-                         {entry.service, dial, options_.keepalive});
+                         {entry.service, dial, settings_.services.front().keepalive});
   }
-  const auto most = options_.max_connections.value_or(
+  const auto most = settings_.services.front().max_connections.value_or(
       connections_for_each(budget, descriptors_in_use(), entries_.size()));
   for (const auto& entry : entries_) entry.service->limit_connections(most);
   return {};
 }
 
 Result<void> Ambassador::open_admin() {
-  auto path = admin_path(options_.admin, verb_);
+  auto path = admin_path(settings_.process.admin, verb_);
   if (!path) return tl::unexpected(path.error());
   AdminAnswers answers{.status = [this] { return status(*this); },
                        .not_ready = [this] { return not_ready(); }};
@@ -145,7 +145,7 @@ awaitable<void> Ambassador::judge_endpoints(Ambassador& self) {
 awaitable<void> Ambassador::serve_until_signal(Ambassador& self) {
   co_await self.signals_.async_wait(as_tuple);
   self.draining_ = true;
-  self.service_manager_.stopping(self.options_.drain + kTimeToEnd);
+  self.service_manager_.stopping(self.settings_.process.drain + kTimeToEnd);
   for (const auto& worker : self.workers_) worker->stop_accepting();
   spawn(self.io_, drain(self));
   co_await self.signals_.async_wait(as_tuple);
@@ -154,10 +154,10 @@ awaitable<void> Ambassador::serve_until_signal(Ambassador& self) {
 }
 
 awaitable<void> Ambassador::drain(Ambassador& self) {
-  const auto deadline = Clock::now() + self.options_.drain;
+  const auto deadline = Clock::now() + self.settings_.process.drain;
   if (const auto open = self.open_connections(); open > 0)
     log::info("{}: stopping; {} may go on for {} ms", self.verb_, counted(open, "open connection"),
-              self.options_.drain.count());
+              self.settings_.process.drain.count());
   else
     log::info("{}: stopping", self.verb_);
   while (self.open_connections() > 0 && Clock::now() < deadline) co_await sleep_for(20ms);

@@ -11,7 +11,7 @@
 #include "userspace/admin/server.h"
 #include "userspace/admin/status_report.h"
 #include "userspace/cli/ignored_signals.h"
-#include "userspace/cli/options.h"
+#include "userspace/config/settings.h"
 #include "userspace/dataplane/probe.h"
 #include "userspace/discovery/source.h"
 #include "userspace/proxy/own_listeners.h"
@@ -31,8 +31,7 @@ class Ambassador {
  public:
   // Everything that can be refused is asked for here, before the first connection is taken: the
   // engine, the ports, the admin socket. `verb`: "proxy" or "forward".
-  static Result<std::unique_ptr<Ambassador>> create(std::string verb,
-                                                    const ForwardingOptions& options,
+  static Result<std::unique_ptr<Ambassador>> create(std::string verb, const Settings& settings,
                                                     const std::vector<Served>& served);
   ~Ambassador();
   Ambassador(const Ambassador&) = delete;
@@ -54,7 +53,7 @@ class Ambassador {
     std::vector<std::unique_ptr<Source>> sources;
   };
 
-  Ambassador(std::string verb, const ForwardingOptions& options);
+  Ambassador(std::string verb, const Settings& settings);
   Result<void> choose_engine();
   Result<void> start_workers(const std::vector<Served>& served);
   Result<void> open_admin();
@@ -71,7 +70,7 @@ class Ambassador {
   std::string state() const;
 
   const std::string verb_;
-  const ForwardingOptions options_;
+  const Settings settings_;
   const Clock::time_point started_ = Clock::now();
   bool draining_ = false;
   EngineChoice engine_;

@@ -26,12 +26,12 @@ constexpr auto kWithdrawal = 5s;  // at most, for the keys to be removed
 // A running registrar: Docker tells, the plan is made anew, etcd is kept so. One thread.
 class Registrar {
  public:
-  explicit Registrar(const RegisterOptions& options)
-      : options_(options),
-        etcd_(io_.get_executor(), options.etcd.access, options.etcd.user),
-        docker_(io_.get_executor(), options.docker),
-        reconciler_(etcd_, options.etcd.api, options.etcd.options, options.ttl),
-        planner_(rules(options), [this](const WantedKeys& keys, const Reasons& why_not) {
+  explicit Registrar(const Settings& settings)
+      : settings_(settings),
+        etcd_(io_.get_executor(), etcd().access, etcd().user),
+        docker_(io_.get_executor(), settings_.dockers.front().address),
+        reconciler_(etcd_, etcd().api, etcd().options, registration().ttl),
+        planner_(rules(), [this](const WantedKeys& keys, const Reasons& why_not) {
           reconciler_.want(keys, why_not);
         }) {}
 
@@ -39,7 +39,9 @@ class Registrar {
   void run();
 
  private:
-  static PlanRules rules(const RegisterOptions& options);
+  const EtcdSettings& etcd() const { return settings_.etcds.front(); }
+  const RegistrationSettings& registration() const { return settings_.registrations.front(); }
+  PlanRules rules() const;
   static awaitable<void> advertise(Registrar& self);
   static awaitable<void> name_host(Registrar& self);
   static awaitable<void> follow_docker(Registrar& self);
@@ -49,7 +51,7 @@ class Registrar {
   std::string not_ready() const;
   std::string state() const;
 
-  const RegisterOptions options_;
+  const Settings settings_;
   const Clock::time_point started_ = Clock::now();
   bool stopping_ = false;
 
@@ -64,16 +66,16 @@ class Registrar {
   ServiceManager service_manager_{{.state = [this] { return state(); }, .turn_other_loops = {}}};
 };
 
-PlanRules Registrar::rules(const RegisterOptions& options) {
-  return {.only = options.only,
-          .prefix = options.etcd.options.prefix,
-          .advertised = options.advertise.value_or(asio::ip::address()),
+PlanRules Registrar::rules() const {
+  return {.only = registration().only,
+          .prefix = etcd().options.prefix,
+          .advertised = registration().advertise.value_or(asio::ip::address()),
           .host_name = {},
-          .ignore_health = options.ignore_health};
+          .ignore_health = registration().ignore_health};
 }
 
 Result<void> Registrar::open_admin() {
-  auto path = admin_path(options_.admin, "register");
+  auto path = admin_path(settings_.process.admin, "register");
   if (!path) return tl::unexpected(path.error());
   AdminAnswers answers{.status = [this] { return status(*this); },
                        .not_ready = [this] { return not_ready(); }};
@@ -85,13 +87,14 @@ Result<void> Registrar::open_admin() {
 
 void Registrar::run() {
   log::info("register: {}, docker {}, admin socket {}",
-            options_.only ? "container " + options_.only->container : "all labelled containers",
-            options_.docker.name, admin_->path().string());
-  if (options_.advertise)
-    log::info("advertising {}", options_.advertise->to_string());
+            registration().only ? "container " + registration().only->container
+                                : "all labelled containers",
+            settings_.dockers.front().address.name, admin_->path().string());
+  if (registration().advertise)
+    log::info("advertising {}", registration().advertise->to_string());
   else
     spawn(io_, advertise(*this));
-  if (!options_.only) spawn(io_, name_host(*this));
+  if (!registration().only) spawn(io_, name_host(*this));
   spawn(io_, follow_docker(*this));
   spawn(io_, reconciler_.run());
   service_manager_.ready(io_);  // Docker and etcd are waited for in operation
@@ -114,7 +117,7 @@ awaitable<void> Registrar::advertise(Registrar& self) {
   Backoff backoff(500ms, 10s);
   std::string told;
   for (;;) {
-    const auto found = co_await find_advertised_address(self.options_.etcd.options.urls);
+    const auto found = co_await find_advertised_address(self.etcd().options.urls);
     if (found) {
       tell_of(*found);
       self.planner_.advertise(found->address);
@@ -129,15 +132,15 @@ awaitable<void> Registrar::advertise(Registrar& self) {
 
 // What fails here fails for the follower as well, which tells of it.
 awaitable<void> Registrar::name_host(Registrar& self) {
-  DockerApi docker(self.io_.get_executor(), self.options_.docker);
+  DockerApi docker(self.io_.get_executor(), self.settings_.dockers.front().address);
   Backoff backoff(100ms, 5s);
   for (;;) {
     auto name = co_await docker.host_name();
     if (name) {
-      self.reconciler_.clear_left_over({.directory = self.options_.etcd.options.prefix,
-                                        .is_own = [host = *name](const OwnKey& key) {
-                                          return is_of_host(host, key.key, key.value);
-                                        }});
+      self.reconciler_.clear_left_over(
+          {.directory = self.etcd().options.prefix, .is_own = [host = *name](const OwnKey& key) {
+             return is_of_host(host, key.key, key.value);
+           }});
       self.planner_.name_host(std::move(*name));
       co_return;
     }
@@ -195,15 +198,15 @@ awaitable<std::string> Registrar::status(Registrar& self) {
   auto& registrar = report.registrars.emplace_back(
       report_registrar(self.planner_, self.reconciler_, self.docker_.status(), now));
   registrar.ttl_ms =
-      static_cast<std::uint64_t>(std::chrono::milliseconds(self.options_.ttl).count());
+      static_cast<std::uint64_t>(std::chrono::milliseconds(self.registration().ttl).count());
   co_return to_json(report);
 }
 
 }  // namespace
 
 int run_register(const RegisterOptions& options) {
-  log::set_up(options.log_level);
-  Registrar process(options);
+  log::set_up(options.settings.process.log_level);
+  Registrar process(options.settings);
   if (const auto opened = process.open_admin(); !opened) {
     complain(opened.error().message());
     return 1;

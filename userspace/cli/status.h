@@ -3,22 +3,12 @@
 // their admin sockets.
 #pragma once
 
-#include <filesystem>
 #include <iosfwd>
-#include <optional>
 
 #include "userspace/admin/admin_paths.h"
+#include "userspace/config/command_line.h"
 
 namespace ambbpf {
-
-struct StatusOptions {
-  std::optional<std::filesystem::path> admin;  // absent: every process that is found
-  enum class Form {
-    kText,
-    kJson,   // one document, {"processes":[…]}
-    kReady,  // no reports: a line for each process, "ready: SOCKET" or "not ready: SOCKET: why"
-  } form = Form::kText;
-};
 
 // What run_status() returns, and the process exits with. The highest that applies of kAllWell,
 // kDegraded and kNoAnswer; kNothingRuns applies alone.

@@ -2,13 +2,19 @@
 // One function for each verb; the result is the process's exit code.
 #pragma once
 
-#include "userspace/cli/options.h"
+#include "userspace/cli/status.h"
+#include "userspace/config/command_line.h"
 
 namespace ambbpf {
 
 int run_proxy(const ProxyOptions& options);
 int run_forward(const ForwardOptions& options);
 int run_register(const RegisterOptions& options);
+int run_run(const RunOptions& options);
+int run_reload(const ReloadOptions& options);
+
+// Prints mistakes, one a line; exit codes: 0 there are none, 1 there are.
+int run_check(const CheckOptions& options);
 
 // Exit codes: 0 an engine works here, though it may not be the best, which is told; 1 none does.
 int run_doctor(const DoctorOptions& options);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "userspace/cli/options_help.h"
+#include "userspace/config/command_line_help.h"
 
 #include <fmt/format.h>
 

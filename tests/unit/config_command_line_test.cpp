@@ -12,27 +12,45 @@ namespace {
 using namespace std::chrono_literals;
 
 TEST(Options, ProxyServesEachServiceOnItsPort) {
-  const auto options = parsed<ProxyOptions>({"proxy", "web", "8080", "db/main", "5432"});
-  ASSERT_EQ(options.routes.size(), 2U);
-  EXPECT_EQ(options.routes[0].service, "web");
-  EXPECT_EQ(options.routes[0].listen.port(), 8080);
-  EXPECT_TRUE(options.routes[0].listen.address().is_unspecified());
-  EXPECT_EQ(options.routes[1].service, "db/main");
-  EXPECT_EQ(options.routes[1].listen.port(), 5432);
+  const auto services =
+      parsed<ProxyOptions>({"proxy", "web", "8080", "db/main", "5432"}).settings.services;
+  ASSERT_EQ(services.size(), 2U);
+  EXPECT_EQ(services[0].name, "web");
+  EXPECT_EQ(services[0].listen.at(0).port(), 8080);
+  EXPECT_TRUE(services[0].listen[0].address().is_unspecified());
+  EXPECT_EQ(services[1].name, "db/main");
+  EXPECT_EQ(services[1].listen.at(0).port(), 5432);
+}
+
+TEST(Options, AServiceThatIsNamedAgainIsServedOnOneMorePort) {
+  const auto services =
+      parsed<ProxyOptions>({"proxy", "web", "8080", "web", "8081"}).settings.services;
+  ASSERT_EQ(services.size(), 1U);
+  ASSERT_EQ(services[0].listen.size(), 2U);
+  EXPECT_EQ(services[0].listen[1].port(), 8081);
+}
+
+TEST(Options, ProxyTakesAnyNumberOfServices) {
+  std::vector<std::string> words;
+  for (int i = 1; i <= 1000; ++i)
+    words.insert(words.end(), {"s" + std::to_string(i), std::to_string(i)});
+  std::vector<const char*> given{"proxy"};
+  for (const auto& word : words) given.push_back(word.c_str());
+  EXPECT_EQ(parsed<ProxyOptions>(given).settings.services.size(), 1000U);
 }
 
 TEST(Options, DefaultsAreThoseOfTheManual) {
   const auto options = parsed<ProxyOptions>({"proxy", "web", "8080"});
-  EXPECT_EQ(options.etcd.options.prefix, "/services");
-  EXPECT_EQ(options.etcd.api, EtcdApi::kAuto);
-  EXPECT_EQ(options.forwarding.engine, std::nullopt);
-  EXPECT_GE(options.forwarding.threads, 1U);
-  EXPECT_EQ(options.forwarding.dial.connect_timeout, 1s);
-  EXPECT_EQ(options.forwarding.dial.retries, 3U);
-  EXPECT_EQ(options.forwarding.dial.hold, 3s);
-  EXPECT_EQ(options.forwarding.drain, 5s);
-  EXPECT_EQ(options.forwarding.keepalive.longest, 30s);
-  EXPECT_EQ(options.etcd.options.urls,
+  EXPECT_EQ(options.settings.etcds.at(0).options.prefix, "/services");
+  EXPECT_EQ(options.settings.etcds.at(0).api, EtcdApi::kAuto);
+  EXPECT_EQ(options.settings.process.engine, std::nullopt);
+  EXPECT_GE(options.settings.process.threads, 1U);
+  EXPECT_EQ(options.settings.services.at(0).dial.connect_timeout, 1s);
+  EXPECT_EQ(options.settings.services.at(0).dial.retries, 3U);
+  EXPECT_EQ(options.settings.services.at(0).dial.hold, 3s);
+  EXPECT_EQ(options.settings.process.drain, 5s);
+  EXPECT_EQ(options.settings.services.at(0).keepalive.longest, 30s);
+  EXPECT_EQ(options.settings.etcds.at(0).options.urls,
             (std::vector<std::string>{"http://172.17.42.1:4001", "http://127.0.0.1:2379"}));
 }
 
@@ -66,20 +84,20 @@ TEST(Options, EverythingCanBeSet) {
                                              "/tmp/a.sock",
                                              "--log-level",
                                              "debug"});
-  EXPECT_EQ(options.etcd.options.urls,
+  EXPECT_EQ(options.settings.etcds.at(0).options.urls,
             (std::vector<std::string>{"http://127.0.0.1:1", "http://[::1]:2"}));
-  EXPECT_EQ(options.etcd.api, EtcdApi::kV2);
-  EXPECT_EQ(options.etcd.options.prefix, "/a/b");
-  EXPECT_EQ(to_string(options.routes.at(0).listen), "127.0.0.2:80");
-  EXPECT_EQ(options.forwarding.engine, Engine::kSplice);
-  EXPECT_EQ(options.forwarding.threads, 3U);
-  EXPECT_EQ(options.forwarding.dial.connect_timeout, 250ms);
-  EXPECT_EQ(options.forwarding.dial.retries, 0U);
-  EXPECT_EQ(options.forwarding.dial.hold, 60s);
-  EXPECT_EQ(options.forwarding.drain, 0s);
-  EXPECT_EQ(options.forwarding.keepalive.longest, 5min);
-  EXPECT_EQ(options.forwarding.admin, "/tmp/a.sock");
-  EXPECT_EQ(options.forwarding.log_level, "debug");
+  EXPECT_EQ(options.settings.etcds.at(0).api, EtcdApi::kV2);
+  EXPECT_EQ(options.settings.etcds.at(0).options.prefix, "/a/b");
+  EXPECT_EQ(to_string(options.settings.services.at(0).listen.at(0)), "127.0.0.2:80");
+  EXPECT_EQ(options.settings.process.engine, Engine::kSplice);
+  EXPECT_EQ(options.settings.process.threads, 3U);
+  EXPECT_EQ(options.settings.services.at(0).dial.connect_timeout, 250ms);
+  EXPECT_EQ(options.settings.services.at(0).dial.retries, 0U);
+  EXPECT_EQ(options.settings.services.at(0).dial.hold, 60s);
+  EXPECT_EQ(options.settings.process.drain, 0s);
+  EXPECT_EQ(options.settings.services.at(0).keepalive.longest, 5min);
+  EXPECT_EQ(options.settings.process.admin, "/tmp/a.sock");
+  EXPECT_EQ(options.settings.process.log_level, "debug");
 }
 
 TEST(Options, EnvironmentTwinsAreReadAndTheCommandLineWins) {
@@ -88,10 +106,11 @@ TEST(Options, EnvironmentTwinsAreReadAndTheCommandLineWins) {
   const Environment etcd("AMBBPF_ETCD", "http://127.0.0.1:9");
   const Environment peer_timeout("AMBBPF_PEER_TIMEOUT", "7s");
   const auto options = parsed<ProxyOptions>({"proxy", "web", "80", "--retries", "1"});
-  EXPECT_EQ(options.forwarding.engine, Engine::kCopy);
-  EXPECT_EQ(options.forwarding.dial.retries, 1U);
-  EXPECT_EQ(options.forwarding.keepalive.longest, 7s);
-  EXPECT_EQ(options.etcd.options.urls, std::vector<std::string>{"http://127.0.0.1:9"});
+  EXPECT_EQ(options.settings.process.engine, Engine::kCopy);
+  EXPECT_EQ(options.settings.services.at(0).dial.retries, 1U);
+  EXPECT_EQ(options.settings.services.at(0).keepalive.longest, 7s);
+  EXPECT_EQ(options.settings.etcds.at(0).options.urls,
+            std::vector<std::string>{"http://127.0.0.1:9"});
 }
 
 std::string message_of(const std::vector<const char*>& words) {
@@ -106,12 +125,13 @@ TEST(Options, EtcdIsConvincedByFilesAndAUser) {
   const auto options = parsed<ProxyOptions>(
       {"proxy", "web", "80", "--etcd-ca", file.c_str(), "--etcd-cert", file.c_str(), "--etcd-key",
        file.c_str(), "--etcd-user", "amb", "--etcd-password-file", file.c_str()});
-  EXPECT_EQ(options.etcd.access.ca, file);
-  EXPECT_EQ(options.etcd.access.certificate, file);
-  EXPECT_EQ(options.etcd.access.key, file);
-  ASSERT_TRUE(options.etcd.user);
-  EXPECT_EQ(options.etcd.user->name, "amb");
-  EXPECT_EQ(options.etcd.user->password, "two words\n") << "one newline is not the password's";
+  EXPECT_EQ(options.settings.etcds.at(0).access.ca, file);
+  EXPECT_EQ(options.settings.etcds.at(0).access.certificate, file);
+  EXPECT_EQ(options.settings.etcds.at(0).access.key, file);
+  ASSERT_TRUE(options.settings.etcds.at(0).user);
+  EXPECT_EQ(options.settings.etcds.at(0).user->name, "amb");
+  EXPECT_EQ(options.settings.etcds.at(0).user->password, "two words\n")
+      << "one newline is not the password's";
 }
 
 TEST(Options, PasswordOfEtcdIsInTheEnvironmentOrInAFile) {
@@ -120,16 +140,18 @@ TEST(Options, PasswordOfEtcdIsInTheEnvironmentOrInAFile) {
   std::ofstream(file) << "filed";
   const Environment user("AMBBPF_ETCD_USER", "amb");
   const Environment password("AMBBPF_ETCD_PASSWORD", "told");
-  EXPECT_EQ(parsed<ProxyOptions>({"proxy", "web", "80"}).etcd.user->password, "told");
+  EXPECT_EQ(parsed<ProxyOptions>({"proxy", "web", "80"}).settings.etcds.at(0).user->password,
+            "told");
   const Environment password_file("AMBBPF_ETCD_PASSWORD_FILE", file.c_str());
-  EXPECT_EQ(parsed<ProxyOptions>({"proxy", "web", "80"}).etcd.user->password, "filed");
+  EXPECT_EQ(parsed<ProxyOptions>({"proxy", "web", "80"}).settings.etcds.at(0).user->password,
+            "filed");
 }
 
 TEST(Options, EtcdIsAnonymousByDefault) {
   const Environment user("AMBBPF_ETCD_USER", "");
   const auto options = parsed<ProxyOptions>({"proxy", "web", "80"});
-  EXPECT_FALSE(options.etcd.user);
-  EXPECT_EQ(options.etcd.access.ca, "");
+  EXPECT_FALSE(options.settings.etcds.at(0).user);
+  EXPECT_EQ(options.settings.etcds.at(0).access.ca, "");
 }
 
 TEST(Options, WhatCannotConvinceEtcdIsRefusedAtTheStart) {
@@ -159,23 +181,28 @@ TEST(Options, DockersLinkNamesTheEtcd) {
   const Environment address("ETCD_PORT_10000_TCP_ADDR", "127.0.0.7");
   const Environment port("ETCD_PORT_10000_TCP_PORT", "10001");
   const auto options = parsed<ProxyOptions>({"proxy", "web", "80"});
-  EXPECT_EQ(options.etcd.options.urls, std::vector<std::string>{"http://127.0.0.7:10001"});
+  EXPECT_EQ(options.settings.etcds.at(0).options.urls,
+            std::vector<std::string>{"http://127.0.0.7:10001"});
 }
 
 TEST(Options, ForwardListensOnTheOldPortByDefault) {
   const auto options = parsed<ForwardOptions>({"forward", "db.example:5432"});
-  EXPECT_EQ(options.target.host, "db.example");
-  EXPECT_EQ(options.target.port, 5432);
-  EXPECT_EQ(options.listen.port(), 10000);
+  EXPECT_EQ(options.settings.services.at(0).sources.forward.at(0).host, "db.example");
+  EXPECT_EQ(options.settings.services.at(0).sources.forward.at(0).port, 5432);
+  EXPECT_EQ(options.settings.services.at(0).listen.at(0).port(), 10000);
 }
 
 TEST(Options, ForwardTakesItsTargetFromTheEnvironment) {
   const Environment target("FORWARD_ADDR", "[::1]:81");
   const auto options = parsed<ForwardOptions>({"forward", "--listen", "[::1]:82"});
-  EXPECT_EQ(options.target.host, "::1");
-  EXPECT_EQ(options.target.port, 81);
-  EXPECT_EQ(to_string(options.listen), "[::1]:82");
-  EXPECT_EQ(parsed<ForwardOptions>({"forward", "other:83"}).target.host, "other");
+  EXPECT_EQ(options.settings.services.at(0).sources.forward.at(0).host, "::1");
+  EXPECT_EQ(options.settings.services.at(0).sources.forward.at(0).port, 81);
+  EXPECT_EQ(to_string(options.settings.services.at(0).listen.at(0)), "[::1]:82");
+  EXPECT_EQ(parsed<ForwardOptions>({"forward", "other:83"})
+                .settings.services.at(0)
+                .sources.forward.at(0)
+                .host,
+            "other");
 }
 
 TEST(Options, StatusHasThreeForms) {
@@ -205,8 +232,8 @@ TEST_P(WrongCommandLine, IsRefusedInOneLineThatNamesIt) {
 INSTANTIATE_TEST_SUITE_P(
     All, WrongCommandLine,
     testing::Values(
-        Wrong{{}, "proxy, forward, register, status or doctor"}, Wrong{{"dance"}, "dance"},
-        Wrong{{"proxy"}, "SERVICE"}, Wrong{{"proxy", "web"}, "SERVICE"},
+        Wrong{{}, "proxy, forward, register, run, check, reload, status, doctor or reference"},
+        Wrong{{"dance"}, "dance"}, Wrong{{"proxy"}, "SERVICE"}, Wrong{{"proxy", "web"}, "SERVICE"},
         Wrong{{"proxy", "web", "80", "db"}, "db"}, Wrong{{"proxy", "web", "0"}, "'0'"},
         Wrong{{"proxy", "web", "65536"}, "65536"}, Wrong{{"proxy", "web", "-1"}, "-1"},
         Wrong{{"proxy", "web", "http"}, "http"}, Wrong{{"proxy", "web", "80x"}, "80x"},
@@ -243,7 +270,8 @@ INSTANTIATE_TEST_SUITE_P(
 TEST(Options, WhatIsMistypedIsAnsweredWithWhatIsMeant) {
   EXPECT_EQ(message_of({"proxi", "web", "80"}), "unknown command 'proxi'; did you mean 'proxy'?");
   EXPECT_EQ(message_of({"web", "80"}),
-            "unknown command 'web'; there are proxy, forward, register, status, doctor");
+            "unknown command 'web'; there are proxy, forward, register, run, check, reload, "
+            "status, doctor, reference");
   EXPECT_EQ(message_of({"proxy", "web", "80", "--hodl", "3s"}),
             "proxy has no option '--hodl'; did you mean '--hold'?");
   EXPECT_EQ(message_of({"status", "--redy=1"}),

@@ -16,23 +16,24 @@ std::string refusal(const std::vector<const char*>& words) {
 TEST(RegisterOptions, TakesTheArgumentsOfDockerRegister) {
   const auto options = parsed<RegisterOptions>(
       {"register", "apache.service", "80", "apache-A", "weight=3", "zone=n=y"});
-  ASSERT_TRUE(options.only);
-  EXPECT_EQ(options.only->container, "apache.service");
-  EXPECT_EQ(options.only->port, 80);
-  EXPECT_EQ(options.only->service, "apache-A");
-  EXPECT_EQ(options.only->attributes, (EndpointAttributes{{"weight", "3"}, {"zone", "n=y"}}));
+  ASSERT_TRUE(options.settings.registrations.at(0).only);
+  EXPECT_EQ(options.settings.registrations.at(0).only->container, "apache.service");
+  EXPECT_EQ(options.settings.registrations.at(0).only->port, 80);
+  EXPECT_EQ(options.settings.registrations.at(0).only->service, "apache-A");
+  EXPECT_EQ(options.settings.registrations.at(0).only->attributes,
+            (EndpointAttributes{{"weight", "3"}, {"zone", "n=y"}}));
 }
 
 TEST(RegisterOptions, DefaultsAreThoseOfTheManual) {
   const auto options = parsed<RegisterOptions>({"register", "--all"});
-  EXPECT_FALSE(options.only);
-  EXPECT_EQ(options.ttl, 5s);
-  EXPECT_EQ(options.docker.name, "unix:///var/run/docker.sock");
-  EXPECT_EQ(options.docker.access.unix_socket, "/var/run/docker.sock");
-  EXPECT_EQ(options.etcd.api, EtcdApi::kAuto);
-  EXPECT_EQ(options.etcd.options.prefix, "/services");
-  EXPECT_FALSE(options.advertise);
-  EXPECT_FALSE(options.ignore_health);
+  EXPECT_FALSE(options.settings.registrations.at(0).only);
+  EXPECT_EQ(options.settings.registrations.at(0).ttl, 5s);
+  EXPECT_EQ(options.settings.dockers.at(0).address.name, "unix:///var/run/docker.sock");
+  EXPECT_EQ(options.settings.dockers.at(0).address.access.unix_socket, "/var/run/docker.sock");
+  EXPECT_EQ(options.settings.etcds.at(0).api, EtcdApi::kAuto);
+  EXPECT_EQ(options.settings.etcds.at(0).options.prefix, "/services");
+  EXPECT_FALSE(options.settings.registrations.at(0).advertise);
+  EXPECT_FALSE(options.settings.registrations.at(0).ignore_health);
 }
 
 TEST(RegisterOptions, EverythingCanBeSet) {
@@ -40,25 +41,26 @@ TEST(RegisterOptions, EverythingCanBeSet) {
       {"register", "--all", "--docker", "tcp://127.0.0.1:2375", "--etcd", "http://127.0.0.1:4001",
        "--etcd-api", "v2", "--prefix", "/a", "--ttl", "1m", "--advertise", "fd00::1",
        "--ignore-health", "--admin", "/tmp/x.sock", "--log-level", "debug"});
-  EXPECT_EQ(options.docker.url, "http://127.0.0.1:2375");
-  EXPECT_EQ(options.etcd.options.urls, std::vector<std::string>{"http://127.0.0.1:4001"});
-  EXPECT_EQ(options.etcd.api, EtcdApi::kV2);
-  EXPECT_EQ(options.etcd.options.prefix, "/a");
-  EXPECT_EQ(options.ttl, 60s);
-  EXPECT_EQ(options.advertise->to_string(), "fd00::1");
-  EXPECT_TRUE(options.ignore_health);
-  EXPECT_EQ(options.admin, "/tmp/x.sock");
-  EXPECT_EQ(options.log_level, "debug");
+  EXPECT_EQ(options.settings.dockers.at(0).address.url, "http://127.0.0.1:2375");
+  EXPECT_EQ(options.settings.etcds.at(0).options.urls,
+            std::vector<std::string>{"http://127.0.0.1:4001"});
+  EXPECT_EQ(options.settings.etcds.at(0).api, EtcdApi::kV2);
+  EXPECT_EQ(options.settings.etcds.at(0).options.prefix, "/a");
+  EXPECT_EQ(options.settings.registrations.at(0).ttl, 60s);
+  EXPECT_EQ(options.settings.registrations.at(0).advertise->to_string(), "fd00::1");
+  EXPECT_TRUE(options.settings.registrations.at(0).ignore_health);
+  EXPECT_EQ(options.settings.process.admin, "/tmp/x.sock");
+  EXPECT_EQ(options.settings.process.log_level, "debug");
 }
 
 TEST(RegisterOptions, TheEnvironmentCounts) {
   const Environment docker("DOCKER_HOST", "tcp://10.0.0.1:2375");
   const Environment coreos("COREOS_PRIVATE_IPV4", "10.0.0.7");
   auto options = parsed<RegisterOptions>({"register", "--all"});
-  EXPECT_EQ(options.docker.url, "http://10.0.0.1:2375");
-  EXPECT_EQ(options.advertise->to_string(), "10.0.0.7");
+  EXPECT_EQ(options.settings.dockers.at(0).address.url, "http://10.0.0.1:2375");
+  EXPECT_EQ(options.settings.registrations.at(0).advertise->to_string(), "10.0.0.7");
   options = parsed<RegisterOptions>({"register", "--all", "--advertise", "10.0.0.8"});
-  EXPECT_EQ(options.advertise->to_string(), "10.0.0.8");
+  EXPECT_EQ(options.settings.registrations.at(0).advertise->to_string(), "10.0.0.8");
 }
 
 TEST(RegisterOptions, RefusalsNameWhatIsWrong) {
@@ -86,14 +88,18 @@ TEST(RegisterOptions, RefusalsNameWhatIsWrong) {
 }
 
 TEST(ProxySources, AreEtcdDockerOrBoth) {
-  const auto sources = [](const char* given) {
-    return parsed<ProxyOptions>({"proxy", "web", "80", "--source", given}).sources;
+  const auto sources = [](std::vector<const char*> more) {
+    more.insert(more.begin(), {"proxy", "web", "80"});
+    return parsed<ProxyOptions>(more).settings.services.at(0).sources;
   };
-  EXPECT_TRUE(parsed<ProxyOptions>({"proxy", "web", "80"}).sources.etcd);
-  EXPECT_FALSE(parsed<ProxyOptions>({"proxy", "web", "80"}).sources.docker);
-  EXPECT_FALSE(sources("docker").etcd);
-  EXPECT_TRUE(sources("docker").docker);
-  EXPECT_TRUE(sources("etcd,docker").etcd && sources("docker,etcd").docker);
+  const SourceSettings etcd{.etcd = {"etcd"}, .docker = {}, .forward = {}, .endpoints = {}};
+  const SourceSettings docker{.etcd = {}, .docker = {"docker"}, .forward = {}, .endpoints = {}};
+  auto both = etcd;
+  both.docker = docker.docker;
+  EXPECT_EQ(sources({}), etcd);
+  EXPECT_EQ(sources({"--source", "docker"}), docker);
+  EXPECT_EQ(sources({"--source", "etcd,docker"}), both);
+  EXPECT_EQ(sources({"--source", "docker,etcd"}), both);
   EXPECT_EQ(refusal({"proxy", "web", "80", "--source", "consul"}),
             "--source: 'consul' is neither etcd nor docker");
   EXPECT_EQ(refusal({"proxy", "web", "80", "--source", ","}),

@@ -1,47 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "userspace/cli/options_errors.h"
+#include "userspace/config/command_line_errors.h"
 
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <cstdlib>
-#include <numeric>
 #include <string_view>
-#include <utility>
 #include <vector>
+
+#include "userspace/config/suggestion.h"
 
 namespace ambbpf {
 namespace {
-
-// How many characters have to be put in, left out or replaced (Levenshtein).
-std::size_t distance(std::string_view one, std::string_view other) {
-  std::vector<std::size_t> row(other.size() + 1);
-  std::iota(row.begin(), row.end(), 0U);
-  for (std::size_t i = 0; i < one.size(); ++i) {
-    auto diagonal = std::exchange(row[0], i + 1);
-    for (std::size_t j = 0; j < other.size(); ++j) {
-      const auto replaced = diagonal + (one[i] == other[j] ? 0 : 1);
-      diagonal = row[j + 1];
-      row[j + 1] = std::min({replaced, row[j] + 1, row[j + 1] + 1});
-    }
-  }
-  return row.back();
-}
-
-// Empty: none is near enough to be meant.
-std::string nearest(std::string_view word, const std::vector<std::string>& known) {
-  constexpr std::size_t kLongest = 64;
-  std::string found;
-  auto least = word.size() / 3 + 1;
-  if (word.size() > kLongest) return found;
-  for (const auto& candidate : known) {
-    const auto away = distance(word, candidate);
-    if (away >= least) continue;
-    least = away;
-    found = candidate;
-  }
-  return found;
-}
 
 std::vector<std::string> verbs_of(const CLI::App& app) {
   std::vector<std::string> names;

@@ -1,0 +1,241 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "userspace/config/command_line.h"
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <sstream>
+
+#include "userspace/config/command_line_errors.h"
+#include "userspace/config/command_line_help.h"
+#include "userspace/config/documents.h"
+#include "userspace/config/verb_settings.h"
+#include "userspace/config/verbs.h"
+#include "userspace/support/quote.h"
+
+namespace ambbpf {
+namespace {
+
+// All verbs, and the words that are theirs alone.
+class CommandLine {
+ public:
+  CommandLine();
+
+  // Of a command line that `app` has taken.
+  Result<Command> command() const;
+
+  CLI::App app{
+      "A TCP ambassador: connections to a local port go, through the kernel, to where the "
+      "service is now.",
+      "ambbpf"};
+
+ private:
+  CLI::App& add_verb(const char* name, const char* meaning) {
+    return *app.add_subcommand(name, meaning)->group("Commands");
+  }
+  void describe_proxy();
+  void describe_forward();
+  void describe_register();
+  void describe_files();
+  void describe_status();
+  void describe_others();
+  Result<Command> status_command() const;
+  Result<Command> doctor_command() const;
+  std::string document() const;
+
+  CLI::App& proxy_ = add_verb("proxy", "Serve services that etcd knows on local ports");
+  CLI::App& forward_ = add_verb("forward", "Serve one fixed HOST:PORT on a local port");
+  CLI::App& register_ = add_verb("register", "Keep containers of this host in etcd while they run");
+  CLI::App& run_ = add_verb("run", "Do all that a configuration file asks for");
+  CLI::App& check_ = add_verb("check", "Name every mistake in a configuration file");
+  CLI::App& reload_ = add_verb("reload", "Make a running process read its file again");
+  CLI::App& status_ = add_verb("status", "Show what the running ambassadors and registrars do");
+  CLI::App& doctor_ = add_verb("doctor", "Try the engines, and say what one needs that fails");
+  CLI::App& reference_ = add_verb("reference", "Print all settings, for reading or as a manual");
+
+  VerbSettings for_proxy_{proxy_, kProxy};
+  VerbSettings for_forward_{forward_, kForward};
+  VerbSettings for_register_{register_, kRegister};
+  std::vector<std::string> services_and_ports_;
+  std::string target_;
+  bool all_ = false;
+  std::vector<std::string> container_;
+  std::string file_ = "/etc/ambbpf/ambbpf.toml";
+  std::string file_to_check_;
+  std::string admin_;
+  bool json_ = false;
+  bool ready_ = false;
+  CLI::Option* log_level_ = nullptr;  // of doctor
+  std::string format_ = "markdown";
+};
+
+CommandLine::CommandLine() {
+  app.footer(
+      "ambbpf COMMAND --help shows what a command takes. An option can also be given in\n"
+      "the environment, under the name in brackets there.");
+  app.set_version_flag("--version", "ambbpf " AMBBPF_VERSION);
+  describe_proxy();
+  describe_forward();
+  describe_register();
+  describe_files();
+  describe_status();
+  describe_others();
+  const auto formatter = make_help_formatter();
+  app.formatter(formatter);
+  for (auto* verb : app.get_subcommands([](const CLI::App*) { return true; }))
+    verb->formatter(formatter);
+}
+
+void CommandLine::describe_proxy() {
+  proxy_
+      .add_option("SERVICE", services_and_ports_,
+                  "Each SERVICE of etcd is served on its local PORT")
+      ->type_name("SERVICE PORT [SERVICE PORT...]")
+      ->expected(0, CLI::detail::expected_max_vector_size);
+  add_examples(proxy_, {"proxy web 8080 --etcd http://10.0.0.1:2379",
+                        "proxy web 8080 db 5432 --source docker --listen 127.0.0.1"});
+}
+
+void CommandLine::describe_forward() {
+  const auto& setting = *find_setting(Scope::kService, "forward");
+  forward_.add_option("HOST:PORT", target_, std::string(setting.meaning))
+      ->envname(std::string(setting.twin))
+      ->type_name(std::string(setting.type));
+  add_examples(forward_, {"forward db.example:5432 --listen 127.0.0.1:5432"});
+}
+
+void CommandLine::describe_register() {
+  register_
+      .add_option("CONTAINER", container_,
+                  "PORT of CONTAINER provides SERVICE; further fields of its value in etcd follow. "
+                  "Or --all")
+      ->type_name("CONTAINER PORT SERVICE [KEY=VALUE...]")
+      ->expected(0, 1000);
+  register_.add_flag("--all", all_,
+                     "Every container of this host whose labels name a service (ambbpf.service, "
+                     "SERVICE_NAME)");
+  add_examples(register_, {"register --all --etcd http://10.0.0.1:2379",
+                           "register web-1 80 web zone=a --advertise 10.0.0.7"});
+}
+
+void CommandLine::describe_files() {
+  run_.add_option("--config", file_, "The configuration file, as in ambbpf.toml(5)")
+      ->envname("AMBBPF_CONFIG")
+      ->type_name("FILE")
+      ->capture_default_str();
+  add_examples(run_, {"run --config /etc/ambbpf/ambbpf.toml"});
+  check_.add_option("FILE", file_to_check_, "The configuration file, as in ambbpf.toml(5)")
+      ->type_name("FILE")
+      ->default_str(file_);
+  add_examples(check_, {"check /etc/ambbpf/ambbpf.toml"});
+  reload_.add_option("--admin", admin_, "Of the process (default: the only one found)")
+      ->envname("AMBBPF_ADMIN")
+      ->type_name("PATH");
+  add_examples(reload_, {"reload"});
+}
+
+void CommandLine::describe_status() {
+  status_
+      .add_option("--admin", admin_,
+                  "The process with this admin socket only (default: every one found)")
+      ->envname("AMBBPF_ADMIN")
+      ->type_name("PATH");
+  auto& json = *status_.add_flag("--json", json_, "One JSON document, for programs");
+  status_
+      .add_flag("--ready", ready_, "Only whether they are ready to serve; exits with 0 if all are")
+      ->excludes(&json);
+  add_examples(status_, {"status", "status --ready --admin /run/ambbpf/web/ambbpf.sock"});
+}
+
+void CommandLine::describe_others() {
+  log_level_ = &add_setting(doctor_, *find_setting(Scope::kProcess, "log_level"));
+  log_level_->default_str(DoctorOptions().log_level);
+  add_examples(doctor_, {"doctor"});
+  reference_
+      .add_option("--format", format_,
+                  "markdown: the reference; man: ambbpf(1); man-file: ambbpf.toml(5)")
+      ->type_name("markdown|man|man-file")
+      ->check([](const std::string& text) -> std::string {
+        if (text == "markdown" || text == "man" || text == "man-file") return {};
+        return "'" + text + "' is none of markdown, man, man-file";
+      })
+      ->capture_default_str();
+  add_examples(reference_, {"reference", "reference --format man"});
+}
+
+Result<Command> CommandLine::status_command() const {
+  StatusOptions options;
+  if (json_) options.form = StatusOptions::Form::kJson;
+  if (ready_) options.form = StatusOptions::Form::kReady;
+  if (!admin_.empty()) options.admin = admin_;
+  return options;
+}
+
+Result<Command> CommandLine::doctor_command() const {
+  if (log_level_->count() == 0) return DoctorOptions();
+  Draft draft;
+  if (auto read = read_option(*find_setting(Scope::kProcess, "log_level"), *log_level_, draft);
+      !read)
+    return tl::unexpected(read.error());
+  return DoctorOptions{draft.process.log_level};
+}
+
+std::string CommandLine::document() const {
+  if (format_ == "man") return manual_of_commands(app);
+  return format_ == "markdown" ? settings_reference() : manual_of_file();
+}
+
+Result<Command> CommandLine::command() const {
+  if (proxy_.parsed())
+    return for_proxy_.read().and_then(
+        [&](const Draft& draft) { return proxy_command(draft, services_and_ports_); });
+  if (forward_.parsed())
+    return for_forward_.read().and_then(
+        [&](Draft draft) { return forward_command(std::move(draft), target_); });
+  if (register_.parsed())
+    return for_register_.read().and_then(
+        [&](Draft draft) { return register_command(std::move(draft), all_, container_); });
+  if (run_.parsed()) return RunOptions{file_};
+  if (check_.parsed()) return CheckOptions{file_to_check_.empty() ? file_ : file_to_check_};
+  if (reload_.parsed())
+    return ReloadOptions{admin_.empty() ? std::nullopt
+                                        : std::optional<std::filesystem::path>(admin_)};
+  if (status_.parsed()) return status_command();
+  if (doctor_.parsed()) return doctor_command();
+  if (reference_.parsed()) return Printed{document()};
+  return fail(
+      "which one: proxy, forward, register, run, check, reload, status, doctor or reference? "
+      "(--help explains)");
+}
+
+// CLI11 ends some of its messages with a line of advice.
+std::string one_line(std::string text) {
+  std::replace(text.begin(), text.end(), '\n', ' ');
+  while (text.ends_with(' ')) text.pop_back();
+  return text;
+}
+
+Result<Command> command_of(int argc, const char* const* argv) {
+  CommandLine line;
+  try {
+    line.app.parse(argc, argv);
+  } catch (const CLI::Success& wanted) {  // --help, --version
+    std::ostringstream out;
+    line.app.exit(wanted, out, out);
+    return Printed{out.str()};
+  } catch (const CLI::ParseError& error) {
+    return fail(named_as_given(line.app, argc, argv, parse_failure(line.app, error)));
+  }
+  auto command = line.command();
+  if (!command) return fail(named_as_given(line.app, argc, argv, command.error().message()));
+  return command;
+}
+
+}  // namespace
+
+Result<Command> parse_command_line(int argc, const char* const* argv) {
+  auto command = command_of(argc, argv);
+  if (!command) return fail(printable(one_line(command.error().message())));
+  return command;
+}
+
+}  // namespace ambbpf

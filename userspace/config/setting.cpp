@@ -1,0 +1,403 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "userspace/config/setting.h"
+
+#include <fmt/format.h>
+#include <sched.h>
+
+#include <algorithm>
+#include <set>
+#include <sstream>
+
+#include "userspace/config/values.h"
+#include "userspace/endpoints/service_name.h"
+#include "userspace/etcd/url.h"
+
+namespace ambbpf {
+
+using namespace std::chrono_literals;
+
+namespace {
+
+constexpr unsigned kMostThreads = 256;
+
+// The CPUs this process may use.
+unsigned usable_cpus() {
+  cpu_set_t cpus;
+  if (::sched_getaffinity(0, sizeof cpus, &cpus) != 0) return 1;
+  return std::clamp(static_cast<unsigned>(CPU_COUNT(&cpus)), 1U, kMostThreads);
+}
+
+// Keeps what was read, unless it was refused.
+template <class T, class Kept>
+Result<void> keep(Result<T> read, Kept& place) {
+  if (!read) return tl::unexpected(read.error());
+  place = static_cast<Kept>(std::move(*read));
+  return {};
+}
+
+Result<void> read_threads(const Given& given, Draft& draft) {
+  return keep(read_number(given, 1, kMostThreads), draft.process.threads);
+}
+
+Result<void> read_connect_timeout(const Given& given, Draft& draft) {
+  const auto time = read_duration(given);
+  if (time && *time == 0ms) return fail("must be more than 0");
+  return keep(time, draft.service.dial.connect_timeout);
+}
+
+// Keepalives come in whole seconds; after five minutes the kernel gives up by itself.
+Result<void> read_peer_timeout(const Given& given, Draft& draft) {
+  const auto time = read_duration(given);
+  if (time && (*time < 5s || *time > 5min)) return fail("must be from 5s to 5m");
+  return keep(time, draft.service.keepalive.longest);
+}
+
+Result<void> read_listen(const Given& given, Draft& draft) {
+  draft.service.listen.clear();
+  for (const auto& item : given.items) {
+    const auto address = read_listen_address(item.text);
+    if (!address) return tl::unexpected(address.error());
+    draft.service.listen.push_back(*address);
+  }
+  return {};
+}
+
+// The ports of `ambbpf proxy` stand behind the services.
+Result<void> read_proxy_listen(const Given& given, Draft& draft) {
+  boost::system::error_code error;
+  draft.listen_address = asio::ip::make_address(given.text(), error);
+  if (!error) return {};
+  return fail(
+      fmt::format("'{}' is not an IPv4 or IPv6 address, as in --listen 127.0.0.1; the ports stand "
+                  "behind the services",
+                  given.text()));
+}
+
+Result<void> read_source(const Given& given, Draft& draft) {
+  auto& sources = draft.service.sources;
+  sources.etcd.clear();
+  sources.docker.clear();
+  for (const auto& [text, fields] : given.items) {
+    if (text.starts_with("etcd.") && text.size() > 5)
+      sources.etcd.push_back(text.substr(5));
+    else if (text.starts_with("docker.") && text.size() > 7)
+      sources.docker.push_back(text.substr(7));
+    else
+      return fail(fmt::format("'{}' is neither etcd.NAME nor docker.NAME", text));
+  }
+  return {};
+}
+
+// There is one etcd and one Docker on a command line, under the names of their kinds.
+Result<void> read_proxy_source(const Given& given, Draft& draft) {
+  auto& sources = draft.service.sources;
+  sources.etcd.clear();
+  sources.docker.clear();
+  std::istringstream words(given.text());
+  for (std::string word; std::getline(words, word, ',');) {
+    if (word == "etcd")
+      sources.etcd = {word};
+    else if (word == "docker")
+      sources.docker = {word};
+    else
+      return fail(fmt::format("'{}' is neither etcd nor docker", word));
+  }
+  if (sources.etcd.empty() && sources.docker.empty()) return fail("names no source");
+  return {};
+}
+
+Result<void> read_forward(const Given& given, Draft& draft) {
+  draft.service.sources.forward.clear();
+  for (const auto& item : given.items) {
+    auto target = parse_host_and_port(item.text);
+    if (!target) return tl::unexpected(target.error());
+    draft.service.sources.forward.push_back(std::move(*target));
+  }
+  return {};
+}
+
+Result<void> read_endpoints(const Given& given, Draft& draft) {
+  draft.service.sources.endpoints.clear();
+  std::set<tcp::endpoint> known;
+  for (const auto& [text, fields] : given.items) {
+    const auto address = parse_address(text);
+    if (!address) return tl::unexpected(address.error());
+    if (const auto why = why_no_backend(address->address()); !why.empty())
+      return fail(fmt::format("no backend can be at '{}': {}", text, why));
+    if (!known.insert(*address).second) return fail(fmt::format("'{}' stands there twice", text));
+    if (auto wrong = check_attributes(fields); !wrong) return wrong;
+    draft.service.sources.endpoints.push_back({*address, "configuration", fields});
+  }
+  return {};
+}
+
+Result<void> read_urls(const Given& given, Draft& draft) {
+  std::string list;
+  for (const auto& item : given.items) list += (list.empty() ? "" : ",") + item.text;
+  return keep(parse_etcd_urls(list), draft.etcd.options.urls);
+}
+
+Result<void> read_api(const Given& given, Draft& draft) {
+  const auto api = read_choice(given, {"auto", "v2", "v3"});
+  if (!api) return tl::unexpected(api.error());
+  draft.etcd.api = *api == "v2" ? EtcdApi::kV2 : *api == "v3" ? EtcdApi::kV3 : EtcdApi::kAuto;
+  return {};
+}
+
+Result<void> read_prefix(const Given& given, Draft& draft) {
+  auto prefix = given.text();
+  if (!prefix.starts_with('/') || prefix.find("//") != std::string::npos)
+    return fail(fmt::format("'{}' is not an absolute path in etcd", prefix));
+  while (prefix.ends_with('/')) prefix.pop_back();
+  draft.etcd.options.prefix = std::move(prefix);
+  return {};
+}
+
+Result<void> read_ttl(const Given& given, Draft& draft) {
+  const auto time = read_duration(given);
+  if (time && (*time < 1s || *time % 1s != 0ms))
+    return fail("etcd takes whole seconds, at least one");
+  if (!time) return tl::unexpected(time.error());
+  draft.registration.ttl = std::chrono::duration_cast<std::chrono::seconds>(*time);
+  return {};
+}
+
+Result<void> read_advertise(const Given& given, Draft& draft) {
+  boost::system::error_code error;
+  const auto address = asio::ip::make_address(given.text(), error);
+  if (error || address.is_unspecified() || address.is_multicast())
+    return fail(fmt::format("'{}' is not the address of a machine", given.text()));
+  draft.registration.advertise = address;
+  return {};
+}
+
+Result<void> read_container(const Given& given, Draft& draft) {
+  if (!is_container(given.text()))
+    return fail(fmt::format("'{}' is no name or id of a container", given.text()));
+  draft.only.container = given.text();
+  return {};
+}
+
+Result<void> read_service(const Given& given, Draft& draft) {
+  if (const auto why = why_no_service(given.text()); !why.empty())
+    return fail(fmt::format("'{}' cannot name a service: it {}", given.text(), why));
+  draft.only.service = given.text();
+  return {};
+}
+
+Result<void> read_attributes(const Given& given, Draft& draft) {
+  draft.only.attributes = given.items.back().fields;
+  return check_attributes(draft.only.attributes);
+}
+
+// A text that is looked at when all are known.
+template <auto Place>
+Result<void> read_text(const Given& given, Draft& draft) {
+  Place(draft) = given.text();
+  return {};
+}
+
+template <auto Place>
+Result<void> read_time(const Given& given, Draft& draft) {
+  return keep(read_duration(given), Place(draft));
+}
+
+template <auto Place>
+Result<void> read_bool(const Given& given, Draft& draft) {
+  return keep(read_flag(given), Place(draft));
+}
+
+constexpr auto kNone = "";
+
+// clang-format off
+const Setting every_setting[] = {
+  // Of the process.
+  {Scope::kProcess, "engine", Form::kText, "--engine", "AMBBPF_ENGINE", kServing,
+   "auto|sockmap|splice|copy", "auto", kNone,
+   "How bytes are moved; auto takes the best that works",
+   [](const Given& given, Draft& draft) -> Result<void> {
+     const auto name = read_choice(given, {"auto", "sockmap", "splice", "copy"});
+     if (!name) return tl::unexpected(name.error());
+     draft.process.engine = engine_named(*name);  // none for "auto"
+     return {};
+   }},
+  {Scope::kProcess, "threads", Form::kNumber, "--threads", "AMBBPF_THREADS", kServing,
+   "NUMBER", kNone, "one a CPU",
+   "Threads that serve connections", read_threads},
+  {Scope::kProcess, "drain", Form::kText, "--drain", "AMBBPF_DRAIN", kServing,
+   "TIME", "5s", kNone,
+   "How long open connections may go on after SIGTERM",
+   read_time<[](Draft& draft) -> auto& { return draft.process.drain; }>},
+  {Scope::kProcess, "admin", Form::kText, "--admin", "AMBBPF_ADMIN", kServing | kRegister,
+   "PATH", kNone, "in /run/ambbpf, or where the user may write",
+   "The admin socket",
+   read_text<[](Draft& draft) -> auto& { return draft.process.admin; }>},
+  {Scope::kProcess, "log_level", Form::kText, "--log-level", "AMBBPF_LOG_LEVEL", kServing | kRegister,
+   "error|warn|info|debug", "info", kNone,
+   "What is worth a line on stderr",
+   [](const Given& given, Draft& draft) {
+     return keep(read_choice(given, {"error", "warn", "info", "debug"}), draft.process.log_level);
+   }},
+
+  // Of a service.
+  {Scope::kService, "listen", Form::kTexts, "", "", kNoVerb,
+   "ADDRESS:PORT", kNone, "none, it has to be set",
+   "The local addresses: 127.0.0.1:80, [::1]:80, or :80 for port 80 of every one", read_listen},
+  {Scope::kService, "", Form::kTexts, "--listen", "AMBBPF_LISTEN", kForward,
+   "ADDRESS:PORT", kNone, "port 10000 of every one",
+   "The local address", read_listen},
+  {Scope::kService, "", Form::kText, "--listen", "AMBBPF_LISTEN", kProxy,
+   "ADDRESS", kNone, "every one",
+   "The local address", read_proxy_listen},
+  {Scope::kService, "source", Form::kTexts, "", "", kNoVerb,
+   "KIND.NAME", kNone, "the only etcd that is defined",
+   "Where endpoints are found: etcd.NAME, docker.NAME, or several", read_source},
+  {Scope::kService, "", Form::kText, "--source", "AMBBPF_SOURCE", kProxy,
+   "SOURCE[,SOURCE]", "etcd", kNone,
+   "Where endpoints are found: etcd, docker (labelled containers of this host), or both, "
+   "etcd,docker", read_proxy_source},
+  {Scope::kService, "forward", Form::kTexts, "", "FORWARD_ADDR", kNoVerb,
+   "HOST:PORT", kNone, kNone,
+   "Where connections go", read_forward},
+  {Scope::kService, "endpoints", Form::kEndpoints, "", "", kNoVerb,
+   "ADDRESS:PORT", kNone, kNone,
+   "Endpoints that stay as they are; each is a text, or a table with its address and attributes",
+   read_endpoints},
+  {Scope::kService, "policy", Form::kText, "--policy", "AMBBPF_POLICY", kServing,
+   "round_robin|first", "round_robin", kNone,
+   "How a backend is chosen: in turn, or the first that works",
+   [](const Given& given, Draft& draft) {
+     return keep(read_choice(given, {"round_robin", "first"}), draft.service.policy);
+   }},
+  {Scope::kService, "connect_timeout", Form::kText, "--connect-timeout", "AMBBPF_CONNECT_TIMEOUT", kServing,
+   "TIME", "1s", kNone,
+   "For one attempt to reach an endpoint", read_connect_timeout},
+  {Scope::kService, "retries", Form::kNumber, "--retries", "AMBBPF_RETRIES", kServing,
+   "NUMBER", "3", kNone,
+   "Attempts after a failed one, at the next endpoint",
+   [](const Given& given, Draft& draft) {
+     return keep(read_number(given, 0, 100), draft.service.dial.retries);
+   }},
+  {Scope::kService, "max_connections", Form::kNumber, "--max-connections", "AMBBPF_MAX_CONNECTIONS", kServing,
+   "NUMBER", kNone,
+   "as many as the descriptor limit allows, or half of them for one of several services",
+   "Open connections of one service; others are reset",
+   [](const Given& given, Draft& draft) {
+     return keep(read_number(given, 1, 1U << 30U), draft.service.max_connections);
+   }},
+  {Scope::kService, "hold", Form::kText, "--hold", "AMBBPF_HOLD", kServing,
+   "TIME", "3s", kNone,
+   "How long a connection waits for a service without endpoints",
+   read_time<[](Draft& draft) -> auto& { return draft.service.dial.hold; }>},
+  {Scope::kService, "peer_timeout", Form::kText, "--peer-timeout", "AMBBPF_PEER_TIMEOUT", kServing,
+   "TIME", "30s", kNone,
+   "After this long without a sign of life a client or backend is taken for vanished",
+   read_peer_timeout},
+
+  // Of an etcd cluster.
+  {Scope::kEtcd, "urls", Form::kTexts, "--etcd", "AMBBPF_ETCD", kProxy | kRegister,
+   "URL[,URL...]", kNone,
+   "the Docker link ETCD_PORT_10000_TCP_*, else http://172.17.42.1:4001, then "
+   "http://127.0.0.1:2379",
+   "Where etcd is, tried in turn", read_urls},
+  {Scope::kEtcd, "api", Form::kText, "--etcd-api", "AMBBPF_ETCD_API", kProxy | kRegister,
+   "auto|v2|v3", "auto", kNone,
+   "auto follows every API that the etcd serves", read_api},
+  {Scope::kEtcd, "prefix", Form::kText, "--prefix", "AMBBPF_PREFIX", kProxy | kRegister,
+   "PATH", "/services", kNone,
+   "The services are directories below this one", read_prefix},
+  {Scope::kEtcd, "ca", Form::kText, "--etcd-ca", "AMBBPF_ETCD_CA", kProxy | kRegister,
+   "FILE", kNone, kNone,
+   "Authorities to trust instead of the system's, for https",
+   read_text<[](Draft& draft) -> auto& { return draft.etcd.access.ca; }>},
+  {Scope::kEtcd, "cert", Form::kText, "--etcd-cert", "AMBBPF_ETCD_CERT", kProxy | kRegister,
+   "FILE", kNone, kNone,
+   "The certificate to show to etcd",
+   read_text<[](Draft& draft) -> auto& { return draft.etcd.access.certificate; }>},
+  {Scope::kEtcd, "key", Form::kText, "--etcd-key", "AMBBPF_ETCD_KEY", kProxy | kRegister,
+   "FILE", kNone, kNone,
+   "Its key",
+   read_text<[](Draft& draft) -> auto& { return draft.etcd.access.key; }>},
+  {Scope::kEtcd, "user", Form::kText, "--etcd-user", "AMBBPF_ETCD_USER", kProxy | kRegister,
+   "NAME", kNone, kNone,
+   "Of an etcd with authentication",
+   read_text<[](Draft& draft) -> auto& { return draft.etcd_user; }>},
+  {Scope::kEtcd, "password_file", Form::kText, "--etcd-password-file", "AMBBPF_ETCD_PASSWORD_FILE", kProxy | kRegister,
+   "FILE", kNone, kNone,
+   "Holds the user's password; for a command line AMBBPF_ETCD_PASSWORD may hold it",
+   read_text<[](Draft& draft) -> auto& { return draft.etcd_password_file; }>},
+
+  // Of a Docker Engine.
+  {Scope::kDocker, "host", Form::kText, "--docker", "DOCKER_HOST", kProxy | kRegister,
+   "ADDRESS", "unix:///var/run/docker.sock", kNone,
+   "Where Docker is: unix:///PATH, tcp://HOST:PORT or https://HOST:PORT",
+   read_text<[](Draft& draft) -> auto& { return draft.docker_host; }>},
+  {Scope::kDocker, "ca", Form::kText, "--docker-ca", "AMBBPF_DOCKER_CA", kProxy | kRegister,
+   "FILE", kNone, kNone,
+   "Docker's certificate must be signed by one of these",
+   read_text<[](Draft& draft) -> auto& { return draft.docker_tls.ca; }>},
+  {Scope::kDocker, "cert", Form::kText, "--docker-cert", "AMBBPF_DOCKER_CERT", kProxy | kRegister,
+   "FILE", kNone, kNone,
+   "The certificate to show to Docker",
+   read_text<[](Draft& draft) -> auto& { return draft.docker_tls.certificate; }>},
+  {Scope::kDocker, "key", Form::kText, "--docker-key", "AMBBPF_DOCKER_KEY", kProxy | kRegister,
+   "FILE", kNone, kNone,
+   "The key of that certificate",
+   read_text<[](Draft& draft) -> auto& { return draft.docker_tls.key; }>},
+  {Scope::kDocker, "ignore_health", Form::kFlag, "--ignore-health", "AMBBPF_IGNORE_HEALTH", kProxy,
+   "true|false", "false", kNone,
+   "Take a container that runs for healthy, whatever its HEALTHCHECK says",
+   read_bool<[](Draft& draft) -> auto& { return draft.docker.ignore_health; }>},
+
+  // Of a registration.
+  {Scope::kRegistration, "etcd", Form::kText, "", "", kNoVerb,
+   "NAME", kNone, "the only one that is defined",
+   "The etcd that the containers are kept in",
+   read_text<[](Draft& draft) -> auto& { return draft.registration.etcd; }>},
+  {Scope::kRegistration, "docker", Form::kText, "", "", kNoVerb,
+   "NAME", kNone, "the only one that is defined, or unix:///var/run/docker.sock if none is",
+   "The Docker Engine whose containers they are",
+   read_text<[](Draft& draft) -> auto& { return draft.registration.docker; }>},
+  {Scope::kRegistration, "ttl", Form::kText, "--ttl", "AMBBPF_TTL", kRegister,
+   "TIME", "5s", kNone,
+   "How long a key outlives this process, should it be killed", read_ttl},
+  {Scope::kRegistration, "advertise", Form::kText, "--advertise", "AMBBPF_ADVERTISE", kRegister,
+   "ADDRESS", kNone, "COREOS_PRIVATE_IPV4, else the one that routes to etcd",
+   "This machine's address for others", read_advertise},
+  {Scope::kRegistration, "ignore_health", Form::kFlag, "--ignore-health", "AMBBPF_IGNORE_HEALTH", kRegister,
+   "true|false", "false", kNone,
+   "Take a container that runs for healthy, whatever its HEALTHCHECK says",
+   read_bool<[](Draft& draft) -> auto& { return draft.registration.ignore_health; }>},
+  {Scope::kRegistration, "container", Form::kText, "", "", kNoVerb,
+   "CONTAINER", kNone, "every container whose labels name a service",
+   "The only container, with port and service", read_container},
+  {Scope::kRegistration, "port", Form::kNumber, "", "", kNoVerb,
+   "PORT", kNone, kNone,
+   "The port of container that provides service",
+   [](const Given& given, Draft& draft) { return keep(parse_port(given.text()), draft.only.port); }},
+  {Scope::kRegistration, "service", Form::kText, "", "", kNoVerb,
+   "SERVICE", kNone, kNone,
+   "The service that container provides", read_service},
+  {Scope::kRegistration, "attributes", Form::kAttributes, "", "", kNoVerb,
+   "KEY = VALUE", kNone, kNone,
+   "Further fields of its value in etcd", read_attributes},
+};
+// clang-format on
+
+}  // namespace
+
+Draft::Draft() { process.threads = usable_cpus(); }
+
+std::span<const Setting> all_settings() { return every_setting; }
+
+const Setting* find_setting(Scope scope, std::string_view key) {
+  const auto found = std::ranges::find_if(
+      every_setting, [&](const auto& known) { return known.scope == scope && known.key == key; });
+  return found == std::end(every_setting) ? nullptr : found;
+}
+
+std::string name_of(Way way, Scope scope, std::string_view key) {
+  return std::string(way == Way::kFile ? key : find_setting(scope, key)->flag);
+}
+
+}  // namespace ambbpf

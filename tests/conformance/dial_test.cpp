@@ -137,7 +137,7 @@ TEST_F(Dialling, LetsAnEndpointRestThatHasFailed) {
 TEST_F(Dialling, TriesAnEjectedEndpointWhenThereIsNoOther) {
   Listener answering(loopback_v4());
   publish({answering.address()});
-  service.report(*backend_at(answering.address()), Outcome::kConnectFailed);
+  service.report(*backend_at(answering.address()), BackendOutcome::kConnectFailed);
   EXPECT_EQ(dialled_address(), answering.address());
   EXPECT_FALSE(backend_at(answering.address())->ejected(Clock::now()));
 }

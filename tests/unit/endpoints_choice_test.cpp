@@ -74,7 +74,7 @@ TEST(Candidates, AreThoseNotEjectedAndOfSomeWeight) {
   const auto now = Clock::now();
   const auto all = candidates_of_weights({1, 0, 1, 1});
   EXPECT_THAT(ports_of(candidates_of(all, now)), ElementsAre(1, 3, 4));
-  all[0].backend->report(Outcome::kConnectFailed, now);
+  all[0].backend->report(BackendOutcome::kConnectFailed, now);
   EXPECT_THAT(ports_of(candidates_of(all, now)), ElementsAre(3, 4));
   EXPECT_THAT(ports_of(candidates_of(all, now + 1s)), ElementsAre(1, 3, 4));
 }
@@ -82,7 +82,7 @@ TEST(Candidates, AreThoseNotEjectedAndOfSomeWeight) {
 TEST(Candidates, AreTheEjectedOnesWhenThereIsNoOther) {
   const auto now = Clock::now();
   const auto all = candidates_of_weights({1, 0, 1});
-  for (const auto& candidate : all) candidate.backend->report(Outcome::kConnectFailed, now);
+  for (const auto& candidate : all) candidate.backend->report(BackendOutcome::kConnectFailed, now);
   EXPECT_THAT(ports_of(candidates_of(all, now)), ElementsAre(1, 3));
   EXPECT_THAT(ports_of(candidates_of(candidates_of_weights({0, 0}), now)), ElementsAre(1, 2));
   EXPECT_THAT(candidates_of({}, now), IsEmpty());

@@ -87,12 +87,12 @@ TEST(Service, PicksAnEjectedBackendOnlyWhenAllAreEjected) {
   publish_to(service, {endpoint("127.0.0.1:1"), endpoint("127.0.0.1:2")});
   const auto first = service.in_force()->at(0).backend;
   const auto second = service.in_force()->at(1).backend;
-  EXPECT_TRUE(service.report(*first, Outcome::kConnectFailed));
-  EXPECT_FALSE(service.report(*first, Outcome::kConnectFailed)) << "no news";
+  EXPECT_TRUE(service.report(*first, BackendOutcome::kConnectFailed));
+  EXPECT_FALSE(service.report(*first, BackendOutcome::kConnectFailed)) << "no news";
   for (int i = 0; i < 10; ++i) EXPECT_EQ(service.pick({}), second);
-  service.report(*second, Outcome::kConnectFailed);
+  service.report(*second, BackendOutcome::kConnectFailed);
   EXPECT_NE(service.pick({}), nullptr);
-  EXPECT_TRUE(service.report(*second, Outcome::kConnected));
+  EXPECT_TRUE(service.report(*second, BackendOutcome::kConnected));
   for (int i = 0; i < 10; ++i) EXPECT_EQ(service.pick({}), second);
 }
 
@@ -100,7 +100,7 @@ TEST(Backend, IsEjectedForLongerWithEachFailureUpToHalfAMinute) {
   Backend backend(parse_address("127.0.0.1:1").value());
   const auto now = Clock::now();
   for (const auto length : {1s, 2s, 4s, 8s, 16s, 30s, 30s}) {
-    backend.report(Outcome::kConnectFailed, now);
+    backend.report(BackendOutcome::kConnectFailed, now);
     EXPECT_EQ(backend.ejected_until() - now, length);
   }
 }
@@ -110,7 +110,7 @@ TEST(Service, KeepsWhatItKnowsOfABackendThatIsPublishedAgain) {
   const auto publish = service.way_in(service.add_source());
   publish({endpoint("127.0.0.1:1")});
   const auto before = service.pick({});
-  service.report(*before, Outcome::kConnectFailed);
+  service.report(*before, BackendOutcome::kConnectFailed);
   publish({endpoint("127.0.0.1:1"), endpoint("127.0.0.1:2")});
   EXPECT_EQ(service.in_force()->front().backend, before);
 }
@@ -216,7 +216,7 @@ TEST(Service, HasANewChoiceForEachChangeOfHealthAndPolicy) {
   EXPECT_EQ(all->until, Clock::time_point::max());
 
   const auto failing = all->candidates[0].backend;
-  service.report(*failing, Outcome::kConnectFailed);
+  service.report(*failing, BackendOutcome::kConnectFailed);
   const auto without = service.choice();
   EXPECT_GT(without->version, all->version);
   ASSERT_EQ(without->candidates.size(), 1U);
@@ -224,7 +224,7 @@ TEST(Service, HasANewChoiceForEachChangeOfHealthAndPolicy) {
   EXPECT_EQ(without->until, failing->ejected_until()) << "when it is to be made anew";
   EXPECT_EQ(all->candidates.size(), 2U) << "who holds one holds it as it was";
 
-  service.report(*failing, Outcome::kConnected);
+  service.report(*failing, BackendOutcome::kConnected);
   service.choose_by(*policy_named("first"));
   const auto first = service.choice();
   EXPECT_GT(first->version, without->version + 1);

@@ -7,10 +7,10 @@ namespace ambbpf {
 
 using namespace std::chrono_literals;
 
-bool Backend::report(Outcome outcome, Clock::time_point now) {
+bool Backend::report(BackendOutcome outcome, Clock::time_point now) {
   constexpr auto kFirstEjection = 1s;
   constexpr auto kLongestEjection = 30s;
-  if (outcome == Outcome::kConnected) {
+  if (outcome == BackendOutcome::kConnected) {
     ejected_until_.store(0, std::memory_order_relaxed);
     return failures_in_a_row_.exchange(0, std::memory_order_relaxed) != 0;
   }

@@ -9,7 +9,7 @@
 namespace ambbpf {
 
 // What was learnt of a backend.
-enum class Outcome { kConnected, kConnectFailed };
+enum class BackendOutcome { kConnected, kConnectFailed };
 
 // One address in force. Shared by all threads; lives on in the connections that use it when its
 // endpoint goes, and keeps its state when its endpoint is published again under the same address.
@@ -22,7 +22,7 @@ class Backend {
   // A failed connect ejects the backend: for 1 s at first, doubled by every further failure in a
   // row, at most 30 s; a good one ends that. Returns whether this is news: the first failure after
   // a success, or the reverse. Whoever knows the service reports there, which chooses anew.
-  bool report(Outcome outcome, Clock::time_point now);
+  bool report(BackendOutcome outcome, Clock::time_point now);
 
   bool ejected(Clock::time_point now) const { return now < ejected_until(); }
   Clock::time_point ejected_until() const;

@@ -132,7 +132,7 @@ std::shared_ptr<Backend> Service::pick(const Client& client, const Backends& tri
   return other ? other->backend : picked->backend;
 }
 
-bool Service::report(Backend& backend, Outcome outcome) {
+bool Service::report(Backend& backend, BackendOutcome outcome) {
   const auto now = Clock::now();
   const bool was_ejected = backend.ejected(now);
   const bool news = backend.report(outcome, now);

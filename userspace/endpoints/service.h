@@ -76,7 +76,7 @@ class Service {
   awaitable<void> wait_for_change(std::uint64_t seen, Clock::time_point deadline);
 
   // What was learnt of a backend of this service; as Backend::report(), and the choice follows.
-  bool report(Backend& backend, Outcome outcome);
+  bool report(Backend& backend, BackendOutcome outcome);
 
   void choose_by(const Policy& policy);
   const Policy& policy() const;

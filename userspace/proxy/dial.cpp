@@ -27,7 +27,7 @@ void note_failure(Service& service, Backend& backend, const Error& error) {
       log::warn("service {}: {}{}", service.name(), error.message(), more_before_it(*unsaid));
     return;
   }
-  if (service.report(backend, Outcome::kConnectFailed))
+  if (service.report(backend, BackendOutcome::kConnectFailed))
     log::warn("service {}: {}; the endpoint is ejected", service.name(), error.message());
   service.doubt();
 }
@@ -59,7 +59,7 @@ std::optional<Attempt> begin_dial(Service& service, const DialOptions& options,
 }
 
 Dialled answered(Service& service, Attempt attempt) {
-  if (service.report(*attempt.backend, Outcome::kConnected))
+  if (service.report(*attempt.backend, BackendOutcome::kConnected))
     log::info("service {}: endpoint {} answers again", service.name(),
               to_string(attempt.backend->address()));
   return Dialled{std::move(attempt.connecting.socket), std::move(attempt.backend)};

@@ -131,8 +131,6 @@ int random_buffer(Random& random, Buffers buffers) {
   return buffers == Buffers::kMixed ? mixed : 4096;
 }
 
-constexpr int kLeastForLong = 64 * 1024;  // bytes; SO_RCVBUF doubles it
-
 Abort random_abort(Random& random, std::uint64_t sends, std::uint64_t receives) {
   Abort abort;
   abort.kind = random.percent(50) ? Abort::Kind::kReset : Abort::Kind::kVanish;
@@ -176,7 +174,8 @@ Script make_script(std::uint64_t number, std::uint64_t seed, const Allowed& allo
     part.receive_buffer = random_buffer(random, allowed.buffers);
     // One that holds less than two segments of loopback makes the kernel send one window every
     // 200 ms (RFC 9293, 3.8.6.2.1) once segments of odd sizes have come; long ones never end then.
-    if (allowed.long_lived && part.receive_buffer < kLeastForLong) part.receive_buffer = 0;
+    constexpr int kTwoSegments = 64 * 1024;  // the kernel doubles SO_RCVBUF
+    if (allowed.long_lived && part.receive_buffer < kTwoSegments) part.receive_buffer = 0;
     part.send_buffer = random_buffer(random, allowed.buffers);
   }
   script.parts[kClient].stream = Stream(random.next(), Stream::Head{number, seed});

@@ -27,6 +27,10 @@ IDLE = 10.0
 FIRST_PORT = 3000  # below those of clients (machine.Network)
 ETCD_PORT = 2379
 PATIENCE = 30.0  # seconds for anything to happen
+FLEET = 1000     # hosts, for what they cost one cluster
+
+LISTING = "listing of all, MB"
+EVENT = "event of one change, bytes"
 
 Figures = dict[str, float]
 
@@ -73,6 +77,29 @@ class Etcd:
             self._send("PUT", f"/v2/keys{key}", urllib.parse.urlencode({"value": value}),
                        {"Content-Type": "application/x-www-form-urlencoded"})
 
+    def listing_size(self) -> int:
+        """Bytes of all keys, as every host reads them at its start."""
+        if self.api == "v2":
+            self.connection.request("GET", "/v2/keys/services?recursive=true")
+        else:
+            self.connection.request("POST", "/v3/kv/range", json.dumps(PREFIX))
+        return len(self.connection.getresponse().read())
+
+    def event_size(self, key: str, value: str) -> int:
+        """Bytes of one change, as every host's watch tells it."""
+        watch = http.client.HTTPConnection("127.0.0.1", ETCD_PORT, timeout=10)
+        if self.api == "v2":
+            watch.request("GET", "/v2/keys/services?wait=true&recursive=true")
+        else:
+            watch.request("POST", "/v3/watch", json.dumps({"create_request": PREFIX}))
+        stream = watch.getresponse()
+        if self.api == "v3":
+            stream.readline()  # "created"
+        self.put(key, value)
+        size = len(stream.readline())
+        watch.close()
+        return size
+
     def _post(self, path: str, body: dict[str, Any]) -> None:
         self._send("POST", path, json.dumps(body), {})
 
@@ -87,6 +114,10 @@ class Etcd:
 def encoded(key: str, value: str) -> dict[str, str]:
     return {"key": base64.b64encode(key.encode()).decode(),
             "value": base64.b64encode(value.encode()).decode()}
+
+
+PREFIX = {"key": base64.b64encode(b"/services/").decode(),
+          "range_end": base64.b64encode(b"/services0").decode()}
 
 
 class Proxy:
@@ -205,8 +236,10 @@ def follow(etcd: Etcd, proxy: Proxy) -> Figures:
     begin = time.monotonic()
     changed = change(etcd, proxy)
     busy = 100 * (run_time(proxy.process.pid) - before) / (time.monotonic() - begin)
-    return measured | changed | {"CPU meanwhile, %": busy,
-                                 "RSS afterwards, MiB": proxy.resident()}
+    key, value = next(iter(keys().items()))
+    return measured | changed | {"CPU meanwhile, %": busy, "RSS afterwards, MiB": proxy.resident(),
+                                 LISTING: etcd.listing_size() / 1e6,
+                                 EVENT: float(etcd.event_size(key, value))}
 
 
 def measure(binary: Path) -> dict[str, Figures]:
@@ -223,4 +256,18 @@ def document(results: dict[str, Figures]) -> str:
              "|---|" + "---:|" * len(results)]
     lines += [f"| {name} | " + " | ".join(f"{each[name]:.2f}" for each in results.values()) + " |"
               for name in names]
-    return "\n".join(lines) + "\n"
+    return "\n".join(lines) + "\n\n" + fleet(results) + "\n"
+
+
+def fleet(results: dict[str, Figures]) -> str:
+    """By multiplication: etcd answers each host for itself."""
+    lines = [f"What {FLEET} hosts that follow all of this ask of one cluster, all members together:"]
+    for api, each in results.items():
+        if api == "auto":
+            continue
+        lines.append(
+            f"- {api}: {FLEET} watches (one for each service and host would be {FLEET * SERVICES});"
+            f" {FLEET * each[EVENT] / 1e6:.2f} MB for a change,"
+            f" {FLEET * RATE * each[EVENT] / 1e6:.0f} MB/s at {RATE} changes a second;"
+            f" {FLEET * each[LISTING] / 1e3:.1f} GB when all of them start or find their watch broken")
+    return "\n".join(lines)

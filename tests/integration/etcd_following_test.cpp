@@ -29,6 +29,7 @@ TEST_P(EtcdFollowing, ListsWhatIsThere) {
   auto web = follow();
   ASSERT_TRUE(web.until_set_is({"10.0.0.1:49155", "10.0.0.2:80"}));
   EXPECT_EQ(web.last()[0].found_as, "/services/web/web-1");
+  EXPECT_EQ(web.last()[0].attributes, (EndpointAttributes{{"weight", "3"}}));
   EXPECT_EQ(web.status().state, SourceStatus::State::kFollowing);
   EXPECT_EQ(web.status().endpoints, 2U);
   EXPECT_TRUE(web.status().heard_at);

@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include "tests/unit/containers.h"
+#include "tests/unit/docker_fake_engine.h"
 #include "userspace/discovery/docker_source.h"
 
 namespace ambbpf {
@@ -54,6 +55,73 @@ TEST(DockerEndpoints, NameWhatCannotBeReached) {
   const auto found = endpoints_of(all_of({container}), "web", false);
   ASSERT_EQ(found.rejected.size(), 1U);
   EXPECT_EQ(found.rejected[0], (RejectedValue{"container a", "it has no address"}));
+}
+
+TEST(DockerEndpoints, CarryTheirAttributes) {
+  auto container = providing("a", "172.17.0.2");
+  container.labels.emplace("ambbpf.tag.weight", "3");
+  const auto found = endpoints_of(all_of({container}), "web", false);
+  ASSERT_EQ(found.endpoints.size(), 1U);
+  EXPECT_EQ(found.endpoints[0].attributes, (EndpointAttributes{{"weight", "3"}}));
+}
+
+// An engine with one container, and who follows it.
+struct DockerCatalogueTest : ::testing::Test {
+  template <class Condition>
+  bool wait_until(Condition condition) {
+    const auto deadline = Clock::now() + std::chrono::seconds(20);
+    while (!condition() && Clock::now() < deadline) io.run_one_for(std::chrono::milliseconds(20));
+    return condition();
+  }
+  bool known() {
+    return wait_until([&] { return follower.status().state == DockerStatus::State::kFollowing; });
+  }
+  void start() {
+    auto work = catalogue.run();
+    spawn_stoppable(io, std::move(work), stop.slot(), [this] { stopped = true; });
+  }
+
+  test::FakeEngine engine;
+  asio::io_context io;
+  asio::cancellation_signal stop;
+  asio::cancellation_signal stop_source;
+  bool stopped = false;
+  bool source_ended = false;
+  int published = 0;
+  DockerFollower follower{io.get_executor(), engine.address()};
+  DockerCatalogue catalogue{follower, false};
+};
+
+TEST_F(DockerCatalogueTest, SourceThatComesLaterKnowsItsSetAtOnce) {
+  start();
+  ASSERT_TRUE(known());
+  const auto source = catalogue.source_of("web");
+  auto work = source->run([this](const std::vector<Endpoint>&) { ++published; });
+  spawn_stoppable(io, std::move(work), stop_source.slot(), [this] { source_ended = true; });
+  EXPECT_TRUE(wait_until([&] { return published == 1; }));
+  EXPECT_EQ(follower.status().lists, 1U);
+}
+
+TEST_F(DockerCatalogueTest, SourcesGoWhileItRuns) {
+  start();
+  auto source = catalogue.source_of("web");
+  auto work = source->run([this](const std::vector<Endpoint>&) { ++published; });
+  spawn_stoppable(io, std::move(work), stop_source.slot(), [this] { source_ended = true; });
+  ASSERT_TRUE(wait_until([&] { return published == 1; }));
+  stop_source.emit(asio::cancellation_type::terminal);
+  ASSERT_TRUE(wait_until([&] { return source_ended; }));
+  source.reset();
+  engine.set(test::kSecond, test::second_body());
+  engine.send(test::event("start", test::kSecond));
+  EXPECT_TRUE(wait_until([&] { return follower.status().containers == 2; }));
+  EXPECT_EQ(published, 1);
+}
+
+TEST_F(DockerCatalogueTest, Stops) {
+  start();
+  ASSERT_TRUE(known());
+  stop.emit(asio::cancellation_type::terminal);
+  EXPECT_TRUE(wait_until([&] { return stopped; }));
 }
 
 }  // namespace

@@ -22,14 +22,34 @@ DockerFollower::DockerFollower(asio::any_io_executor executor, DockerAddress add
     : pace_(pace),
       api_(std::move(executor), std::move(address)),
       known_(pace.signal_ignored),
-      inspections_(api_, [this](const std::string& id, Inspections::Answer answer) {
-        take_inspection(id, std::move(answer));
-      }) {
+      inspections_(api_,
+                   [this](const std::string& id, Inspections::Answer answer) {
+                     take_inspection(id, std::move(answer));
+                   }),
+      ended_(api_.executor()) {
   status_.from = api_.address().name;
 }
 
+// What it has started ends before it does.
 awaitable<void> DockerFollower::run(Publish publish) {
   publish_ = std::move(publish);
+  bool following = true;
+  auto work = follow_on();
+  spawn_stoppable(ended_.get_executor(), std::move(work), stop_.slot(), [this, &following] {
+    following = false;
+    ended_.cancel();
+  });
+  co_await asio::this_coro::throw_if_cancelled(false);
+  co_await until_cancelled();
+  stop_.emit(asio::cancellation_type::terminal);
+  while (following) {
+    ended_.expires_at(Clock::time_point::max());
+    co_await ended_.async_wait(as_tuple);
+  }
+  co_await inspections_.end();
+}
+
+awaitable<void> DockerFollower::follow_on() {
   for (;;) {
     const auto error = co_await follow();
     stream_ = HttpStream();

@@ -61,6 +61,7 @@ class DockerFollower {
   const std::optional<Containers>& published() const { return published_; }  // the set in force
 
  private:
+  awaitable<void> follow_on();
   awaitable<Error> follow();  // until this
   awaitable<Result<void>> list();
   Result<void> take_events(JsonSplitter& splitter, std::string_view text);
@@ -81,6 +82,8 @@ class DockerFollower {
   KnownContainers known_;
   Inspections inspections_;
   Publish publish_;
+  asio::cancellation_signal stop_;  // of follow_on()
+  asio::steady_timer ended_;
   std::optional<Containers> published_;
   DockerStatus status_;
 

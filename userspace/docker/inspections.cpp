@@ -26,7 +26,13 @@ void Inspections::begin_more() {
   while (under_way_.size() < kAtOnce && !waiting_.empty()) {
     auto id = std::move(waiting_.extract(waiting_.begin()).value());
     under_way_.emplace(id, false);
-    spawn(api_.executor(), inspect(std::move(id)));
+    auto work = inspect(std::move(id));
+    auto stop = std::make_shared<asio::cancellation_signal>();
+    stops_.insert(stop);
+    spawn_stoppable(api_.executor(), std::move(work), stop->slot(), [this, stop] {
+      stops_.erase(stop);
+      one_ended_.cancel();
+    });
   }
 }
 
@@ -41,6 +47,16 @@ awaitable<void> Inspections::inspect(std::string id) {
   under_way_.erase(id);
   done_(id, std::move(answer));
   begin_more();
+}
+
+awaitable<void> Inspections::end() {
+  waiting_.clear();
+  for (const auto& stop : stops_) stop->emit(asio::cancellation_type::terminal);
+  while (!stops_.empty()) {
+    one_ended_.expires_at(Clock::time_point::max());
+    co_await one_ended_.async_wait(as_tuple);
+  }
+  under_way_.clear();
 }
 
 }  // namespace ambbpf

@@ -3,6 +3,7 @@
 
 #include <functional>
 #include <map>
+#include <memory>
 #include <optional>
 #include <set>
 #include <string>
@@ -21,9 +22,13 @@ class Inspections {
   using Done = std::function<void(const std::string& id, Answer answer)>;
 
   // `api` outlives *this, and *this its inspections.
-  Inspections(DockerApi& api, Done done) : api_(api), done_(std::move(done)) {}
+  Inspections(DockerApi& api, Done done)
+      : api_(api), done_(std::move(done)), one_ended_(api.executor()) {}
 
   void ask(const std::string& id);
+
+  // Gives them all up; returns when none is under way.
+  awaitable<void> end();
 
   // Whatever is being answered about the container is too old.
   void doubt(const std::string& id);
@@ -35,7 +40,9 @@ class Inspections {
   DockerApi& api_;
   Done done_;
   std::set<std::string> waiting_;
-  std::map<std::string, bool> under_way_;  // true: to be asked again
+  std::map<std::string, bool> under_way_;                       // true: to be asked again
+  std::set<std::shared_ptr<asio::cancellation_signal>> stops_;  // one for each that has not ended
+  asio::steady_timer one_ended_;
 };
 
 }  // namespace ambbpf

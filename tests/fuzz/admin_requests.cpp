@@ -17,12 +17,17 @@ namespace {
 
 using namespace std::chrono_literals;
 
-awaitable<std::string> status() { co_return "{}"; }
+std::string status() { return "{}"; }
 
 class AdminUnderTest {
  public:
   AdminUnderTest() {
-    AdminAnswers answers{.status = &status, .not_ready = [] { return std::string("starting"); }};
+    AdminAnswers answers{.status = &status,
+                         .not_ready = [] { return std::string("starting"); },
+                         .reload =
+                             [] {
+                               return ReloadAnswer{true, "generation 2\n"};
+                             }};
     auto opened = AdminServer::open(io_, path_, std::move(answers));
     require(opened.has_value(), opened ? "" : opened.error().message());
     server_ = std::move(*opened);

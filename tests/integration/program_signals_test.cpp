@@ -18,7 +18,7 @@ class ProgramSignals : public testing::Test {
 
   // Each of them costs a line that names it, and nothing else.
   void expect_ignored(Program& program) {
-    for (const auto& [number, name] : {std::pair(SIGHUP, "SIGHUP is ignored: there is nothing to"),
+    for (const auto& [number, name] : {std::pair(SIGHUP, "SIGHUP is ignored: there is no"),
                                        {SIGUSR1, "SIGUSR1 is ignored"},
                                        {SIGUSR2, "SIGUSR2 is ignored"}}) {
       program.signal(number);

@@ -1,24 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tests/support/proxy_under_test.h"
 
-#include <boost/asio/use_future.hpp>
-#include <stdexcept>
-
 #include "userspace/proxy/listen.h"
 
 namespace ambbpf::test {
-namespace {
-
-RelayCounts counts_of(Worker& worker) {
-  asio::io_context io;
-  auto counts = asio::co_spawn(io, worker.counts(), asio::use_future);
-  io.run_for(kTimeout);
-  if (counts.wait_for(std::chrono::seconds(0)) != std::future_status::ready)
-    throw std::runtime_error("the worker does not answer");
-  return counts.get();
-}
-
-}  // namespace
 
 Result<std::unique_ptr<ProxyUnderTest>> ProxyUnderTest::start(const ProxySettings& settings) {
   std::unique_ptr<ProxyUnderTest> proxy(new ProxyUnderTest());
@@ -42,9 +27,9 @@ void ProxyUnderTest::publish(const std::vector<tcp::endpoint>& backends) {
   publish_(std::move(endpoints));
 }
 
-RelayCounts ProxyUnderTest::counts() {
+RelayCounts ProxyUnderTest::counts() const {
   RelayCounts all;
-  for (const auto& worker : workers_) all += counts_of(*worker);
+  for (const auto& worker : workers_) all += worker->counts();
   return all;
 }
 

@@ -30,7 +30,7 @@ class ProxyUnderTest {
   void publish(const std::vector<tcp::endpoint>& backends);
 
   // Of all threads together.
-  RelayCounts counts();
+  RelayCounts counts() const;
 
   // Closes what is open with a reset.
   void reset_all();

@@ -10,7 +10,7 @@
 #include "tests/support/program.h"
 #include "tests/support/proxy_under_test.h"
 #include "userspace/cli/admin_client.h"
-#include "userspace/cli/report.h"
+#include "userspace/controller/report.h"
 #include "userspace/endpoints/endpoint.h"
 
 namespace ambbpf::torture {

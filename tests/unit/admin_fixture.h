@@ -134,11 +134,9 @@ inline std::string get(const std::filesystem::path& socket, std::string_view tar
   return client.ask("GET " + std::string(target) + " HTTP/1.1\r\nHost: x\r\n\r\n");
 }
 
-inline awaitable<std::string> answer_with(std::string text) { co_return text; }
-
 inline AdminAnswers answers(std::string status, std::string not_ready = "") {
   AdminAnswers made;
-  made.status = [status] { return answer_with(status); };
+  made.status = [status] { return status; };
   made.not_ready = [not_ready] { return not_ready; };
   return made;
 }
@@ -174,9 +172,5 @@ class ServingProcess {
   std::unique_ptr<AdminServer> server_;
   std::thread thread_;
 };
-
-inline awaitable<std::string> never_answer() {
-  for (;;) co_await sleep_for(std::chrono::hours(1));
-}
 
 }  // namespace ambbpf

@@ -168,30 +168,16 @@ TEST_F(AdminServerPromises, OutlivesClientsThatVanish) {
   EXPECT_THAT(answer, StartsWith("HTTP/1.1 200 "));
 }
 
-TEST_F(AdminServerPromises, DoesNotWaitForAThreadThatHangs) {
-  AdminAnswers hanging = answers("{}");
-  hanging.status = never_answer;
-  AdminLimits limits;
-  limits.connections = 4;
-  limits.status = 50ms;
-  ServingProcess process(socket_, std::move(hanging), limits);
-  for (int i = 0; i < 4; ++i)
-    EXPECT_THAT(get(socket_, "/status"), HasSubstr("a thread does not answer"));
-  EXPECT_THAT(get(socket_, "/status"), HasSubstr("too many questions unanswered"));
-  EXPECT_THAT(get(socket_, "/healthz"), StartsWith("HTTP/1.1 200 "));
-}
-
 TEST_F(AdminServerPromises, TellsWhoAsksWhileTooManyAreAnsweredThatItIsBusy) {
   std::atomic<int> asked = 0;
-  AdminAnswers hanging = answers("{}");
-  hanging.status = [&] {
+  AdminAnswers large = answers("");
+  large.status = [&] {
     ++asked;
-    return never_answer();
+    return std::string(10'000'000, 'x');  // more than a socket takes: it is to be read
   };
   AdminLimits limits;
   limits.connections = 2;
-  limits.status = 1min;
-  ServingProcess process(socket_, std::move(hanging), limits);
+  ServingProcess process(socket_, std::move(large), limits);
   RawClient first(socket_);
   RawClient second(socket_);
   for (auto* client : {&first, &second}) client->send("GET /status HTTP/1.1\r\n\r\n");
@@ -202,16 +188,28 @@ TEST_F(AdminServerPromises, TellsWhoAsksWhileTooManyAreAnsweredThatItIsBusy) {
   EXPECT_THAT(answer, EndsWith("\r\n\r\ntoo many connections\n"));
 }
 
-awaitable<std::string> answer_later() {
-  co_await sleep_for(50ms);
-  co_return "{}";
+TEST_F(AdminServerPromises, ReloadsWhenItIsPosted) {
+  AdminAnswers given = answers("{}");
+  given.reload = [] { return ReloadAnswer{true, "service web: retries set to 1\n"}; };
+  ServingProcess process(socket_, std::move(given));
+  EXPECT_THAT(
+      RawClient(socket_).ask("POST /reload HTTP/1.1\r\n\r\n"),
+      AllOf(StartsWith("HTTP/1.1 200 "), EndsWith("\r\n\r\nservice web: retries set to 1\n")));
+  EXPECT_THAT(get(socket_, "/reload"),
+              AllOf(StartsWith("HTTP/1.1 405 "), HasSubstr("Allow: POST\r\n")));
 }
 
-TEST_F(AdminServerPromises, WaitsForAReportThatTakesTime) {
-  AdminAnswers late = answers("");
-  late.status = answer_later;
-  ServingProcess process(socket_, std::move(late));
-  EXPECT_THAT(get(socket_, "/status"), StartsWith("HTTP/1.1 200 "));
+TEST_F(AdminServerPromises, SaysWhatIsWrongWithAFile) {
+  AdminAnswers given = answers("{}");
+  given.reload = [] { return ReloadAnswer{false, "a.toml:1: no\n"}; };
+  ServingProcess process(socket_, std::move(given));
+  EXPECT_THAT(RawClient(socket_).ask("POST /reload HTTP/1.1\r\n\r\n"),
+              AllOf(StartsWith("HTTP/1.1 422 "), EndsWith("\r\n\r\na.toml:1: no\n")));
+}
+
+TEST_F(AdminServerPromises, CannotReloadWithoutAFile) {
+  ServingProcess process(socket_, answers("{}"));
+  EXPECT_THAT(RawClient(socket_).ask("POST /reload HTTP/1.1\r\n\r\n"), StartsWith("HTTP/1.1 409 "));
 }
 
 TEST_F(AdminServerPromises, ClosesItsConnectionsAndRemovesItsFileAtTheEnd) {

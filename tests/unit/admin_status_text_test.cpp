@@ -25,6 +25,9 @@ struct FillAll {
   void operator()(const char*, std::uint64_t& member) const { member = number; }
   void operator()(const char*, std::optional<std::uint64_t>& member) const { member = number; }
   void operator()(const char*, bool& member) const { member = number % 2 == 0; }
+  void operator()(const char*, std::vector<std::string>& members) const {
+    members.assign(11, text);
+  }
   template <class T>
   void operator()(const char*, std::vector<T>& members) const {
     members.resize(11);
@@ -62,6 +65,8 @@ void expect_fit_for_a_terminal(const std::string& text) {
 TEST(StatusText, ReadsLikeThis) {
   EXPECT_EQ(to_text(sample_report()),
             R"(ambbpf 0.1.0 proxy, pid 4711, up 3h12m, 2 threads
+  file       /etc/ambbpf/ambbpf.toml
+             generation 3, in force for 1m2s
   draining   takes no new connections
   degraded   service web: 1 value of etcd v3 is rejected
              container db-1: label ambbpf.port: 'x' is not a port
@@ -70,7 +75,7 @@ TEST(StatusText, ReadsLikeThis) {
   self-test  early bytes ok, FIN after data FAILED
              FIN after data: 3 of 100 bytes were missing
 
-service web on [::]:8080
+service web on [::]:8080, 127.0.0.1:81
   12 connections now (at most 480), 3456 in all; 5 retried, 6 held, 7 failed, 8
   refused
   endpoint      state       now  total  failed  found as
@@ -84,7 +89,7 @@ service web on [::]:8080
              1 value rejected now, 4 since the start:
              - /services/web/bad: no port in '10.0.0.3'
 
-registrar: advertises 10.0.0.9, keys live 5s
+registrar containers: advertises 10.0.0.9, keys live 5s
   endpoint        state       key
   10.0.0.9:49155  registered  /services/web/web-1
   -               waiting     /services/web/web-2

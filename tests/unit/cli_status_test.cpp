@@ -6,8 +6,8 @@
 
 #include "tests/unit/admin_fixture.h"
 #include "tests/unit/status_sample.h"
-#include "userspace/cli/report.h"
 #include "userspace/cli/status.h"
+#include "userspace/controller/report.h"
 #include "userspace/endpoints/service.h"
 #include "userspace/support/quote.h"
 
@@ -153,16 +153,6 @@ TEST_F(StatusCommand, DoesNotWaitForeverForAProcessThatHangs) {
   EXPECT_LT(Clock::now() - start, 5s);
   EXPECT_THAT(err(), HasSubstr("proxy-1.sock: "));
   EXPECT_THAT(err(), HasSubstr("timed out"));
-}
-
-TEST_F(StatusCommand, PassesOnWhyAProcessHasNoReport) {
-  AdminAnswers hanging = answers("");
-  hanging.status = never_answer;
-  AdminLimits limits;
-  limits.status = 20ms;
-  ServingProcess process(places_.system / "proxy-1.sock", std::move(hanging), limits);
-  EXPECT_EQ(run(), kNoAnswer);
-  EXPECT_THAT(err(), HasSubstr("proxy-1.sock: answered 503: a thread does not answer\n"));
 }
 
 std::vector<Endpoint> many_endpoints(std::uint32_t count) {

@@ -123,12 +123,7 @@ class FakeEngine {
 struct Followed {
   explicit Followed(const FakeEngine& engine, DockerFollower::Pace pace = {})
       : follower(io.get_executor(), engine.address(), pace) {
-    spawn(io, follower.run([this](const Containers& containers) {
-      set = containers;
-      ++published;
-      states.push_back(state_of(kWeb));
-      on_publish();
-    }));
+    spawn(io, follower.run());
   }
 
   template <class Condition>
@@ -151,6 +146,13 @@ struct Followed {
   std::vector<std::optional<Container::State>> states;  // of kWeb, in each set published
   std::function<void()> on_publish = [] {};
   DockerFollower follower;
+  std::shared_ptr<const DockerFollower::Subscriber> subscriber =
+      follower.subscribe([this](const Containers& containers) {
+        set = containers;
+        ++published;
+        states.push_back(state_of(kWeb));
+        on_publish();
+      });
 };
 
 }  // namespace ambbpf::test

@@ -52,7 +52,9 @@ TEST(DockerFollowerTroubles, NoSocketIsSaidAndTriedAgain) {
   asio::io_context io;
   const auto address = parse_docker_host("unix:///nonexistent/docker.sock", false, {});
   DockerFollower follower(io.get_executor(), address.value());
-  spawn(io, follower.run([](const Containers&) { ADD_FAILURE() << "published"; }));
+  const auto subscriber =
+      follower.subscribe([](const Containers&) { ADD_FAILURE() << "published"; });
+  spawn(io, follower.run());
   const auto deadline = Clock::now() + 20s;
   while (follower.status().failures < 3 && Clock::now() < deadline) io.run_one_for(50ms);
   EXPECT_GE(follower.status().failures, 3U);

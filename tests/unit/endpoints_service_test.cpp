@@ -188,26 +188,6 @@ TEST(Service, LeavesOutAFeedThatIsRemoved) {
   EXPECT_EQ(in_force(service), Addresses{"127.0.0.1:2"}) << "it is nobody's any more";
 }
 
-TEST(Service, KeepsASetUntilWhoTakesItsPlaceHasSpoken) {
-  Service service("web");
-  const auto before = service.add_source();
-  service.publish(before, {endpoint("127.0.0.1:1")});
-  const auto after = service.add_source(before);
-  EXPECT_EQ(in_force(service), Addresses{"127.0.0.1:1"});
-  service.publish(before, {endpoint("127.0.0.1:1"), endpoint("127.0.0.1:2")});
-  EXPECT_EQ(in_force(service), (Addresses{"127.0.0.1:1", "127.0.0.1:2"})) << "it goes on";
-  service.publish(after, {endpoint("127.0.0.1:3")});
-  EXPECT_EQ(in_force(service), Addresses{"127.0.0.1:3"});
-}
-
-TEST(Service, TakesTheWordOfOneWhoKnowsNothingForThePlaceOfAnother) {
-  Service service("web");
-  const auto before = service.add_source();
-  service.publish(before, {endpoint("127.0.0.1:1")});
-  service.publish(service.add_source(before), {});
-  EXPECT_TRUE(in_force(service).empty());
-}
-
 TEST(Service, HasANewChoiceForEachChangeOfHealthAndPolicy) {
   Service service("web");
   publish_to(service, {endpoint("127.0.0.1:1"), endpoint("127.0.0.1:2")});

@@ -37,7 +37,7 @@ inline StatusReport sample_report() {
 
   StatusReport::Service service;
   service.name = "web";
-  service.listen = "[::]:8080";
+  service.listen = {"[::]:8080", "127.0.0.1:81"};
   service.connections_now = 12;
   service.connections_total = 3456;
   service.max_connections = 480;
@@ -49,6 +49,8 @@ inline StatusReport sample_report() {
                        {"[fd00::1]:80", "/services/web/web-2", 3'000, 0, 56, 8}};
   service.sources = {source};
   report.services = {service};
+
+  report.configuration = {"/etc/ambbpf/ambbpf.toml", 3, 62'000, 61'000, ""};
 
   auto& all = report.connections;
   all.now = 12;
@@ -68,6 +70,7 @@ inline StatusReport sample_report() {
   all.lost_events = 2;
 
   auto& registrar = report.registrars.emplace_back();
+  registrar.name = "containers";
   registrar.advertised = "10.0.0.9";
   registrar.ttl_ms = 5'000;
   registrar.registrations = {{"web-1", "/services/web/web-1", "10.0.0.9:49155", "registered", ""},

@@ -46,7 +46,6 @@ struct AdminConnections {
   AdminAnswers answers;
   AdminLimits limits;
   std::vector<ListedStream*> streams;  // the oldest first; each belongs to its coroutine
-  std::size_t questions = 0;           // calls of answers.status() under way
 };
 
 namespace {
@@ -80,47 +79,47 @@ Response response(http::status status, std::string body, std::string_view type =
   return made;
 }
 
-struct Question {
-  explicit Question(asio::io_context& io) : answered(io) {}
-  asio::steady_timer answered;  // cancelled when it is
-  std::optional<std::string> answer;
+// Where a path is served, and by which method.
+struct Route {
+  std::string_view path;
+  http::verb method;
+  Response (*answer)(const AdminAnswers& answers);
 };
 
-awaitable<void> ask(Connections connections, std::shared_ptr<Question> question) {
-  ++connections->questions;
-  question->answer = co_await connections->answers.status();
-  --connections->questions;
-  question->answered.cancel();
-}
+const Route routes[] = {
+    {"/status", http::verb::get,
+     [](const AdminAnswers& answers) {
+       return response(http::status::ok, answers.status(), "application/json");
+     }},
+    {"/healthz", http::verb::get,
+     [](const AdminAnswers&) { return response(http::status::ok, "ok\n"); }},
+    {"/readyz", http::verb::get,
+     [](const AdminAnswers& answers) {
+       const auto why_not = answers.not_ready();
+       return why_not.empty() ? response(http::status::ok, "ready\n")
+                              : response(http::status::service_unavailable, why_not + "\n");
+     }},
+    {"/reload", http::verb::post,
+     [](const AdminAnswers& answers) {
+       if (!answers.reload)
+         return response(http::status::conflict, "this process has no configuration file\n");
+       auto answer = answers.reload();
+       return response(answer.in_force ? http::status::ok : http::status::unprocessable_entity,
+                       std::move(answer.lines));
+     }},
+};
 
-// The process's other threads take part in the answer. One that hangs must not hold the connection,
-// hence a coroutine apart; nor may asking again and again pile up such coroutines.
-awaitable<Response> status_response(Connections connections) {
-  if (connections->questions >= connections->limits.connections)
-    co_return response(http::status::service_unavailable, "too many questions unanswered\n");
-  const auto question = std::make_shared<Question>(connections->io);
-  question->answered.expires_after(connections->limits.status);
-  spawn(connections->io, ask(connections, question));
-  if (!question->answer) co_await question->answered.async_wait(as_tuple);
-  if (!question->answer)
-    co_return response(http::status::service_unavailable, "a thread does not answer\n");
-  co_return response(http::status::ok, std::move(*question->answer), "application/json");
-}
-
-awaitable<Response> respond(Connections connections, http::verb method, std::string target) {
+Response respond(const AdminAnswers& answers, http::verb method, std::string_view target) {
   const auto path = target.substr(0, target.find('?'));
-  if (path != "/status" && path != "/healthz" && path != "/readyz")
-    co_return response(http::status::not_found, "try /status, /healthz or /readyz\n");
-  if (method != http::verb::get) {
-    auto refusal =
-        response(http::status::method_not_allowed, method == http::verb::head ? "" : "only GET\n");
-    refusal.set(http::field::allow, "GET");
-    co_return refusal;
-  }
-  if (path == "/status") co_return co_await status_response(std::move(connections));
-  const auto reason = path == "/readyz" ? connections->answers.not_ready() : std::string();
-  if (!reason.empty()) co_return response(http::status::service_unavailable, reason + "\n");
-  co_return response(http::status::ok, path == "/readyz" ? "ready\n" : "ok\n");
+  const auto* route = std::ranges::find(routes, path, &Route::path);
+  if (route == std::end(routes))
+    return response(http::status::not_found, "try /status, /healthz or /readyz\n");
+  if (route->method == method) return route->answer(answers);
+  const auto only = std::string(http::to_string(route->method));
+  auto refusal = response(http::status::method_not_allowed,
+                          method == http::verb::head ? "" : "only " + only + "\n");
+  refusal.set(http::field::allow, only);
+  return refusal;
 }
 
 // Nothing where nobody is left to be told.
@@ -170,8 +169,8 @@ awaitable<void> serve(Connections connections, std::unique_ptr<ListedStream> lis
   if (unread) {
     answer = response_to_bad_request(unread);
   } else {
-    std::string target(parser.get().target());
-    answer = co_await respond(connections, parser.get().method(), std::move(target));
+    const auto target = parser.get().target();
+    answer = respond(connections->answers, parser.get().method(), {target.data(), target.size()});
   }
   if (answer) co_await http::async_write(stream, *answer, as_tuple);
   discard_what_is_there(stream.socket().native_handle());

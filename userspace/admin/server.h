@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // The admin socket: HTTP over a Unix socket, for `ambbpf status` and for scripts (curl
 // --unix-socket). One request a connection. Routes:
-//   GET /status    the StatusReport as JSON; 503 when the process does not find it in time
+//   GET /status    the StatusReport as JSON
 //   GET /healthz   200 "ok": the loop turns
 //   GET /readyz    200 "ready", or 503 with the reason
+//   POST /reload   200 with what has changed, or 422 with what is wrong, a line each; 409 where the
+//                  process has no configuration file
 // Any other path gets 404, any other method 405, what is no HTTP 400, a head of over 8 KiB 431.
 #pragma once
 
@@ -19,10 +21,18 @@
 
 namespace ambbpf {
 
+// What came of reloading the configuration file.
+struct ReloadAnswer {
+  bool in_force = false;
+  std::string lines;  // what has changed, or what is wrong
+};
+
 // What the server asks the process; called on the server's thread. Neither may throw.
 struct AdminAnswers {
-  std::function<awaitable<std::string>()> status;  // JSON
-  std::function<std::string()> not_ready;          // empty: ready
+  std::function<std::string()> status;     // JSON
+  std::function<std::string()> not_ready;  // empty: ready
+  std::function<ReloadAnswer()>
+      reload;  // puts the configuration file in force; null: there is none
 };
 
 struct AdminLimits {
@@ -31,14 +41,12 @@ struct AdminLimits {
   std::size_t connections = 32;
   std::chrono::milliseconds request{2'000};  // from accept to the end of the request
   std::chrono::milliseconds answer{10'000};  // from there to the close
-  std::chrono::milliseconds status{2'500};   // for AdminAnswers::status
 };
 
 struct AdminConnections;
 
 // The socket of one process. Removes its file at the end, if it still is its own, and closes its
-// connections. A status() that was asked for may still be under way then: what the answers refer to
-// must outlive the run of `io`.
+// connections.
 class AdminServer {
  public:
   // Fails with one clear line when `path` is too long for a socket address, names something that is

@@ -47,6 +47,7 @@ void each_field(Either<StatusReport::Source> auto& source, auto&& visit) {
 void each_field(Either<StatusReport::Service> auto& service, auto&& visit) {
   visit("name", service.name);
   visit("listen", service.listen);
+  visit("removed", service.removed);
   visit("connections_now", service.connections_now);
   visit("connections_total", service.connections_total);
   visit("max_connections", service.max_connections);
@@ -119,12 +120,21 @@ void each_field(Either<StatusReport::KeyStore> auto& etcd, auto&& visit) {
 }
 
 void each_field(Either<StatusReport::Registrar> auto& registrar, auto&& visit) {
+  visit("name", registrar.name);
   visit("advertised", registrar.advertised);
   visit("ttl_ms", registrar.ttl_ms);
   visit("registrations", registrar.registrations);
   visit("rejected", registrar.rejected);
   visit("docker", registrar.docker);
   visit("etcd", registrar.etcd);
+}
+
+void each_field(Either<StatusReport::Configuration> auto& configuration, auto&& visit) {
+  visit("file", configuration.file);
+  visit("generation", configuration.generation);
+  visit("applied_ms", configuration.applied_ms);
+  visit("failed_ms", configuration.failed_ms);
+  visit("last_error", configuration.last_error);
 }
 
 void each_field(Either<StatusReport::Finding> auto& finding, auto&& visit) {
@@ -147,6 +157,7 @@ void each_field(Either<StatusReport> auto& report, auto&& visit) {
   visit("services", report.services);
   visit("connections", report.connections);
   visit("registrars", report.registrars);
+  visit("configuration", report.configuration);
 }
 
 }  // namespace ambbpf

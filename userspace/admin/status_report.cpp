@@ -11,6 +11,7 @@ namespace ambbpf {
 namespace {
 
 void add_troubles(const StatusReport::Service& service, std::vector<std::string>& all) {
+  if (service.removed) return;
   const auto in_use = [](const auto& endpoint) { return endpoint.ejected_ms == 0; };
   if (service.endpoints.empty())
     all.push_back(fmt::format("service {} has no endpoint", service.name));
@@ -44,6 +45,8 @@ void add_troubles(const StatusReport::Registrar& registrar, std::vector<std::str
 
 std::vector<std::string> troubles(const StatusReport& report) {
   std::vector<std::string> all;
+  if (const auto& error = report.configuration.last_error; !error.empty())
+    all.push_back("the file as it is now is not in force: " + error);
   for (const auto& service : report.services) add_troubles(service, all);
   for (const auto& registrar : report.registrars) add_troubles(registrar, all);
   if (const auto count = report.connections.mismatches; count > 0)

@@ -28,7 +28,7 @@ struct StatusReport {
     std::string reason;
   };
   struct Source {
-    std::string kind;   // "etcd v2", "etcd v3", "docker", "name"
+    std::string kind;   // "etcd v2", "etcd v3", "docker", "name", "static"
     std::string from;   // server and key, the engine, or the name
     std::string state;  // "starting", "following", "failing", "not served"
     std::uint64_t endpoints = 0;
@@ -44,7 +44,8 @@ struct StatusReport {
   };
   struct Service {
     std::string name;
-    std::string listen;  // "[::]:8080"
+    std::vector<std::string> listen;  // "[::]:8080"
+    bool removed = false;             // from the configuration: only open connections go on
     std::uint64_t connections_now = 0;
     std::uint64_t connections_total = 0;
     std::uint64_t max_connections = 0;  // at once; 0: not known
@@ -112,12 +113,20 @@ struct StatusReport {
     std::uint64_t failures = 0;
   };
   struct Registrar {
+    std::string name;        // in the configuration
     std::string advertised;  // the address; empty: not known yet
     std::uint64_t ttl_ms = 0;
     std::vector<Registration> registrations;
     std::vector<RejectedValue> rejected;  // labels; the key is the container
     Docker docker;
     KeyStore etcd;
+  };
+  struct Configuration {
+    std::string file;                         // empty: the command line is all there is
+    std::uint64_t generation = 0;             // how many have been put in force since the start
+    std::optional<std::uint64_t> applied_ms;  // age of the one in force
+    std::optional<std::uint64_t> failed_ms;   // age of last_error
+    std::string last_error;  // of the last attempt to load another; empty: it was put in force
   };
   struct Finding {  // of the start-up self-test
     std::string what;
@@ -127,7 +136,7 @@ struct StatusReport {
 
   std::string version;
   std::uint64_t pid = 0;
-  std::string verb;  // "proxy", "forward", "register"
+  std::string verb;  // "proxy", "forward", "register", "run"
   std::uint64_t uptime_ms = 0;
   bool draining = false;  // SIGTERM was received: no new connections
   std::uint64_t threads = 0;
@@ -137,7 +146,8 @@ struct StatusReport {
   std::vector<Finding> findings;
   std::vector<Service> services;
   Connections connections;
-  std::vector<Registrar> registrars;  // one where the verb is "register"
+  std::vector<Registrar> registrars;
+  Configuration configuration;
 };
 
 // What an operator should look into, one line each: a service without an endpoint in use, a source

@@ -25,6 +25,13 @@ void add_self_test(TextPage& page, const std::vector<StatusReport::Finding>& fin
     if (!finding.ok) page.field("", finding.what + ": " + finding.detail);
 }
 
+void add_configuration(TextPage& page, const StatusReport::Configuration& configuration) {
+  if (configuration.file.empty()) return;
+  page.field("file", configuration.file);
+  page.field("", fmt::format("generation {}, in force for {}", configuration.generation,
+                             human_span(configuration.applied_ms.value_or(0))));
+}
+
 void add_head(TextPage& page, const StatusReport& report) {
   std::string name = "ambbpf";
   for (const auto& part : {report.version, report.verb})
@@ -32,6 +39,7 @@ void add_head(TextPage& page, const StatusReport& report) {
   page.paragraph(0, 2,
                  fmt::format("{}, pid {}, up {}, {}", name, report.pid,
                              human_span(report.uptime_ms), counted(report.threads, "thread")));
+  add_configuration(page, report.configuration);
   if (report.draining) page.field("draining", "takes no new connections");
   std::string_view label = "degraded";
   for (const auto& trouble : troubles(report)) page.field(std::exchange(label, ""), trouble);
@@ -98,7 +106,11 @@ void add_source(TextPage& page, const StatusReport::Source& source) {
 
 void add_service(TextPage& page, const StatusReport::Service& service) {
   page.blank();
-  page.paragraph(0, 2, fmt::format("service {} on {}", service.name, service.listen));
+  page.paragraph(
+      0, 2,
+      service.removed
+          ? fmt::format("service {}, removed: its open connections go on", service.name)
+          : fmt::format("service {} on {}", service.name, fmt::join(service.listen, ", ")));
   const auto most = service.max_connections == 0
                         ? ""
                         : fmt::format(" (at most {})", human_count(service.max_connections));
@@ -176,7 +188,8 @@ void add_health(TextPage& page, const auto& peer, const std::string& doing) {
 void add_registrar(TextPage& page, const StatusReport::Registrar& registrar) {
   page.blank();
   page.paragraph(0, 2,
-                 fmt::format("registrar: advertises {}, keys live {}",
+                 fmt::format("registrar{}{}: advertises {}, keys live {}",
+                             registrar.name.empty() ? "" : " ", registrar.name,
                              registrar.advertised.empty() ? "nothing yet" : registrar.advertised,
                              human_span(registrar.ttl_ms)));
   add_registrations(page, registrar);

@@ -35,7 +35,8 @@ Error AdminAnswer::as_error() const {
   return {.what = fmt::format("answered {}: {}", code, first_line()), .code = {}};
 }
 
-Result<AdminAnswer> ask_process(const std::filesystem::path& socket, const std::string& path) {
+Result<AdminAnswer> ask_process(const std::filesystem::path& socket, const std::string& path,
+                                Method method) {
   const std::unique_ptr<CURL, EndCurl> easy(curl_easy_init());
   if (!easy) return fail("libcurl cannot be set up");
   const std::string url = "http://localhost" + path;
@@ -44,6 +45,7 @@ Result<AdminAnswer> ask_process(const std::filesystem::path& socket, const std::
   curl_easy_setopt(easy.get(), CURLOPT_URL, url.c_str());
   curl_easy_setopt(easy.get(), CURLOPT_UNIX_SOCKET_PATH, socket.c_str());
   curl_easy_setopt(easy.get(), CURLOPT_PROXY, "");
+  if (method == Method::kPost) curl_easy_setopt(easy.get(), CURLOPT_POSTFIELDS, "");
   curl_easy_setopt(easy.get(), CURLOPT_TIMEOUT_MS, kTimeout);
   curl_easy_setopt(easy.get(), CURLOPT_NOSIGNAL, 1L);
   curl_easy_setopt(easy.get(), CURLOPT_ERRORBUFFER, why.data());

@@ -17,7 +17,10 @@ struct AdminAnswer {
   Error as_error() const;          // where another code was hoped for
 };
 
-// GET `path`, such as "/status". Fails if no whole answer comes in time.
-Result<AdminAnswer> ask_process(const std::filesystem::path& socket, const std::string& path);
+enum class Method { kGet, kPost };
+
+// Asks for `path`, such as "/status". Fails if no whole answer comes in time.
+Result<AdminAnswer> ask_process(const std::filesystem::path& socket, const std::string& path,
+                                Method method = Method::kGet);
 
 }  // namespace ambbpf

@@ -29,6 +29,7 @@ struct Given {
 struct Draft {
   Draft();
 
+  AsWritten written;  // by read_table()
   ProcessSettings process;
   ServiceSettings service;
   std::optional<asio::ip::address> listen_address;  // of `ambbpf proxy`, for all its ports

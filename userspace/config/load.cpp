@@ -90,6 +90,7 @@ void Loader::read_main_file(const std::string& file) {
   Draft draft;
   read_table(top, Scope::kProcess, others, draft, mistakes_);
   settings_.process = draft.process;
+  settings_.process.written = std::move(draft.written);
   for (const auto& [key, node] : top.node.fields) {
     if (key != "defaults") {
       collect(top, key, node);
@@ -198,6 +199,7 @@ void Loader::make_etcd(const Table& table) {
   Draft draft;
   read_table(table, Scope::kEtcd, {}, draft, mistakes_);
   draft.etcd.name = table.name;
+  draft.etcd.written = draft.written;
   auto made = complete_etcd(Way::kFile, draft);
   if (made)
     settings_.etcds.push_back(std::move(*made));
@@ -209,6 +211,7 @@ void Loader::make_docker(const Table& table) {
   Draft draft;
   read_table(table, Scope::kDocker, {}, draft, mistakes_);
   draft.docker.name = table.name;
+  draft.docker.written = draft.written;
   auto made = complete_docker(Way::kFile, draft);
   if (made)
     settings_.dockers.push_back(std::move(*made));
@@ -228,6 +231,7 @@ void Loader::make_service(const Table& table) {
   read_table(table, Scope::kService, {}, draft, mistakes_);
   auto& service = draft.service;
   service.name = table.name;
+  service.written = std::move(draft.written);
   if (const auto why = why_no_service(table.name); !why.empty())
     mistakes_.push_back(table.mistake(fmt::format("cannot name a service: it {}", why)));
   find_sources(table, service);
@@ -290,6 +294,7 @@ void Loader::make_registration(const Table& table) {
   Draft draft;
   read_table(table, Scope::kRegistration, {}, draft, mistakes_);
   draft.registration.name = table.name;
+  draft.registration.written = draft.written;
   auto made = complete_registration(draft);
   if (!made) {
     add_flaw(table, made.error());

@@ -6,6 +6,7 @@
 #include <chrono>
 #include <cstdint>
 #include <filesystem>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -22,6 +23,14 @@
 
 namespace ambbpf {
 
+// A part of a file as it was written, by key: for telling what has changed, not what it means.
+struct AsWritten {
+  std::map<std::string, std::string> values;
+
+  // Of parts that mean the same, either may be kept.
+  bool operator==(const AsWritten&) const { return true; }
+};
+
 // Of the process. What cannot change while it runs: engine, threads, admin.
 struct ProcessSettings {
   std::optional<Engine> engine;  // none: the best that works
@@ -29,6 +38,7 @@ struct ProcessSettings {
   std::chrono::milliseconds drain{5000};       // for open connections, when they have to end
   std::optional<std::filesystem::path> admin;  // none: the default place
   std::string log_level = "info";
+  AsWritten written{};
 
   bool operator==(const ProcessSettings&) const = default;
 };
@@ -40,6 +50,7 @@ struct EtcdSettings {
   EtcdOptions options;
   HttpAccess access;
   std::optional<EtcdUser> user;
+  AsWritten written{};
 
   bool operator==(const EtcdSettings&) const = default;
 };
@@ -49,6 +60,7 @@ struct DockerSettings {
   std::string name;
   DockerAddress address;
   bool ignore_health = false;  // of containers that provide services
+  AsWritten written{};
 
   bool operator==(const DockerSettings&) const = default;
 };
@@ -72,6 +84,7 @@ struct ServiceSettings {
   DialOptions dial;
   std::optional<std::uint64_t> max_connections;  // none: what descriptors allow
   KeepalivePolicy keepalive;                     // with peers that are heard no more
+  AsWritten written{};
 
   bool operator==(const ServiceSettings&) const = default;
 };
@@ -85,6 +98,7 @@ struct RegistrationSettings {
   std::chrono::seconds ttl{5};
   std::optional<asio::ip::address> advertise;  // none: to be found out
   bool ignore_health = false;
+  AsWritten written{};
 
   bool operator==(const RegistrationSettings&) const = default;
 };

@@ -97,9 +97,21 @@ Result<std::vector<Given::Item>> items_of(const Setting& setting, const TomlNode
   return fail("takes nothing");
 }
 
+std::string as_written(const std::vector<Given::Item>& items) {
+  std::string text;
+  for (const auto& [value, fields] : items) {
+    if (!text.empty()) text += ", ";
+    text += value;
+    for (const auto& [name, content] : fields)
+      text += fmt::format("{}{}={}", text.empty() ? "" : " ", name, content);
+  }
+  return text;
+}
+
 Result<void> read_setting(const Setting& setting, const TomlNode& node, Draft& draft) {
   auto items = items_of(setting, node);
   if (!items) return tl::unexpected(items.error());
+  draft.written.values[std::string(setting.key)] = as_written(*items);
   return setting.read(
       {.items = std::move(*items),
        .as =

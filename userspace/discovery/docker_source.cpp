@@ -56,12 +56,11 @@ ContainerEndpoints endpoints_of(const Containers& containers, const std::string&
   return found;
 }
 
-DockerSource::DockerSource(DockerCatalogue& catalogue, std::string service)
-    : catalogue_(catalogue), service_(std::move(service)) {
-  catalogue_.add(*this);
-}
-
-DockerSource::~DockerSource() { catalogue_.remove(*this); }
+DockerSource::DockerSource(DockerFollower& follower, std::string service, bool ignore_health)
+    : follower_(follower),
+      service_(std::move(service)),
+      ignore_health_(ignore_health),
+      subscriber_(follower.subscribe([this](const Containers& containers) { take(containers); })) {}
 
 // Everything comes through take().
 awaitable<void> DockerSource::run(Publish publish) {
@@ -72,7 +71,7 @@ awaitable<void> DockerSource::run(Publish publish) {
 }
 
 void DockerSource::take(const Containers& containers) {
-  auto [endpoints, rejected] = endpoints_of(containers, service_, catalogue_.ignore_health());
+  auto [endpoints, rejected] = endpoints_of(containers, service_, ignore_health_);
   for (const auto& value : rejected) {
     if (std::ranges::find(rejected_, value) != rejected_.end()) continue;
     ++rejected_total_;
@@ -85,7 +84,7 @@ void DockerSource::take(const Containers& containers) {
 }
 
 SourceStatus DockerSource::status() const {
-  const auto& docker = catalogue_.status();
+  const auto& docker = follower_.status();
   SourceStatus status;
   status.kind = "docker";
   status.from = docker.from;
@@ -103,18 +102,7 @@ SourceStatus DockerSource::status() const {
 }
 
 std::unique_ptr<Source> DockerCatalogue::source_of(std::string service) {
-  return std::make_unique<DockerSource>(*this, std::move(service));
-}
-
-void DockerCatalogue::add(DockerSource& source) {
-  sources_.push_back(&source);
-  if (const auto& containers = follower_.published()) source.take(*containers);
-}
-
-awaitable<void> DockerCatalogue::run() {
-  return follower_.run([this](const Containers& containers) {
-    for (auto* source : sources_) source->take(containers);
-  });
+  return std::make_unique<DockerSource>(follower_, std::move(service), ignore_health_);
 }
 
 }  // namespace ambbpf

@@ -20,28 +20,27 @@ struct ContainerEndpoints {
 ContainerEndpoints endpoints_of(const Containers& containers, const std::string& service,
                                 bool ignore_health);
 
-class DockerCatalogue;
-
-// Fed by a DockerCatalogue.
 class DockerSource final : public Source {
  public:
-  DockerSource(DockerCatalogue& catalogue, std::string service);
-  ~DockerSource() override;
+  // `follower` outlives *this.
+  DockerSource(DockerFollower& follower, std::string service, bool ignore_health);
   DockerSource(const DockerSource&) = delete;
   DockerSource& operator=(const DockerSource&) = delete;
 
   awaitable<void> run(Publish publish) override;
   SourceStatus status() const override;
 
+ private:
   void take(const Containers& containers);
 
- private:
-  DockerCatalogue& catalogue_;
+  const DockerFollower& follower_;
   const std::string service_;
+  const bool ignore_health_;
   Publish publish_;
   std::optional<std::vector<Endpoint>> published_;
   std::vector<RejectedValue> rejected_;
   std::uint64_t rejected_total_ = 0;
+  std::shared_ptr<const DockerFollower::Subscriber> subscriber_;  // last: it calls take() at once
 };
 
 // One Docker Engine as the source of many services.
@@ -51,18 +50,11 @@ class DockerCatalogue final : public Catalogue {
       : follower_(follower), ignore_health_(ignore_health) {}
 
   std::unique_ptr<Source> source_of(std::string service) override;
-  awaitable<void> run() override;
-
-  // For its sources.
-  void add(DockerSource& source);
-  void remove(DockerSource& source) { std::erase(sources_, &source); }
-  bool ignore_health() const { return ignore_health_; }
-  const DockerStatus& status() const { return follower_.status(); }
+  awaitable<void> run() override { return follower_.run(); }
 
  private:
   DockerFollower& follower_;
   const bool ignore_health_;
-  std::vector<DockerSource*> sources_;
 };
 
 }  // namespace ambbpf

@@ -21,7 +21,7 @@ struct SourceStatus {
     kNotServed,  // the server answers, but does not speak this API; asked again now and then
   };
 
-  std::string kind;  // "etcd v2", "etcd v3", "docker", "name"
+  std::string kind;  // "etcd v2", "etcd v3", "docker", "name", "static"
   std::string from;  // the server in use and the key followed, the engine, or the name resolved
   State state = State::kStarting;
   std::size_t endpoints = 0;                   // in the set last published

@@ -31,8 +31,7 @@ DockerFollower::DockerFollower(asio::any_io_executor executor, DockerAddress add
 }
 
 // What it has started ends before it does.
-awaitable<void> DockerFollower::run(Publish publish) {
-  publish_ = std::move(publish);
+awaitable<void> DockerFollower::run() {
   bool following = true;
   auto work = follow_on();
   spawn_stoppable(ended_.get_executor(), std::move(work), stop_.slot(), [this, &following] {
@@ -154,7 +153,17 @@ void DockerFollower::publish_changes() {
   if (status_.lists == 0 || published_ == known_.containers()) return;
   published_ = known_.containers();
   status_.containers = published_->size();
-  publish_(*published_);
+  std::erase_if(subscribers_, [](const auto& subscriber) { return subscriber.expired(); });
+  const auto subscribers = subscribers_;  // who is told may bring others
+  for (const auto& subscriber : subscribers)
+    if (const auto kept = subscriber.lock()) (*kept)(*published_);
+}
+
+std::shared_ptr<const DockerFollower::Subscriber> DockerFollower::subscribe(Subscriber subscriber) {
+  auto kept = std::make_shared<const Subscriber>(std::move(subscriber));
+  subscribers_.push_back(kept);
+  if (published_) (*kept)(*published_);
+  return kept;
 }
 
 void DockerFollower::heard() { status_.heard_at = Clock::now(); }

@@ -3,9 +3,11 @@
 
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <set>
 #include <string>
+#include <vector>
 
 #include "userspace/docker/api.h"
 #include "userspace/docker/inspections.h"
@@ -44,7 +46,7 @@ class DockerFollower {
     std::chrono::milliseconds list{30'000};            // between two full listings
     std::chrono::milliseconds signal_ignored{60'000};  // kStopping for so long is kRunning again
   };
-  using Publish = std::function<void(const Containers&)>;
+  using Subscriber = std::function<void(const Containers&)>;
 
   DockerFollower(asio::any_io_executor executor, DockerAddress address, Pace pace);
   DockerFollower(asio::any_io_executor executor, DockerAddress address)
@@ -54,11 +56,14 @@ class DockerFollower {
   DockerFollower& operator=(const DockerFollower&) = delete;
 
   // Never ends but when it is cancelled; errors are retried with back-off and shown in status().
-  // *this outlives it. The
-  // first set is published once every container has been inspected.
-  awaitable<void> run(Publish publish);
+  // *this outlives it.
+  awaitable<void> run();
+
+  // Hands over the set in force, if there is one, and every later one, for as long as the result is
+  // kept. The first is there once every container has been inspected.
+  [[nodiscard]] std::shared_ptr<const Subscriber> subscribe(Subscriber subscriber);
+
   const DockerStatus& status() const { return status_; }
-  const std::optional<Containers>& published() const { return published_; }  // the set in force
 
  private:
   awaitable<void> follow_on();
@@ -81,7 +86,7 @@ class DockerFollower {
   DockerApi api_;
   KnownContainers known_;
   Inspections inspections_;
-  Publish publish_;
+  std::vector<std::weak_ptr<const Subscriber>> subscribers_;
   asio::cancellation_signal stop_;  // of follow_on()
   asio::steady_timer ended_;
   std::optional<Containers> published_;

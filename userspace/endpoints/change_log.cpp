@@ -49,9 +49,11 @@ std::string describe_change(const std::set<tcp::endpoint>& before,
 }
 
 void ChangeLog::tell(const std::string& service, std::set<tcp::endpoint> endpoints) {
-  if (endpoints == told_) return;
+  left_out_ = endpoints != told_;
+  if (!left_out_) return;
   const auto unsaid = limit_.pass(Clock::now());
   if (!unsaid) return;
+  left_out_ = false;
   log::info("service {}: {}{}", service, describe_change(told_, endpoints),
             more_before_it(*unsaid));
   told_ = std::move(endpoints);

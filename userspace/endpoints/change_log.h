@@ -21,8 +21,11 @@ class ChangeLog {
   // Asked again without a change it makes up for what was left out.
   void tell(const std::string& service, std::set<tcp::endpoint> endpoints);
 
+  bool has_left_out() const { return left_out_; }  // since the last line
+
  private:
   std::set<tcp::endpoint> told_;
+  bool left_out_ = false;
   LogLimit limit_{5};
 };
 

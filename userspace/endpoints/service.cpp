@@ -12,20 +12,17 @@ namespace ambbpf {
 
 using namespace std::chrono_literals;
 
-Service::SourceId Service::add_source(std::optional<SourceId> instead_of) {
+Service::SourceId Service::add_source() {
   const std::scoped_lock lock(publishing_);
-  feeds_[next_source_].instead_of = instead_of;
+  feeds_.emplace(next_source_, std::vector<Endpoint>());
   return next_source_++;
 }
 
 void Service::publish(SourceId source, std::vector<Endpoint> endpoints) {
   const std::scoped_lock lock(publishing_);
   const auto feed = feeds_.find(source);
-  if (feed == feeds_.end()) return;  // removed meanwhile
-  const auto before = std::exchange(feed->second.instead_of, std::nullopt);
-  const bool replaces = before && feeds_.erase(*before) > 0;
-  if (!replaces && feed->second.endpoints == endpoints) return;
-  feed->second.endpoints = std::move(endpoints);
+  if (feed == feeds_.end() || feed->second == endpoints) return;  // it may be removed by now
+  feed->second = std::move(endpoints);
   unite();
 }
 
@@ -36,7 +33,16 @@ void Service::remove_source(SourceId source) {
 
 void Service::judge_again() {
   const std::scoped_lock lock(publishing_);
-  unite();
+  if (!judgement_stands() || change_log_.has_left_out()) unite();
+}
+
+bool Service::judgement_stands() const {
+  return std::ranges::all_of(feeds_, [this](const auto& feed) {
+    return std::ranges::all_of(feed.second, [this](const Endpoint& endpoint) {
+      const bool objected = objection_ && !objection_(endpoint.address).empty();
+      return objected == objected_.contains(endpoint.address);
+    });
+  });
 }
 
 Service::Union Service::united_feeds() const {
@@ -44,10 +50,11 @@ Service::Union Service::united_feeds() const {
   for (const auto& listed : *in_force()) known.emplace(listed.backend->address(), listed.backend);
 
   Union united;
-  for (const auto& [id, feed] : feeds_) {
-    for (const auto& endpoint : feed.endpoints) {
+  for (const auto& [id, endpoints] : feeds_) {
+    for (const auto& endpoint : endpoints) {
       if (auto reason = objection_ ? objection_(endpoint.address) : ""; !reason.empty()) {
         united.rejected.push_back({endpoint.found_as, std::move(reason)});
+        united.objected.insert(endpoint.address);
         continue;
       }
       if (!united.addresses.insert(endpoint.address).second) continue;
@@ -67,6 +74,7 @@ void Service::unite() {
   auto united = united_feeds();
   auto endpoints = std::make_shared<const EndpointSet>(std::move(united.endpoints));
   std::vector<RejectedValue> rejected_before;
+  objected_ = std::move(united.objected);
   {
     const std::scoped_lock lock(mutex_);
     rejected_before = std::exchange(rejected_, united.rejected);

@@ -50,10 +50,9 @@ class Service {
 
   const std::string& name() const { return name_; }
 
-  // Makes room for one more source. What a source has published counts until it is removed; with
-  // `instead_of`, that other one is removed when the new one first publishes.
+  // Makes room for one more source. What a source has published counts until it is removed.
   using SourceId = std::uint64_t;
-  SourceId add_source(std::optional<SourceId> instead_of = std::nullopt);
+  SourceId add_source();
   void publish(SourceId source, std::vector<Endpoint> endpoints);
   void remove_source(SourceId source);
 
@@ -112,19 +111,17 @@ class Service {
   LogLimit own_limits_log;  // for lines on limits of this process that its connections meet
 
  private:
-  struct Feed {
-    std::vector<Endpoint> endpoints;
-    std::optional<SourceId> instead_of;
-  };
   struct Union {
     EndpointSet endpoints;
     std::vector<RejectedValue> rejected;
     std::set<tcp::endpoint> addresses;
+    std::set<tcp::endpoint> objected;
   };
 
   // With publishing_ held:
   void unite();
   Union united_feeds() const;  // feeds_, less what objection_ is against
+  bool judgement_stands() const;
   void log_new(const std::vector<RejectedValue>& before, const Union& united);
   // With mutex_ held:
   void choose(Clock::time_point now);
@@ -137,8 +134,9 @@ class Service {
 
   // Held by those who publish, also while they log: connections never wait for it.
   std::mutex publishing_;
-  std::map<SourceId, Feed> feeds_;
+  std::map<SourceId, std::vector<Endpoint>> feeds_;
   SourceId next_source_ = 1;
+  std::set<tcp::endpoint> objected_;  // of feeds_, when it was last asked about
   ChangeLog change_log_;
 
   mutable std::mutex mutex_;  // guards all below; taken last

@@ -40,9 +40,9 @@ Result<tcp::endpoint> address_of(int socket) {
 
 }  // namespace
 
-Result<Listeners> listen_on(const tcp::endpoint& asked, std::size_t threads) {
-  Listeners listeners;
-  {
+Result<Listeners> listen_on(const tcp::endpoint& asked, std::size_t threads, Beside beside) {
+  Listeners listeners{.address = asked, .sockets = {}};
+  if (beside == Beside::kNobody) {
     // Shared sockets of one user may be bound beside each other by several processes: this one may
     // not, and so finds out whether somebody is there.
     auto first = bound_socket(asked, Share::kNo);
@@ -50,7 +50,11 @@ Result<Listeners> listen_on(const tcp::endpoint& asked, std::size_t threads) {
     auto address = address_of(first->get());
     if (!address) return tl::unexpected(address.error());
     listeners.address = *address;
-    if (threads == 1) listeners.sockets.push_back(std::move(*first));
+    if (threads == 1) {
+      const int on = 1;  // for those that may be bound beside it later
+      ::setsockopt(first->get(), SOL_SOCKET, SO_REUSEPORT, &on, sizeof on);
+      listeners.sockets.push_back(std::move(*first));
+    }
   }
   while (listeners.sockets.size() < threads) {
     auto socket = bound_socket(listeners.address, Share::kAmongThreads);

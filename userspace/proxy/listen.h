@@ -16,9 +16,16 @@ struct Listeners {
   std::vector<UniqueFd> sockets;
 };
 
-// Fails with EADDRINUSE where anybody listens there already, another ambbpf included.
-// `[::]` takes IPv4 as well. What accepted sockets inherit is set here: see socket_options.h.
-Result<Listeners> listen_on(const tcp::endpoint& address, std::size_t threads);
+// Who may be listening at the address already.
+enum class Beside {
+  kNobody,  // another ambbpf neither
+  kOurs,  // sockets of listen_on(): [::]:80 and 127.0.0.1:80 for as long as one replaces the other
+};
+
+// Fails with EADDRINUSE where anybody else listens there. `[::]` takes IPv4 as well. What accepted
+// sockets inherit is set here: see socket_options.h.
+Result<Listeners> listen_on(const tcp::endpoint& address, std::size_t threads,
+                            Beside beside = Beside::kNobody);
 
 // "every address": [::] where the kernel has IPv6, else 0.0.0.0.
 asio::ip::address any_address();

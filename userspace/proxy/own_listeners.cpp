@@ -42,18 +42,30 @@ bool is_of_this_host(const asio::ip::address& address) {
 
 }  // namespace
 
-void OwnListeners::add(const tcp::endpoint& listener) { listeners_.push_back(unmapped(listener)); }
+void OwnListeners::add(const tcp::endpoint& listener) {
+  const auto plain = unmapped(listener);
+  listeners_.emplace(plain.port(), plain.address());
+}
+
+void OwnListeners::remove(const tcp::endpoint& listener) {
+  const auto plain = unmapped(listener);
+  const auto [begin, end] = listeners_.equal_range(plain.port());
+  const auto found = std::find_if(
+      begin, end, [&plain](const auto& known) { return known.second == plain.address(); });
+  listeners_.erase(found);
+}
 
 std::string OwnListeners::objection_to(const tcp::endpoint& address) const {
   return hear(unmapped(address)) ? to_string(address) + " is where this process listens" : "";
 }
 
 bool OwnListeners::hear(const tcp::endpoint& address) const {
-  return std::ranges::any_of(listeners_, [&](const auto& listener) {
-    if (listener.port() != address.port()) return false;
-    if (!listener.address().is_unspecified()) return listener == address;
+  const auto [begin, end] = listeners_.equal_range(address.port());
+  return std::any_of(begin, end, [&address](const auto& known) {
+    const auto& listener = known.second;
+    if (!listener.is_unspecified()) return listener == address.address();
     // [::] takes IPv4 as well (listen.h).
-    const bool takes_family = listener.address().is_v6() || address.address().is_v4();
+    const bool takes_family = listener.is_v6() || address.address().is_v4();
     return takes_family && is_of_this_host(address.address());
   });
 }

@@ -17,8 +17,6 @@ namespace {
 
 constexpr int kAcceptsATurn = 64;
 
-awaitable<RelayCounts> counts_of(Relay& relay) { co_return relay.counts(); }
-
 awaitable<void> nothing() { co_return; }
 
 // Not by recv(2), which would take the news of a reset from those who must know.
@@ -189,10 +187,6 @@ void Worker::reset_all() {
       admission.reset();
     }
   });
-}
-
-awaitable<RelayCounts> Worker::counts() {
-  co_return co_await asio::co_spawn(io_, counts_of(*relay_), asio::use_awaitable);
 }
 
 awaitable<void> Worker::turn() { co_await asio::co_spawn(io_, nothing(), asio::use_awaitable); }

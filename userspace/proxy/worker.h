@@ -24,6 +24,8 @@ struct Serving {
   std::shared_ptr<Service> service;
   DialOptions dial;
   KeepalivePolicy keepalive{};
+
+  bool operator==(const Serving&) const = default;
 };
 
 // Of one listening address, the same in all workers.
@@ -52,8 +54,8 @@ class Worker {
 
   // Closes what is open with a reset, held and connecting ones included.
   void reset_all();
-  // Answers in the caller's coroutine.
-  awaitable<RelayCounts> counts();
+  // As they are kept: asks nobody.
+  RelayCounts counts() const { return relay_->counts(); }
   // Returns in the caller's coroutine when the worker's thread has taken up work: never while it
   // hangs.
   awaitable<void> turn();

@@ -48,10 +48,10 @@ void KeyReconciler::want(const WantedKeys& keys, const Reasons& why_not) {
 }
 
 awaitable<void> KeyReconciler::run() {
-  for (;;) {
+  while (!withdrawal_over_) {
     changed_ = false;
     const auto delay = co_await turn();
-    if (changed_ || delay <= 0ms) continue;
+    if (changed_ || withdrawal_over_ || delay <= 0ms) continue;
     pause_.expires_after(delay);
     co_await pause_.async_wait(as_tuple);
   }
@@ -201,6 +201,8 @@ awaitable<void> KeyReconciler::withdraw(Clock::time_point deadline) {
   want({});
   withdrawn_.expires_at(deadline);
   while (!finished_ && Clock::now() < deadline) co_await withdrawn_.async_wait(as_tuple);
+  withdrawal_over_ = true;
+  pause_.cancel();
 }
 
 ReconcilerStatus KeyReconciler::status() const {

@@ -53,11 +53,12 @@ class KeyReconciler {
   // no longer, for the log.
   void want(const WantedKeys& keys, const Reasons& why_not = {});
 
-  // Never ends; errors are retried with back-off and shown in status(). *this outlives it.
+  // Ends only after withdraw(); errors are retried with back-off and shown in status(). *this
+  // outlives it.
   awaitable<void> run();
 
   // Wants nothing any more, and returns when nothing of ours stands in etcd, or at the deadline.
-  // run() goes on meanwhile.
+  // run() goes on meanwhile, and ends then.
   awaitable<void> withdraw(Clock::time_point deadline);
 
   ReconcilerStatus status() const;
@@ -97,6 +98,7 @@ class KeyReconciler {
   bool changed_ = false;               // since run() last looked
   bool withdrawing_ = false;
   bool finished_ = false;  // nothing is wanted, and nothing of ours stands
+  bool withdrawal_over_ = false;
 };
 
 }  // namespace ambbpf

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "userspace/cli/descriptor_budget.h"
+#include "userspace/controller/descriptor_budget.h"
 
 #include <fcntl.h>
 
@@ -18,11 +18,12 @@ rlim_t raise_descriptor_limit() {
   return limit.rlim_cur;
 }
 
-DescriptorBudget divide_descriptors(rlim_t limit, std::size_t services) {
-  constexpr rlim_t kForTheProcess = 64;  // clients of the admin socket for the greater part
-  constexpr rlim_t kForASource = 4;      // two APIs of etcd, each a watch and a listing
+DescriptorBudget divide_descriptors(rlim_t limit) {
+  // Clients of the admin socket, and as many for etcd and Docker, which are followed once for all
+  // services.
+  constexpr rlim_t kForTheProcess = 128;
   const auto all = std::min<rlim_t>(limit, kNoDescriptorLimit);
-  const auto kept_back = std::min(all / 4, kForTheProcess + kForASource * services);
+  const auto kept_back = std::min(all / 4, kForTheProcess);
   const auto connections = static_cast<int>(all - kept_back);
   return {.connections_below = connections, .pipes_below = connections / 4 * 3};
 }

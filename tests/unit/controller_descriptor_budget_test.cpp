@@ -1,26 +1,25 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <gtest/gtest.h>
 
-#include "userspace/cli/descriptor_budget.h"
+#include "userspace/controller/descriptor_budget.h"
 #include "userspace/support/unique_fd.h"
 
 namespace ambbpf {
 namespace {
 
 TEST(DescriptorBudget, KeepsSomeBackForTheProcessAndItsSources) {
-  EXPECT_EQ(divide_descriptors(1024, 1).connections_below, 1024 - 68);
-  EXPECT_EQ(divide_descriptors(1024, 10).connections_below, 1024 - 104);
-  EXPECT_EQ(divide_descriptors(524288, 1).connections_below, 524288 - 68);
-  EXPECT_EQ(divide_descriptors(RLIM_INFINITY, 1).connections_below, kNoDescriptorLimit - 68);
+  EXPECT_EQ(divide_descriptors(1024).connections_below, 1024 - 128);
+  EXPECT_EQ(divide_descriptors(524288).connections_below, 524288 - 128);
+  EXPECT_EQ(divide_descriptors(RLIM_INFINITY).connections_below, kNoDescriptorLimit - 128);
 }
 
 TEST(DescriptorBudget, KeepsBackNoMoreThanAQuarter) {
-  EXPECT_EQ(divide_descriptors(64, 1).connections_below, 48);
-  EXPECT_EQ(divide_descriptors(1024, 512).connections_below, 768);
+  EXPECT_EQ(divide_descriptors(64).connections_below, 48);
+  EXPECT_EQ(divide_descriptors(256).connections_below, 192);
 }
 
 TEST(DescriptorBudget, LeavesAQuarterOfTheRestToConnectionsAlone) {
-  EXPECT_EQ(divide_descriptors(1024, 1).pipes_below, 717);
+  EXPECT_EQ(divide_descriptors(1024).pipes_below, 672);
 }
 
 TEST(DescriptorBudget, OneOfSeveralServicesGetsHalfOfWhatThereIs) {

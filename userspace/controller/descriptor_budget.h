@@ -18,7 +18,7 @@ struct DescriptorBudget {
 // Takes what the hard limit allows. Returns the limit.
 rlim_t raise_descriptor_limit();
 
-DescriptorBudget divide_descriptors(rlim_t limit, std::size_t services);
+DescriptorBudget divide_descriptors(rlim_t limit);
 
 // How many connections one service may have open, two descriptors each, where `in_use` descriptors
 // are taken already: all that there can be, but half of them where there are several services. So

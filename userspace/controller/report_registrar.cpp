@@ -2,7 +2,7 @@
 #include <algorithm>
 #include <map>
 
-#include "userspace/cli/report.h"
+#include "userspace/controller/report.h"
 
 namespace ambbpf {
 namespace {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "userspace/cli/report.h"
+#include "userspace/controller/report.h"
 
 #include <fmt/format.h>
 #include <sys/utsname.h>

@@ -1,0 +1,239 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "userspace/controller/controller.h"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <algorithm>
+
+#include "userspace/admin/admin_paths.h"
+#include "userspace/admin/plain_text.h"
+#include "userspace/config/load.h"
+#include "userspace/controller/changes.h"
+#include "userspace/controller/report.h"
+#include "userspace/support/log.h"
+#include "userspace/support/quote.h"
+
+namespace ambbpf {
+
+using namespace std::chrono_literals;
+
+namespace {
+
+constexpr auto kTimeToEnd = 5s;  // for what comes after draining; takes a fraction of a second
+constexpr auto kBetweenJudgements = 5s;
+constexpr auto kBetweenLooks = 50ms;  // whether what is replaced can go
+
+std::string lines_of(const std::vector<std::string>& lines) {
+  return fmt::format("{}\n", fmt::join(lines, "\n"));
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Controller>> Controller::create(Origin origin, Settings settings) {
+  log::set_up(settings.process.log_level);
+  std::unique_ptr<Controller> controller(new Controller(std::move(origin)));
+  const auto ready =
+      controller->apply(std::move(settings)).and_then([&] { return controller->open_admin(); });
+  if (!ready) return tl::unexpected(ready.error());
+  return controller;
+}
+
+Controller::Controller(Origin origin) : origin_(std::move(origin)) {
+  std::function<void()> reload_file;
+  if (origin_.file) reload_file = [this] { reload(); };
+  signals_ = std::make_unique<Signals>(io_, std::move(reload_file));
+}
+
+Controller::~Controller() = default;
+
+Result<void> Controller::open_admin() {
+  auto path = admin_path(in_force_.process.admin, origin_.verb);
+  if (!path) return tl::unexpected(path.error());
+  AdminAnswers answers{.status = [this] { return status(); },
+                       .not_ready = [this] { return not_ready(); },
+                       .reload = {}};
+  if (origin_.file) answers.reload = [this] { return reload(); };
+  auto admin = AdminServer::open(io_, std::move(*path), std::move(answers));
+  if (!admin) return tl::unexpected(admin.error());
+  admin_ = std::move(*admin);
+  return {};
+}
+
+Result<void> Controller::apply(Settings wanted) {
+  if (generation_ > 0)
+    if (auto allowed = check_change(in_force_.process, wanted.process); !allowed) return allowed;
+  std::unique_ptr<Forwarding> made;
+  if (!forwarding_ && !wanted.services.empty()) {
+    auto forwarding = Forwarding::create(io_, wanted.process);
+    if (!forwarding) return tl::unexpected(forwarding.error());
+    made = std::move(*forwarding);
+  }
+  const auto* forwarding = made ? made.get() : forwarding_.get();
+  Forwarding::NewListeners listeners;
+  if (forwarding) {
+    auto opened = forwarding->open_listeners(wanted.services);
+    if (!opened) return tl::unexpected(opened.error());
+    listeners = std::move(*opened);
+  }
+  // From here on nothing can be refused.
+  if (made) forwarding_ = std::move(made);
+  origins_ = origins_for(wanted, origins_, io_);
+  if (forwarding_) forwarding_->change(wanted.services, origins_, std::move(listeners));
+  registrations_->change(wanted.registrations, origins_);
+  log::set_up(wanted.process.log_level);
+  in_force_ = std::move(wanted);
+  ++generation_;
+  applied_at_ = Clock::now();
+  if (!std::exchange(settling_, true)) spawn(io_, settle(*this));
+  return {};
+}
+
+// Of what is replaced, each goes when its successor can do without it.
+awaitable<void> Controller::settle(Controller& self) {
+  while (!self.stopping_) {
+    const bool served = !self.forwarding_ || self.forwarding_->settle();
+    const bool registered = self.registrations_->settle();
+    if (served && registered) break;
+    co_await sleep_for(kBetweenLooks);
+  }
+  self.settling_ = false;
+}
+
+ReloadAnswer Controller::reload() {
+  const auto refused = [this](const std::vector<std::string>& why) {
+    failed_at_ = Clock::now();
+    last_error_ =
+        why.size() == 1 ? why[0] : fmt::format("{} (and {} more)", why[0], why.size() - 1);
+    for (const auto& line : why) log::error("{}", line);
+    log::error("{}: generation {} stays in force", origin_.verb, generation_);
+    return ReloadAnswer{false, lines_of(why)};
+  };
+  if (stopping_) return refused({"this process is stopping"});
+  auto loaded = load_settings(*origin_.file);
+  if (!loaded) {
+    std::vector<std::string> mistakes;
+    for (const auto& mistake : loaded.error()) mistakes.push_back(mistake.text());
+    return refused(mistakes);
+  }
+  auto changes = changes_between(in_force_, *loaded);
+  if (auto applied = apply(std::move(*loaded)); !applied)
+    return refused({fmt::format("{}: {}", origin_.file->string(), applied.error().message())});
+  last_error_.clear();
+  failed_at_.reset();
+  for (const auto& line : changes) log::info("{}", line);
+  auto outcome =
+      fmt::format("generation {} is in force: {}", generation_,
+                  changes.empty() ? "nothing has changed" : counted(changes.size(), "change"));
+  log::info("{}: {}", origin_.verb, outcome);
+  changes.insert(changes.begin(), std::move(outcome));
+  return {true, lines_of(changes)};
+}
+
+void Controller::run() {
+  if (forwarding_) {
+    for (const auto& line : forwarding_->summary()) log::info("{}: {}", origin_.verb, line);
+    const auto& workers = forwarding_->workers();
+    log::info("{}: engine {}, {}", origin_.verb, name_of(workers.engine().engine),
+              counted(workers.size(), "thread"));
+  }
+  for (const auto& line : registrations_->summary()) log::info("{}: {}", origin_.verb, line);
+  log::info("{}: admin socket {}", origin_.verb, admin_->path().string());
+  // Whether a source has answered does not count: clients are held until one does, and at boot a
+  // unit must not fail for an etcd that is not up yet.
+  service_manager_.ready(io_);
+  spawn(io_, judge_endpoints(*this));
+  spawn(io_, serve_until_signal(*this));
+  io_.run();
+}
+
+// The host's addresses come and go, and with them what is a listener of our own.
+awaitable<void> Controller::judge_endpoints(Controller& self) {
+  while (!self.stopping_) {
+    co_await sleep_for(kBetweenJudgements);
+    if (self.forwarding_) self.forwarding_->judge_endpoints();
+  }
+}
+
+awaitable<void> Controller::serve_until_signal(Controller& self) {
+  co_await self.signals_->told_to_stop();
+  self.stopping_ = true;
+  const auto longest = std::max<std::chrono::milliseconds>(
+      self.forwarding_ ? self.in_force_.process.drain : 0ms, Registrations::kWithdrawal);
+  self.service_manager_.stopping(longest + kTimeToEnd);
+  spawn(self.io_, wind_up(self));
+  co_await self.signals_->told_to_stop();
+  log::warn("{}: second signal, not waiting for {}", self.origin_.verb,
+            self.forwarding_ ? "open connections" : "etcd");
+  self.io_.stop();
+}
+
+// Keys go first and at once: nobody is to be sent here any more.
+awaitable<void> Controller::wind_up(Controller& self) {
+  self.registrations_->withdraw_all();
+  if (self.forwarding_)
+    co_await drain(self);
+  else
+    log::info("{}: stopping", self.origin_.verb);
+  while (!self.registrations_->withdrawn()) co_await sleep_for(20ms);
+  self.io_.stop();
+}
+
+awaitable<void> Controller::drain(Controller& self) {
+  auto& forwarding = *self.forwarding_;
+  const auto limit = self.in_force_.process.drain;
+  const auto deadline = Clock::now() + limit;
+  forwarding.stop_accepting();
+  if (const auto open = forwarding.open_connections(); open > 0)
+    log::info("{}: stopping; {} may go on for {} ms", self.origin_.verb,
+              counted(open, "open connection"), limit.count());
+  else
+    log::info("{}: stopping", self.origin_.verb);
+  while (forwarding.open_connections() > 0 && Clock::now() < deadline) co_await sleep_for(20ms);
+  if (const auto open = forwarding.open_connections(); open > 0) {
+    log::warn("{}: the deadline is over: {} reset", self.origin_.verb, counted(open, "connection"));
+    forwarding.reset_all();
+    co_await sleep_for(100ms);  // for the workers to do so; nothing depends on it
+  }
+}
+
+awaitable<void> Controller::turn_workers(Controller& self) {
+  if (self.forwarding_) co_await self.forwarding_->turn_workers();
+}
+
+std::string Controller::not_ready() const {
+  if (stopping_) return "stopping";
+  auto why_not = forwarding_ ? forwarding_->not_ready() : "";
+  return why_not.empty() ? registrations_->not_ready() : why_not;
+}
+
+std::string Controller::state() const {
+  const auto why_not = not_ready();
+  const auto engine =
+      forwarding_ ? fmt::format("engine {}; ", name_of(forwarding_->workers().engine().engine))
+                  : "";
+  return printable(engine + (why_not.empty() ? "ready" : why_not));
+}
+
+std::string Controller::status() const { return to_json(report()); }
+
+StatusReport Controller::report() const {
+  const auto now = Clock::now();
+  StatusReport report;
+  report.version = AMBBPF_VERSION;
+  report.pid = static_cast<std::uint64_t>(::getpid());
+  report.verb = origin_.verb;
+  report.uptime_ms = milliseconds_between(started_, now);
+  report.draining = stopping_;
+  report.threads = 1;
+  if (forwarding_) forwarding_->report(report, now);
+  report.registrars = registrations_->report(now);
+  report.configuration = {.file = origin_.file ? origin_.file->string() : "",
+                          .generation = generation_,
+                          .applied_ms = age(applied_at_, now),
+                          .failed_ms = age(failed_at_, now),
+                          .last_error = last_error_};
+  return report;
+}
+
+}  // namespace ambbpf

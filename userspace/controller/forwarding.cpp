@@ -1,0 +1,198 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "userspace/controller/forwarding.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "userspace/controller/report.h"
+
+namespace ambbpf {
+namespace {
+
+// Takes out the first one that is `asked` for, if there is any.
+template <class Listening>
+std::optional<Listening> take(std::vector<Listening>& all, const tcp::endpoint& asked) {
+  const auto found = std::ranges::find(all, asked, &Listening::asked);
+  if (found == all.end()) return std::nullopt;
+  std::optional<Listening> taken(std::move(*found));
+  all.erase(found);
+  return taken;
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Forwarding>> Forwarding::create(asio::io_context& io,
+                                                       const ProcessSettings& settings) {
+  auto workers = Workers::create(settings);
+  if (!workers) return tl::unexpected(workers.error());
+  return std::unique_ptr<Forwarding>(new Forwarding(io, std::move(*workers)));
+}
+
+Result<Forwarding::NewListeners> Forwarding::open_listeners(
+    const std::vector<ServiceSettings>& services) const {
+  std::vector<tcp::endpoint> going;
+  for (const auto& listener : listeners_) going.push_back(listener.asked);
+  std::vector<tcp::endpoint> coming;
+  for (const auto& service : services)
+    for (const auto& asked : service.listen)
+      if (const auto present = std::ranges::find(going, asked); present != going.end())
+        going.erase(present);
+      else
+        coming.push_back(asked);
+
+  NewListeners opened;
+  for (const auto& asked : coming) {
+    const bool replaces = std::ranges::any_of(
+        going, [&asked](const auto& address) { return address.port() == asked.port(); });
+    auto listeners = listen_on(asked, workers_->size(), replaces ? Beside::kOurs : Beside::kNobody);
+    if (!listeners) return tl::unexpected(listeners.error());
+    opened.push_back({asked, std::move(*listeners)});
+  }
+  return opened;
+}
+
+void Forwarding::change(const std::vector<ServiceSettings>& services, const Origins& origins,
+                        NewListeners opened) {
+  change_services(services);
+  limit_connections();
+  change_listeners(std::move(opened));
+  for (const auto& served : served_)
+    served->sources->change(feeds_of(served->settings.sources, origins));
+  judge_endpoints();
+}
+
+// The sources of a service that is removed end; what they have published stays, for clients that
+// the kernel has let in already.
+void Forwarding::change_services(const std::vector<ServiceSettings>& wanted) {
+  auto before = std::exchange(served_, {});
+  for (const auto& settings : wanted) {
+    const auto known = std::ranges::find_if(
+        before, [&](const auto& served) { return served->settings.name == settings.name; });
+    if (known == before.end()) {
+      served_.push_back(make_served(settings.name));
+    } else {
+      served_.push_back(std::move(*known));
+      before.erase(known);
+    }
+    served_.back()->settings = settings;
+    served_.back()->service->choose_by(*policy_named(settings.policy));
+  }
+  for (const auto& gone : before) removed_.push_back(gone->service);
+}
+
+std::shared_ptr<Forwarding::Served> Forwarding::make_served(const std::string& name) {
+  auto served = std::make_shared<Served>();
+  served->service = std::make_shared<Service>(name);
+  served->sources = std::make_unique<ServiceSources>(io_, served->service);
+  served->service->reject_by(
+      [own = own_listeners_](const tcp::endpoint& address) { return own->objection_to(address); });
+  // Workers report a failed connect from their threads; sources live on this one.
+  served->service->on_doubt([&io = io_, weak = std::weak_ptr(served)] {
+    asio::post(io, [weak] {
+      if (const auto alive = weak.lock()) alive->sources->doubt();
+    });
+  });
+  return served;
+}
+
+void Forwarding::change_listeners(NewListeners opened) {
+  auto before = std::exchange(listeners_, {});
+  for (const auto& served : served_) {
+    const auto as_wanted = serving(*served);
+    for (const auto& asked : served->settings.listen) {
+      auto present = take(before, asked);
+      if (!present) {
+        listen(std::move(*take(opened, asked)), as_wanted);
+        continue;
+      }
+      if (present->serving != as_wanted) workers_->serve_otherwise(present->id, as_wanted);
+      present->serving = as_wanted;
+      listeners_.push_back(std::move(*present));
+    }
+  }
+  for (const auto& gone : before) {
+    workers_->stop_serving(gone.id);
+    own_listeners_->remove(gone.address);
+  }
+}
+
+void Forwarding::listen(NewListener opened, const Serving& serving) {
+  const auto address = opened.opened.address;
+  own_listeners_->add(address);
+  listeners_.push_back({++last_listener_, opened.asked, address, serving});
+  workers_->serve(last_listener_, std::move(opened.opened.sockets), serving);
+}
+
+void Forwarding::limit_connections() {
+  std::size_t listeners = 0;
+  for (const auto& served : served_) listeners += served->settings.listen.size();
+  const auto taken = descriptors_before_ + static_cast<int>(listeners * workers_->size());
+  const auto most = connections_for_each(workers_->budget(), taken, served_.size());
+  for (const auto& served : served_)
+    served->service->limit_connections(served->settings.max_connections.value_or(most));
+}
+
+Serving Forwarding::serving(const Served& served) const {
+  auto dial = served.settings.dial;
+  dial.descriptors_below = workers_->budget().connections_below;
+  return {served.service, dial, served.settings.keepalive};
+}
+
+bool Forwarding::settle() {
+  bool settled = true;
+  for (const auto& served : served_) settled = served->sources->settle() && settled;
+  return settled;
+}
+
+void Forwarding::judge_endpoints() {
+  for (const auto& served : served_) served->service->judge_again();
+  std::erase_if(removed_, [](const auto& service) { return service->connections_now == 0; });
+}
+
+std::uint64_t Forwarding::open_connections() const {
+  std::uint64_t open = 0;
+  for (const auto& served : served_) open += served->service->connections_now;
+  for (const auto& service : removed_) open += service->connections_now;
+  return open;
+}
+
+std::string Forwarding::not_ready() const {
+  for (const auto& served : served_)
+    if (!served->sources->any_answered())
+      return fmt::format("service {}: no source has answered yet", served->settings.name);
+  return {};
+}
+
+std::vector<std::string> Forwarding::addresses_of(const Service& service) const {
+  std::vector<std::string> addresses;
+  for (const auto& listener : listeners_)
+    if (listener.serving.service.get() == &service)
+      addresses.push_back(to_string(listener.address));
+  return addresses;
+}
+
+std::vector<std::string> Forwarding::summary() const {
+  std::vector<std::string> lines;
+  for (const auto& served : served_)
+    lines.push_back(fmt::format("service {} on {}", served->settings.name,
+                                fmt::join(addresses_of(*served->service), ", ")));
+  return lines;
+}
+
+void Forwarding::report(StatusReport& report, Clock::time_point now) const {
+  report.threads = workers_->size();
+  report_engine(workers_->engine(), report);
+  for (const auto& served : served_) {
+    auto& service = report.services.emplace_back(report_service(*served->service, now));
+    service.listen = addresses_of(*served->service);
+    for (const auto& status : served->sources->status())
+      service.sources.push_back(report_source(status, now));
+  }
+  for (const auto& removed : removed_)
+    if (removed->connections_now > 0)
+      report.services.emplace_back(report_service(*removed, now)).removed = true;
+  report.connections = report_connections(workers_->counts());
+}
+
+}  // namespace ambbpf

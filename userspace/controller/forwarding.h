@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "userspace/admin/status_report.h"
+#include "userspace/config/settings.h"
+#include "userspace/controller/origins.h"
+#include "userspace/controller/service_sources.h"
+#include "userspace/controller/workers.h"
+#include "userspace/proxy/own_listeners.h"
+
+namespace ambbpf {
+
+// The services that are served: where they listen, what feeds them, who serves them. On the
+// controller's thread.
+class Forwarding {
+ public:
+  // `io` outlives *this.
+  static Result<std::unique_ptr<Forwarding>> create(asio::io_context& io,
+                                                    const ProcessSettings& settings);
+  Forwarding(const Forwarding&) = delete;
+  Forwarding& operator=(const Forwarding&) = delete;
+
+  // The one thing that can be refused in a change of services: the ports that are new in it.
+  struct NewListener {
+    tcp::endpoint asked;
+    Listeners opened;
+  };
+  using NewListeners = std::vector<NewListener>;
+  Result<NewListeners> open_listeners(const std::vector<ServiceSettings>& services) const;
+
+  // From now on these services are served, and no others. Open connections go on. A listener that
+  // stays takes connections all the time, also when it changes its service. `opened`:
+  // open_listeners() of the same services.
+  void change(const std::vector<ServiceSettings>& services, const Origins& origins,
+              NewListeners opened);
+
+  // As ServiceSources have it, of all services.
+  bool settle();
+
+  void judge_endpoints();  // the host's addresses come and go, and with them what is our own
+  void stop_accepting() { workers_->stop_accepting(); }
+  void reset_all() { workers_->reset_all(); }
+  awaitable<void> turn_workers() { return workers_->turn(); }
+
+  std::uint64_t open_connections() const;  // of removed services too
+  std::string not_ready() const;           // a service that no source has answered for
+  const Workers& workers() const { return *workers_; }
+  void report(StatusReport& report, Clock::time_point now) const;
+  // "service web on [::]:8080", a line for each.
+  std::vector<std::string> summary() const;
+
+ private:
+  struct Served {
+    ServiceSettings settings;
+    std::shared_ptr<Service> service;
+    std::unique_ptr<ServiceSources> sources;
+  };
+  struct Listener {
+    ListenerId id;
+    tcp::endpoint asked;
+    tcp::endpoint address;  // with the real port
+    Serving serving;
+  };
+
+  Forwarding(asio::io_context& io, std::unique_ptr<Workers> workers)
+      : io_(io), workers_(std::move(workers)) {}
+  std::shared_ptr<Served> make_served(const std::string& name);
+  void change_services(const std::vector<ServiceSettings>& wanted);
+  void change_listeners(NewListeners opened);
+  void listen(NewListener opened, const Serving& serving);
+  void limit_connections();
+  Serving serving(const Served& served) const;
+  std::vector<std::string> addresses_of(const Service& service) const;
+
+  asio::io_context& io_;
+  const std::unique_ptr<Workers> workers_;
+  const int descriptors_before_ = descriptors_in_use();
+  // Of the services as well, which may outlive *this.
+  const std::shared_ptr<OwnListeners> own_listeners_ = std::make_shared<OwnListeners>();
+  ListenerId last_listener_ = 0;
+  std::vector<Listener> listeners_;
+  std::vector<std::shared_ptr<Served>> served_;    // in the order of the settings
+  std::vector<std::shared_ptr<Service>> removed_;  // with connections that go on
+};
+
+}  // namespace ambbpf

@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "userspace/controller/service_sources.h"
+
+#include <algorithm>
+
+#include "userspace/discovery/name_source.h"
+#include "userspace/discovery/static_source.h"
+
+namespace ambbpf {
+namespace {
+
+using Sources = std::vector<std::unique_ptr<Source>>;
+
+Sources only(std::unique_ptr<Source> source) {
+  Sources sources;
+  sources.push_back(std::move(source));
+  return sources;
+}
+
+// A kind of source, a line.
+struct MakeSources {
+  asio::io_context& io;
+  const std::string& service;
+
+  Sources operator()(const std::shared_ptr<EtcdCluster>& etcd) const {
+    return etcd->sources_of(service);
+  }
+  Sources operator()(const std::shared_ptr<DockerEngine>& docker) const {
+    return only(docker->source_of(service));
+  }
+  Sources operator()(const HostAndPort& name) const {
+    return only(std::make_unique<NameSource>(io, name.host, name.port));
+  }
+  Sources operator()(const StaticEndpoints& endpoints) const {
+    return only(std::make_unique<StaticSource>(endpoints));
+  }
+};
+
+}  // namespace
+
+std::vector<Feed> feeds_of(const SourceSettings& settings, const Origins& origins) {
+  std::vector<Feed> feeds;
+  for (const auto& name : settings.etcd) feeds.emplace_back(origins.etcds.at(name));
+  for (const auto& name : settings.docker) feeds.emplace_back(origins.dockers.at(name));
+  for (const auto& target : settings.forward) feeds.emplace_back(target);
+  if (!settings.endpoints.empty()) feeds.emplace_back(settings.endpoints);
+  return feeds;
+}
+
+struct ServiceSources::Parts {
+  const std::shared_ptr<Service> service;
+  const Feed feed;
+  const std::unique_ptr<Source> source;  // goes before what it is fed from
+};
+
+ServiceSources::Working ServiceSources::begin(const Feed& feed) {
+  Working working{.feed = feed, .sources = {}};
+  for (auto& source : std::visit(MakeSources{io_, service_->name()}, feed)) {
+    std::shared_ptr<Parts> parts(new Parts{service_, feed, std::move(source)});
+    const auto id = service_->add_source();
+    Task task(io_.get_executor(), parts->source->run(service_->way_in(id)), parts);
+    working.sources.push_back({std::move(parts), id, std::move(task)});
+  }
+  return working;
+}
+
+void ServiceSources::change(const std::vector<Feed>& wanted) {
+  auto before = std::exchange(working_, {});
+  for (const auto& feed : wanted) {
+    const auto known = std::ranges::find(before, feed, &Working::feed);
+    if (known == before.end()) {
+      working_.push_back(begin(feed));
+      continue;
+    }
+    working_.push_back(std::move(*known));
+    before.erase(known);
+  }
+  std::ranges::move(before, std::back_inserter(replaced_));
+}
+
+// One that has not, because its server is out of reach, leaves things as they were.
+bool ServiceSources::all_said_what_they_know() const {
+  using State = SourceStatus::State;
+  bool any = false;
+  for (const auto& working : working_) {
+    for (const auto& source : working.sources) {
+      const auto state = source.parts->source->status().state;
+      if (state != State::kFollowing && state != State::kNotServed) return false;
+      any = any || state == State::kFollowing;
+    }
+  }
+  return any;
+}
+
+bool ServiceSources::settle() {
+  if (replaced_.empty()) return true;
+  if (!all_said_what_they_know()) return false;
+  for (const auto& working : std::exchange(replaced_, {}))
+    for (const auto& source : working.sources) service_->remove_source(source.id);
+  return true;
+}
+
+void ServiceSources::doubt() const {
+  for (const auto* all : {&working_, &replaced_})
+    for (const auto& working : *all)
+      for (const auto& source : working.sources) source.parts->source->doubt();
+}
+
+bool ServiceSources::any_answered() const {
+  for (const auto* all : {&working_, &replaced_})
+    for (const auto& working : *all)
+      for (const auto& source : working.sources)
+        if (source.parts->source->status().heard_at) return true;
+  return false;
+}
+
+std::vector<SourceStatus> ServiceSources::status() const {
+  std::vector<SourceStatus> all;
+  for (const auto& working : working_)
+    for (const auto& source : working.sources) all.push_back(source.parts->source->status());
+  for (const auto& working : replaced_)
+    for (const auto& source : working.sources) {
+      auto status = source.parts->source->status();
+      status.note = "no longer configured; counts until those in its place have answered";
+      all.push_back(std::move(status));
+    }
+  return all;
+}
+
+}  // namespace ambbpf

@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "userspace/controller/workers.h"
+
+#include <algorithm>
+
+#include "userspace/support/log.h"
+
+namespace ambbpf {
+namespace {
+
+// A slot for each descriptor that there can be, up to a size that costs some 20 MB a thread.
+std::uint32_t slots_for(rlim_t descriptors) {
+  return static_cast<std::uint32_t>(std::clamp<rlim_t>(descriptors, 1024, 131072));
+}
+
+Result<EngineChoice> choose_engine(const std::optional<Engine>& asked) {
+  auto choice = asked ? engine_that_was_asked_for(*asked) : best_engine();
+  if (!choice) return choice;
+  for (const auto& trial : choice->trials)
+    if (!trial.usable())
+      log::warn("engine {} cannot be used: {}{}{}", name_of(trial.engine), trial.refusal,
+                trial.advice.empty() ? "" : "; ", trial.advice);
+  return choice;
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Workers>> Workers::create(const ProcessSettings& settings) {
+  std::unique_ptr<Workers> made(new Workers());
+  auto engine = choose_engine(settings.engine);
+  if (!engine) return tl::unexpected(engine.error());
+  made->engine_ = std::move(*engine);
+  const auto limit = raise_descriptor_limit();
+  made->budget_ = divide_descriptors(limit);
+  const RelayOptions relay{.engine = made->engine_.engine,
+                           .promotion = {},
+                           .slots = slots_for(limit),
+                           .pipes_below = made->budget_.pipes_below};
+  for (unsigned i = 0; i < settings.threads; ++i) {
+    auto worker = Worker::create(relay);
+    if (!worker) return tl::unexpected(worker.error());
+    made->workers_.push_back(std::move(*worker));
+  }
+  for (const auto& worker : made->workers_) worker->start();
+  return made;
+}
+
+void Workers::serve(ListenerId id, std::vector<UniqueFd> sockets, const Serving& serving) {
+  for (std::size_t i = 0; i < workers_.size(); ++i)
+    workers_[i]->serve(id, std::move(sockets[i]), serving);
+}
+
+void Workers::serve_otherwise(ListenerId id, const Serving& serving) {
+  for (const auto& worker : workers_) worker->serve_otherwise(id, serving);
+}
+
+void Workers::stop_serving(ListenerId id) {
+  for (const auto& worker : workers_) worker->stop_serving(id);
+}
+
+void Workers::stop_accepting() {
+  for (const auto& worker : workers_) worker->stop_accepting();
+}
+
+void Workers::reset_all() {
+  for (const auto& worker : workers_) worker->reset_all();
+}
+
+RelayCounts Workers::counts() const {
+  RelayCounts counts;
+  for (const auto& worker : workers_) counts += worker->counts();
+  return counts;
+}
+
+awaitable<void> Workers::turn() {
+  for (const auto& worker : workers_) co_await worker->turn();
+}
+
+}  // namespace ambbpf

@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "userspace/config/settings.h"
+#include "userspace/controller/descriptor_budget.h"
+#include "userspace/dataplane/probe.h"
+#include "userspace/proxy/listen.h"
+#include "userspace/proxy/worker.h"
+
+namespace ambbpf {
+
+// The threads of the data path, all alike, and the engine that they use.
+class Workers {
+ public:
+  // Takes as many descriptors as the process may have, tries the engines, and starts the threads.
+  static Result<std::unique_ptr<Workers>> create(const ProcessSettings& settings);
+
+  const EngineChoice& engine() const { return engine_; }
+  std::size_t size() const { return workers_.size(); }
+  const DescriptorBudget& budget() const { return budget_; }
+
+  // As Worker has them. `sockets`: one for each.
+  void serve(ListenerId id, std::vector<UniqueFd> sockets, const Serving& serving);
+  void serve_otherwise(ListenerId id, const Serving& serving);
+  void stop_serving(ListenerId id);
+  void stop_accepting();
+  void reset_all();
+  RelayCounts counts() const;
+  awaitable<void> turn();  // returns when each has turned
+
+ private:
+  Workers() = default;
+
+  EngineChoice engine_;
+  DescriptorBudget budget_{};
+  std::vector<std::unique_ptr<Worker>> workers_;
+};
+
+}  // namespace ambbpf

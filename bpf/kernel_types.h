@@ -13,6 +13,7 @@
 struct sock {
 	int sk_wmem_queued; /* bytes of memory that the send queue holds */
 	int sk_sndbuf;	    /* and may hold */
+	int sk_err;	    /* what the next call of its owner fails with; 0: nothing */
 };
 
 struct inet_sock {

@@ -21,6 +21,13 @@ void each_field(Either<StatusReport::Endpoint> auto& endpoint, auto&& visit) {
   visit("connections_now", endpoint.connections_now);
   visit("connections_total", endpoint.connections_total);
   visit("failed_connects", endpoint.failed_connects);
+  visit("direct_now", endpoint.direct_now);
+  visit("direct_total", endpoint.direct_total);
+  visit("direct_failed", endpoint.direct_failed);
+  visit("direct_bytes_to_backend", endpoint.direct_bytes_to_backend);
+  visit("direct_bytes_to_client", endpoint.direct_bytes_to_client);
+  visit("direct_connect_us", endpoint.direct_connect_us);
+  visit("direct_rtt_us", endpoint.direct_rtt_us);
 }
 
 void each_field(Either<StatusReport::RejectedValue> auto& value, auto&& visit) {
@@ -55,6 +62,10 @@ void each_field(Either<StatusReport::Service> auto& service, auto&& visit) {
   visit("retries", service.retries);
   visit("held", service.held);
   visit("failed", service.failed);
+  visit("direct", service.direct);
+  visit("direct_reason", service.direct_reason);
+  visit("direct_connects", service.direct_connects);
+  visit("direct_left", service.direct_left);
   visit("endpoints", service.endpoints);
   visit("rejected", service.rejected);
   visit("sources", service.sources);

@@ -22,6 +22,14 @@ struct StatusReport {
     std::uint64_t connections_now = 0;
     std::uint64_t connections_total = 0;
     std::uint64_t failed_connects = 0;
+    // Connections that consumers have straight to it; bytes are those of closed ones.
+    std::uint64_t direct_now = 0;
+    std::uint64_t direct_total = 0;
+    std::uint64_t direct_failed = 0;
+    std::uint64_t direct_bytes_to_backend = 0;
+    std::uint64_t direct_bytes_to_client = 0;
+    std::uint64_t direct_connect_us = 0;  // on average
+    std::uint64_t direct_rtt_us = 0;      // of the last one
   };
   struct RejectedValue {
     std::string key;
@@ -53,6 +61,10 @@ struct StatusReport {
     std::uint64_t retries = 0;
     std::uint64_t held = 0;
     std::uint64_t failed = 0;
+    std::string direct;         // "on", "off": asked for, but it cannot be; empty: not asked for
+    std::string direct_reason;  // why it is "off"
+    std::uint64_t direct_connects = 0;  // sent straight to an endpoint
+    std::uint64_t direct_left = 0;      // left to the listener
     std::vector<Endpoint> endpoints;
     std::vector<RejectedValue> rejected;  // whatever source has them: see Source::rejected as well
     std::vector<Source> sources;

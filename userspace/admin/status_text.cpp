@@ -104,6 +104,23 @@ void add_source(TextPage& page, const StatusReport::Source& source) {
   add_rejected(page, source);
 }
 
+void add_direct(TextPage& page, const StatusReport::Service& service) {
+  if (service.direct.empty()) return;
+  if (service.direct != "on")
+    return page.field("direct", "off, consumers go by the proxy: " + service.direct_reason);
+  page.field("direct", fmt::format("{} straight to endpoints, {} by the proxy",
+                                   counted(service.direct_connects, "connect"),
+                                   human_count(service.direct_left)));
+  for (const auto& endpoint : service.endpoints) {
+    if (endpoint.direct_total + endpoint.direct_failed == 0) continue;
+    page.field("",
+               fmt::format("{}: {} now, {} in all, {} failed; connect {} us, round trip {} us",
+                           endpoint.address, human_count(endpoint.direct_now),
+                           human_count(endpoint.direct_total), human_count(endpoint.direct_failed),
+                           endpoint.direct_connect_us, endpoint.direct_rtt_us));
+  }
+}
+
 void add_service(TextPage& page, const StatusReport::Service& service) {
   page.blank();
   page.paragraph(
@@ -121,6 +138,7 @@ void add_service(TextPage& page, const StatusReport::Service& service) {
                              counted(service.connections_now, "connection"), most,
                              human_count(service.connections_total), human_count(service.retries),
                              human_count(service.held), human_count(service.failed), refused));
+  add_direct(page, service);
   add_endpoints(page, service.endpoints);
   if (!service.rejected.empty())
     page.field("rejected", counted(service.rejected.size(), "value") + ":");

@@ -232,6 +232,10 @@ const Setting every_setting[] = {
    "PATH", kNone, "in /run/ambbpf, or where the user may write",
    "The admin socket",
    read_text<[](Draft& draft) -> auto& { return draft.process.admin; }>},
+  {Scope::kProcess, "direct_cgroup", Form::kText, "--direct-cgroup", "AMBBPF_DIRECT_CGROUP", kServing,
+   "PATH", kNone, "the root of cgroup v2, the whole host",
+   "The cgroup whose processes are consumers of direct services",
+   read_text<[](Draft& draft) -> auto& { return draft.process.direct_cgroup; }>},
   {Scope::kProcess, "log_level", Form::kText, "--log-level", "AMBBPF_LOG_LEVEL", kServing | kRegister,
    "error|warn|info|debug", "info", kNone,
    "What is worth a line on stderr",
@@ -268,6 +272,17 @@ const Setting every_setting[] = {
    "How a backend is chosen: in turn, or the first that works",
    [](const Given& given, Draft& draft) {
      return keep(read_choice(given, {"round_robin", "first"}), draft.service.policy);
+   }},
+  {Scope::kService, "direct", Form::kWord, "--direct", "AMBBPF_DIRECT", kServing,
+   "true|false|auto", "false", kNone,
+   "Connect consumers on this host straight to an endpoint; auto: where the kernel allows it",
+   [](const Given& given, Draft& draft) -> Result<void> {
+     const auto mode = read_choice(given, {"true", "false", "auto"});
+     if (!mode) return tl::unexpected(mode.error());
+     draft.service.direct = *mode == "true"   ? DirectMode::kOn
+                            : *mode == "auto" ? DirectMode::kAuto
+                                              : DirectMode::kOff;
+     return {};
    }},
   {Scope::kService, "connect_timeout", Form::kText, "--connect-timeout", "AMBBPF_CONNECT_TIMEOUT", kServing,
    "TIME", "1s", kNone,

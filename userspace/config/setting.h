@@ -15,7 +15,7 @@ namespace ambbpf {
 enum class Scope { kProcess, kService, kEtcd, kDocker, kRegistration };
 
 // What a file has for its value.
-enum class Form { kText, kNumber, kFlag, kTexts, kEndpoints, kAttributes };
+enum class Form { kText, kNumber, kFlag, kWord, kTexts, kEndpoints, kAttributes };  // kWord: either
 
 // Verbs that take a setting as an option.
 enum Verb : unsigned { kNoVerb = 0, kProxy = 1, kForward = 2, kServing = 3, kRegister = 4 };

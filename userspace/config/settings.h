@@ -31,12 +31,13 @@ struct AsWritten {
   bool operator==(const AsWritten&) const { return true; }
 };
 
-// Of the process. What cannot change while it runs: engine, threads, admin.
+// Of the process. What cannot change while it runs: engine, threads, admin, direct_cgroup.
 struct ProcessSettings {
   std::optional<Engine> engine;  // none: the best that works
   unsigned threads = 1;
   std::chrono::milliseconds drain{5000};       // for open connections, when they have to end
   std::optional<std::filesystem::path> admin;  // none: the default place
+  std::optional<std::filesystem::path> direct_cgroup;  // none: the root of cgroup v2
   std::string log_level = "info";
   AsWritten written{};
 
@@ -75,12 +76,20 @@ struct SourceSettings {
   bool operator==(const SourceSettings&) const = default;
 };
 
+// Whether consumers on this host are sent straight to a backend (direct/direct.h).
+enum class DirectMode {
+  kOff,
+  kAuto,  // where the kernel and the privileges allow it
+  kOn,    // the same, and that it is not possible is a trouble to be told of
+};
+
 // A service that is served on local ports.
 struct ServiceSettings {
   std::string name;
   std::vector<tcp::endpoint> listen;
   SourceSettings sources;
   std::string policy = "round_robin";  // how a backend is chosen (endpoints/choice.h)
+  DirectMode direct = DirectMode::kOff;
   DialOptions dial;
   std::optional<std::uint64_t> max_connections;  // none: what descriptors allow
   KeepalivePolicy keepalive;                     // with peers that are heard no more

@@ -82,6 +82,9 @@ Result<std::vector<Given::Item>> items_of(const Setting& setting, const TomlNode
     case Form::kNumber:
       if (node.kind != Kind::kNumber) return fail("takes a whole number, without quotes");
       return one({node.text});
+    case Form::kWord:
+      if (node.kind == Kind::kFlag) return one({node.text});
+      return text_item_of(node).map(one);
     case Form::kFlag:
       if (node.kind != Kind::kFlag) return fail("takes true or false, without quotes");
       return one({node.text});

@@ -19,7 +19,8 @@ CLI::Option& add_setting(CLI::App& app, const Setting& setting) {
   const std::string name(setting.flag);
   const std::string meaning(setting.meaning);
   const std::string twin(setting.twin);
-  if (setting.form == Form::kFlag) return *app.add_flag(name, meaning)->envname(twin);
+  if (setting.form == Form::kFlag || setting.form == Form::kWord)
+    return *app.add_flag(name, meaning)->envname(twin);
   const auto keep = [](const CLI::results_t&) { return true; };
   return *app.add_option(name, keep, meaning)
               ->envname(twin)

@@ -72,10 +72,11 @@ std::vector<std::string> changes_between(const Settings& before, const Settings&
 }
 
 Result<void> check_change(const ProcessSettings& before, const ProcessSettings& after) {
-  const std::string_view changed = before.engine != after.engine     ? "engine"
-                                   : before.threads != after.threads ? "threads"
-                                   : before.admin != after.admin     ? "admin"
-                                                                     : "";
+  const std::string_view changed = before.engine != after.engine                 ? "engine"
+                                   : before.threads != after.threads             ? "threads"
+                                   : before.admin != after.admin                 ? "admin"
+                                   : before.direct_cgroup != after.direct_cgroup ? "direct_cgroup"
+                                                                                 : "";
   if (changed.empty()) return {};
   return fail(fmt::format("{} cannot change while the process runs; restart it", changed));
 }

@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "userspace/controller/report.h"
+#include "userspace/support/log.h"
 
 namespace ambbpf {
 namespace {
@@ -26,7 +27,8 @@ Result<std::unique_ptr<Forwarding>> Forwarding::create(asio::io_context& io,
                                                        const ProcessSettings& settings) {
   auto workers = Workers::create(settings);
   if (!workers) return tl::unexpected(workers.error());
-  return std::unique_ptr<Forwarding>(new Forwarding(io, std::move(*workers)));
+  return std::unique_ptr<Forwarding>(
+      new Forwarding(io, std::move(*workers), settings.direct_cgroup));
 }
 
 Result<Forwarding::NewListeners> Forwarding::open_listeners(
@@ -54,9 +56,10 @@ Result<Forwarding::NewListeners> Forwarding::open_listeners(
 
 void Forwarding::change(const std::vector<ServiceSettings>& services, const Origins& origins,
                         NewListeners opened) {
-  change_services(services);
+  const auto gone = change_services(services);
   limit_connections();
   change_listeners(std::move(opened));
+  change_direct(gone);
   for (const auto& served : served_)
     served->sources->change(feeds_of(served->settings.sources, origins));
   judge_endpoints();
@@ -64,7 +67,8 @@ void Forwarding::change(const std::vector<ServiceSettings>& services, const Orig
 
 // The sources of a service that is removed end; what they have published stays, for clients that
 // the kernel has let in already.
-void Forwarding::change_services(const std::vector<ServiceSettings>& wanted) {
+std::vector<std::shared_ptr<Service>> Forwarding::change_services(
+    const std::vector<ServiceSettings>& wanted) {
   auto before = std::exchange(served_, {});
   for (const auto& settings : wanted) {
     const auto known = std::ranges::find_if(
@@ -78,7 +82,10 @@ void Forwarding::change_services(const std::vector<ServiceSettings>& wanted) {
     served_.back()->settings = settings;
     served_.back()->service->choose_by(*policy_named(settings.policy));
   }
-  for (const auto& gone : before) removed_.push_back(gone->service);
+  std::vector<std::shared_ptr<Service>> gone;
+  for (const auto& served : before) gone.push_back(served->service);
+  std::ranges::copy(gone, std::back_inserter(removed_));
+  return gone;
 }
 
 std::shared_ptr<Forwarding::Served> Forwarding::make_served(const std::string& name) {
@@ -133,6 +140,46 @@ void Forwarding::limit_connections() {
     served->service->limit_connections(served->settings.max_connections.value_or(most));
 }
 
+// Consumers of a service that is no longer direct, or cannot be, reach its listeners.
+void Forwarding::change_direct(const std::vector<std::shared_ptr<Service>>& gone) {
+  std::map<const Service*, std::vector<tcp::endpoint>> addresses;
+  for (const auto& listener : listeners_)
+    addresses[listener.serving.service.get()].push_back(listener.address);
+  for (const auto& served : served_) {
+    auto& service = served->service;
+    served->why_not_direct.clear();
+    if (served->settings.direct == DirectMode::kOff) {
+      if (direct_) direct_->stop_serving(*service);
+      continue;
+    }
+    served->why_not_direct = why_not_direct();
+    if (!direct_) continue;
+    const auto done =
+        direct_->serve(service, addresses[service.get()], served->settings.dial.connect_timeout);
+    if (done) continue;
+    served->why_not_direct = done.error().message();
+    log::warn("service {}: consumers go by the proxy: {}", service->name(), served->why_not_direct);
+    direct_->stop_serving(*service);
+  }
+  if (!direct_) return;
+  for (const auto& service : gone) direct_->stop_serving(*service);
+}
+
+// Tried once.
+std::string Forwarding::why_not_direct() {
+  if (direct_ || !why_not_direct_.empty()) return why_not_direct_;
+  auto made = Direct::create(io_, direct_cgroup_);
+  if (made) {
+    direct_ = std::move(*made);
+    log::info("direct: consumers below the cgroup {} connect straight to endpoints",
+              direct_->cgroup());
+    return {};
+  }
+  why_not_direct_ = made.error().message();
+  log::warn("direct: all consumers go by the proxy: {}", why_not_direct_);
+  return why_not_direct_;
+}
+
 Serving Forwarding::serving(const Served& served) const {
   auto dial = served.settings.dial;
   dial.descriptors_below = workers_->budget().connections_below;
@@ -180,12 +227,35 @@ std::vector<std::string> Forwarding::summary() const {
   return lines;
 }
 
+void Forwarding::report_direct(const Served& served, StatusReport::Service& report) const {
+  if (served.settings.direct == DirectMode::kOff) return;
+  report.direct = served.why_not_direct.empty() ? "on" : "off";
+  report.direct_reason = served.why_not_direct;
+  const auto sent = direct_ ? direct_->sent(*served.service) : std::nullopt;
+  if (!sent) return;
+  report.direct_connects = sent->direct;
+  report.direct_left = sent->left;
+  const auto endpoints = served.service->in_force();
+  for (std::size_t i = 0; i < report.endpoints.size() && i < endpoints->size(); ++i) {
+    const auto counts = direct_->counts(*served.service, *(*endpoints)[i].backend);
+    auto& endpoint = report.endpoints[i];
+    endpoint.direct_now = counts.connections_now;
+    endpoint.direct_total = counts.connections_total;
+    endpoint.direct_failed = counts.failed;
+    endpoint.direct_bytes_to_backend = counts.bytes_to_backend;
+    endpoint.direct_bytes_to_client = counts.bytes_to_client;
+    endpoint.direct_connect_us = counts.connect_us;
+    endpoint.direct_rtt_us = counts.rtt_us;
+  }
+}
+
 void Forwarding::report(StatusReport& report, Clock::time_point now) const {
   report.threads = workers_->size();
   report_engine(workers_->engine(), report);
   for (const auto& served : served_) {
     auto& service = report.services.emplace_back(report_service(*served->service, now));
     service.listen = addresses_of(*served->service);
+    report_direct(*served, service);
     for (const auto& status : served->sources->status())
       service.sources.push_back(report_source(status, now));
   }

@@ -10,6 +10,7 @@
 #include "userspace/controller/origins.h"
 #include "userspace/controller/service_sources.h"
 #include "userspace/controller/workers.h"
+#include "userspace/direct/direct.h"
 #include "userspace/proxy/own_listeners.h"
 
 namespace ambbpf {
@@ -58,6 +59,7 @@ class Forwarding {
     ServiceSettings settings;
     std::shared_ptr<Service> service;
     std::unique_ptr<ServiceSources> sources;
+    std::string why_not_direct;  // though it was asked for
   };
   struct Listener {
     ListenerId id;
@@ -66,13 +68,18 @@ class Forwarding {
     Serving serving;
   };
 
-  Forwarding(asio::io_context& io, std::unique_ptr<Workers> workers)
-      : io_(io), workers_(std::move(workers)) {}
+  Forwarding(asio::io_context& io, std::unique_ptr<Workers> workers,
+             std::optional<std::filesystem::path> direct_cgroup)
+      : io_(io), workers_(std::move(workers)), direct_cgroup_(std::move(direct_cgroup)) {}
   std::shared_ptr<Served> make_served(const std::string& name);
-  void change_services(const std::vector<ServiceSettings>& wanted);
+  // Returns those that are gone.
+  std::vector<std::shared_ptr<Service>> change_services(const std::vector<ServiceSettings>& wanted);
   void change_listeners(NewListeners opened);
   void listen(NewListener opened, const Serving& serving);
   void limit_connections();
+  void change_direct(const std::vector<std::shared_ptr<Service>>& gone);
+  std::string why_not_direct();  // empty: consumers can be sent straight to backends
+  void report_direct(const Served& served, StatusReport::Service& report) const;
   Serving serving(const Served& served) const;
   std::vector<std::string> addresses_of(const Service& service) const;
 
@@ -83,6 +90,9 @@ class Forwarding {
   const std::shared_ptr<OwnListeners> own_listeners_ = std::make_shared<OwnListeners>();
   ListenerId last_listener_ = 0;
   std::vector<Listener> listeners_;
+  const std::optional<std::filesystem::path> direct_cgroup_;
+  std::unique_ptr<Direct> direct_;  // null: nobody has asked for it, or it cannot be had
+  std::string why_not_direct_;
   std::vector<std::shared_ptr<Served>> served_;    // in the order of the settings
   std::vector<std::shared_ptr<Service>> removed_;  // with connections that go on
 };

@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <filesystem>
+#include <optional>
+#include <string>
+
+#include "userspace/support/result.h"
+#include "userspace/support/unique_fd.h"
+
+namespace ambbpf {
+
+// A directory of the cgroup v2 hierarchy. Programs that are attached to it see the processes below.
+struct Cgroup {
+  UniqueFd directory;
+  std::string name;  // for people: "/sys/fs/cgroup/unified"
+};
+
+// `path`, or where none is given the root of the hierarchy: wherever it is mounted, also on hosts
+// that have v1 beside it, and where it is not, by a mount that nobody else sees (fsmount(2), Linux
+// 5.2). In a cgroup namespace that is the namespace's root (cgroup_namespaces(7)).
+Result<Cgroup> open_cgroup(const std::optional<std::filesystem::path>& path);
+
+}  // namespace ambbpf

@@ -1,0 +1,231 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "userspace/direct/table.h"
+
+#include <algorithm>
+#include <cstring>
+
+namespace ambbpf {
+namespace {
+
+// One period of the policy's turns, as indices of candidates.
+std::vector<const Backend*> round_of(const Choice& choice) {
+  const auto length = choice.order.empty() ? choice.candidates.size() : choice.order.size();
+  std::vector<const Backend*> round;
+  for (std::size_t turn = 0; turn < length; ++turn)
+    if (const auto* picked = choice.pick(Client{}, turn)) round.push_back(picked->backend.get());
+  return round;
+}
+
+template <class T>
+T load(const T& shared) {
+  return __atomic_load_n(&shared, __ATOMIC_RELAXED);
+}
+template <class T>
+void store(T& shared, T value) {
+  __atomic_store_n(&shared, value, __ATOMIC_RELAXED);
+}
+
+}  // namespace
+
+std::optional<std::uint32_t> FreeRanges::take(std::uint32_t count) {
+  const auto found =
+      std::ranges::find_if(free_, [count](const auto& range) { return range.second >= count; });
+  if (found == free_.end()) return std::nullopt;
+  const auto [first, size] = *found;
+  free_.erase(found);
+  if (size > count) free_[first + count] = size - count;
+  return first;
+}
+
+void FreeRanges::give_back(std::uint32_t first, std::uint32_t count) {
+  if (count == 0) return;
+  auto next = free_.lower_bound(first);
+  if (next != free_.end() && first + count == next->first) {
+    count += next->second;
+    next = free_.erase(next);
+  }
+  if (next != free_.begin()) {
+    const auto before = std::prev(next);
+    if (before->first + before->second == first) {
+      before->second += count;
+      return;
+    }
+  }
+  free_[first] = count;
+}
+
+DirectTable::DirectTable(DirectPrograms& programs)
+    : programs_(programs), free_turns_(static_cast<std::uint32_t>(programs.turns().size())) {
+  for (auto i = programs.services().size(); i > 0; --i)
+    free_services_.push_back(static_cast<std::uint32_t>(i - 1));
+  for (auto i = programs.backends().size(); i > 0; --i)
+    free_slots_.push_back(static_cast<std::uint32_t>(i - 1));
+}
+
+Result<DirectTable::ServiceIndex> DirectTable::add_service() {
+  if (free_services_.empty()) return fail("there is no room for more services in the kernel");
+  const auto index = free_services_.back();
+  free_services_.pop_back();
+  auto& service = programs_.services()[index];
+  const auto version = service.version;
+  service = direct_service{};
+  service.version = version;  // no reader may take the new service for the old one
+  served_[index] = {};
+  return index;
+}
+
+Result<void> DirectTable::publish(ServiceIndex index, const Choice& choice,
+                                  const std::vector<std::shared_ptr<Backend>>& kept) {
+  free_idle_slots();
+  auto& served = served_.at(index);
+  auto before = std::exchange(served.slots, {});
+  const auto keep_one = [&](const std::shared_ptr<Backend>& backend) -> Result<void> {
+    if (served.slots.contains(backend.get())) return {};
+    const auto known = before.find(backend.get());
+    const auto slot =
+        known != before.end() ? Result<std::uint32_t>(known->second) : new_slot(index, backend);
+    if (!slot) return tl::unexpected(slot.error());
+    served.slots[backend.get()] = *slot;
+    before.erase(backend.get());
+    return {};
+  };
+  Result<void> done;
+  for (const auto& backend : kept)
+    if (done) done = keep_one(backend);
+  for (const auto& candidate : choice.candidates)
+    if (done) done = keep_one(candidate.backend);
+  const auto turns = done.and_then([&] { return write_turns(choice, served); });
+  show(index, turns.value_or(Turns()));
+  for (const auto& [backend, slot] : before) leaving_.push_back(slot);
+  if (!turns) return tl::unexpected(turns.error());
+  return {};
+}
+
+Result<DirectTable::Turns> DirectTable::write_turns(const Choice& choice, const Served& served) {
+  const auto round = round_of(choice);
+  const auto count = static_cast<std::uint32_t>(round.size());
+  if (count == 0) return Turns();
+  const auto first = free_turns_.take(count);
+  if (!first) return fail("there is no room for more turns in the kernel");
+  for (std::uint32_t i = 0; i < count; ++i)
+    store(programs_.turns()[*first + i], std::uint64_t{served.slots.at(round[i])});
+  return Turns{.first = *first, .count = count};
+}
+
+// A reader that has begun before finds another version when it is done.
+void DirectTable::show(ServiceIndex index, const Turns& turns) {
+  auto& service = programs_.services()[index];
+  const auto before = std::exchange(served_.at(index).turns, turns);
+  __atomic_fetch_add(&service.version, 1, __ATOMIC_SEQ_CST);
+  store(service.first, turns.first);
+  store(service.turns, turns.count);
+  __atomic_fetch_add(&service.version, 1, __ATOMIC_SEQ_CST);
+  free_turns_.give_back(before.first, before.count);
+}
+
+void DirectTable::remove_service(ServiceIndex index) {
+  show(index, {});
+  for (const auto& [backend, slot] : served_.at(index).slots) leaving_.push_back(slot);
+  served_.erase(index);
+  free_idle_slots();
+  free_services_.push_back(index);
+}
+
+Result<std::uint32_t> DirectTable::new_slot(ServiceIndex service,
+                                            const std::shared_ptr<Backend>& backend) {
+  if (free_slots_.empty()) return fail("there is no room for more endpoints in the kernel");
+  const auto index = free_slots_.back();
+  free_slots_.pop_back();
+  const auto place = direct_address(backend->address());
+  auto& entry = programs_.backends()[index];
+  entry = direct_backend{};
+  std::memcpy(entry.address, place.address, sizeof entry.address);
+  entry.port = place.port;
+  slots_[index] = {backend, service};
+  return index;
+}
+
+// The programs do not know them any more, unless connections are open.
+void DirectTable::free_idle_slots() {
+  std::erase_if(leaving_, [this](std::uint32_t index) {
+    if (!is_idle(index)) return false;
+    slots_.erase(index);
+    free_slots_.push_back(index);
+    return true;
+  });
+}
+
+bool DirectTable::is_idle(std::uint32_t slot) const {
+  const auto& entry = programs_.backends()[slot];
+  return load(entry.opened) == load(entry.failed) + load(entry.cancelled) + load(entry.closed);
+}
+
+std::shared_ptr<Backend> DirectTable::backend(std::uint32_t index) const {
+  const auto found = slots_.find(index);
+  return found == slots_.end() ? nullptr : found->second.backend;
+}
+
+std::optional<DirectTable::ServiceIndex> DirectTable::service_of(std::uint32_t backend) const {
+  const auto found = slots_.find(backend);
+  if (found == slots_.end()) return std::nullopt;
+  return found->second.service;
+}
+
+std::vector<std::shared_ptr<Backend>> DirectTable::in_doubt(ServiceIndex service) const {
+  std::vector<std::shared_ptr<Backend>> all;
+  const auto now = direct_now();
+  for (const auto& [backend, index] : served_.at(service).slots) {
+    const auto& entry = programs_.backends()[index];
+    if (load(entry.out) != 0 || load(entry.asked_at) != 0 ||
+        now - load(entry.answered_at) > kDirectLiveFor / 2)
+      all.push_back(slots_.at(index).backend);
+  }
+  return all;
+}
+
+direct_backend* DirectTable::find(ServiceIndex service, const Backend& backend) const {
+  const auto served = served_.find(service);
+  if (served == served_.end()) return nullptr;
+  const auto slot = served->second.slots.find(&backend);
+  return slot == served->second.slots.end() ? nullptr : &programs_.backends()[slot->second];
+}
+
+void DirectTable::answered(ServiceIndex service, const Backend& backend) {
+  auto* entry = find(service, backend);
+  if (!entry) return;
+  store(entry->answered_at, static_cast<__u64>(direct_now()));
+  store(entry->asked_at, __u64{0});
+  __atomic_store_n(&entry->out, 0, __ATOMIC_RELEASE);
+}
+
+bool DirectTable::is_wanted(ServiceIndex service) const {
+  return load(programs_.services()[service].wanted) != 0;
+}
+
+void DirectTable::unwanted(ServiceIndex service) {
+  __atomic_store_n(&programs_.services()[service].wanted, 0, __ATOMIC_SEQ_CST);
+}
+
+DirectCounts DirectTable::counts(ServiceIndex service, const Backend& backend) const {
+  const auto* found = find(service, backend);
+  if (!found) return {};
+  const auto& entry = *found;
+  const auto established = load(entry.established);
+  const auto closed = load(entry.closed);
+  return {.connections_now = established - std::min<std::uint64_t>(closed, established),
+          .connections_total = established,
+          .failed = load(entry.failed),
+          .bytes_to_backend = load(entry.sent),
+          .bytes_to_client = load(entry.received),
+          .connect_us = established == 0 ? 0 : load(entry.connect_ns) / established / 1000,
+          .rtt_us = load(entry.rtt_us)};
+}
+
+std::uint64_t DirectTable::sent_on(ServiceIndex service) const {
+  return load(programs_.services()[service].direct);
+}
+std::uint64_t DirectTable::left(ServiceIndex service) const {
+  return load(programs_.services()[service].left);
+}
+
+}  // namespace ambbpf

@@ -140,14 +140,6 @@ static __always_inline __u32 *find_service(const struct direct_listener *dialled
 	return bpf_map_lookup_elem(&local_address, &key) ? index : 0;
 }
 
-/* Whether a socket that is bound to `source` (all zero: to none) can reach `address`. */
-static __always_inline int fits_source(const __u32 *source, const __u32 *address)
-{
-	if (!source[0] && !source[1] && !source[3])
-		return 1; /* the rest is 0 or ffff */
-	return is_loopback(source) == is_loopback(address);
-}
-
 static __always_inline int is_in_doubt(const struct direct_backend *backend, __u64 now)
 {
 	__u64 asked_at = backend->asked_at;
@@ -157,14 +149,60 @@ static __always_inline int is_in_doubt(const struct direct_backend *backend, __u
 	return asked_at && now > asked_at && now - asked_at > answer_within;
 }
 
-#define MOST_TRIES 16
+/* Nobody listens at a local address any more: the connect would be refused. */
+static __always_inline int is_closed(struct bpf_sock_addr *ctx, const struct direct_backend *backend)
+{
+	struct bpf_sock_tuple tuple = {};
+	__u32 size = sizeof(tuple.ipv4);
+
+	if (!(backend->kind & DIRECT_LOCAL))
+		return 0;
+	if (backend->kind & DIRECT_IPV4) {
+		tuple.ipv4.daddr = backend->address[3];
+		tuple.ipv4.dport = backend->port;
+	} else {
+		size = sizeof(tuple.ipv6);
+		__builtin_memcpy(tuple.ipv6.daddr, backend->address, sizeof(tuple.ipv6.daddr));
+		tuple.ipv6.dport = backend->port;
+	}
+	struct bpf_sock *listener =
+		bpf_sk_lookup_tcp(ctx, &tuple, size, BPF_F_CURRENT_NETNS, 0);
+
+	if (!listener)
+		return 1;
+	bpf_sk_release(listener);
+	return 0;
+}
+
+/* Which kinds of backends a consumer can use. */
+struct demand {
+	__u32 mask;
+	__u32 kind;
+};
+
+/* Those of the family dialled; a socket that is bound to loopback, or to anything else, stays there. */
+static __always_inline struct demand demand_of(const __u32 *dialled, const __u32 *source)
+{
+	struct demand demand = {.mask = DIRECT_IPV4, .kind = 0};
+
+	if (is_ipv4(dialled))
+		demand.kind = DIRECT_IPV4;
+	if (source[0] || source[1] || source[3]) {
+		demand.mask |= DIRECT_LOOPBACK;
+		if (is_loopback(source))
+			demand.kind |= DIRECT_LOOPBACK;
+	}
+	return demand;
+}
+
+#define MOST_TRIES 8
 
 /*
  * Takes turns until one can be used. Fills in where to and returns the index of the backend, or a
  * negative number.
  */
-static __always_inline int pick(__u32 service_index, const __u32 *dialled, const __u32 *source,
-				__u64 now, struct direct_listener *to)
+static __always_inline int pick(struct bpf_sock_addr *ctx, __u32 service_index,
+				struct demand demand, __u64 now, struct direct_listener *to)
 {
 	struct direct_service *service = bpf_map_lookup_elem(&service_of, &service_index);
 	int any_in_doubt = 0;
@@ -178,7 +216,7 @@ static __always_inline int pick(__u32 service_index, const __u32 *dialled, const
 
 	if (!turns || (version & 1))
 		goto left;
-	for (int i = 0; i < MOST_TRIES; i++) {
+	for (__u32 i = 0; i < MOST_TRIES && i < turns; i++) {
 		__u64 turn = __sync_fetch_and_add(&service->turn, 1);
 		__u32 place = first + (__u32)(turn % turns);
 		__u64 *index = bpf_map_lookup_elem(&turn_of, &place);
@@ -190,17 +228,16 @@ static __always_inline int pick(__u32 service_index, const __u32 *dialled, const
 
 		if (!backend)
 			break;
-		if (is_in_doubt(backend, now)) {
+		if ((backend->kind & demand.mask) != demand.kind)
+			continue;
+		if (is_in_doubt(backend, now) || is_closed(ctx, backend)) {
 			any_in_doubt = 1;
-		} else if (is_ipv4(backend->address) == is_ipv4(dialled) &&
-			   fits_source(source, backend->address)) {
-			__builtin_memcpy(to->address, backend->address, sizeof(to->address));
-			to->port = backend->port;
-			found = backend_index;
-			break;
+			continue;
 		}
-		if (i + 1 >= turns)
-			break;
+		__builtin_memcpy(to->address, backend->address, sizeof(to->address));
+		to->port = backend->port;
+		found = backend_index;
+		break;
 	}
 	/* A full barrier: what was read above was read before this. */
 	if (__sync_fetch_and_add(&service->version, 0) != version)
@@ -224,12 +261,12 @@ static __always_inline int is_own(struct bpf_sock_addr *ctx, __u32 port)
 	return tgid == own_tgid;
 }
 
+/* `source`: what the socket is bound to, all zero if to nothing. */
 static __always_inline int send_on(struct bpf_sock_addr *ctx, const struct direct_listener *dialled,
-				   struct direct_listener *to)
+				   const __u32 *source, struct direct_listener *to)
 {
 	__u64 now = bpf_ktime_get_ns();
 	struct bpf_sock *sk = ctx->sk;
-	__u32 source[4] = {};
 
 	if (ctx->type != SOCK_STREAM || ctx->protocol != IPPROTO_TCP || !sk)
 		return 0;
@@ -244,16 +281,7 @@ static __always_inline int send_on(struct bpf_sock_addr *ctx, const struct direc
 		return 0;
 	if (now - heartbeat > longest_silence && now > heartbeat)
 		return 0;
-	if (ctx->family == 2) { /* AF_INET */
-		source[3] = sk->src_ip4;
-		source[2] = source[3] ? bpf_htonl(0xffff) : 0;
-	} else {
-		source[0] = sk->src_ip6[0];
-		source[1] = sk->src_ip6[1];
-		source[2] = sk->src_ip6[2];
-		source[3] = sk->src_ip6[3];
-	}
-	int backend = pick(*service, dialled->address, source, now, to);
+	int backend = pick(ctx, *service, demand_of(dialled->address, source), now, to);
 
 	if (backend < 0)
 		return 0;
@@ -278,8 +306,10 @@ int connect4(struct bpf_sock_addr *ctx)
 		.port = ctx->user_port,
 	};
 	struct direct_listener to = {};
+	struct bpf_sock *sk = ctx->sk;
+	__u32 source[4] = {0, 0, bpf_htonl(0xffff), sk ? sk->src_ip4 : 0};
 
-	if (send_on(ctx, &dialled, &to)) {
+	if (send_on(ctx, &dialled, source, &to)) {
 		ctx->user_ip4 = to.address[3];
 		ctx->user_port = to.port;
 	}
@@ -295,8 +325,16 @@ int connect6(struct bpf_sock_addr *ctx)
 		.port = ctx->user_port,
 	};
 	struct direct_listener to = {};
+	struct bpf_sock *sk = ctx->sk;
+	__u32 source[4] = {};
 
-	if (send_on(ctx, &dialled, &to)) {
+	if (sk) {
+		source[0] = sk->src_ip6[0];
+		source[1] = sk->src_ip6[1];
+		source[2] = sk->src_ip6[2];
+		source[3] = sk->src_ip6[3];
+	}
+	if (send_on(ctx, &dialled, source, &to)) {
 		ctx->user_ip6[0] = to.address[0];
 		ctx->user_ip6[1] = to.address[1];
 		ctx->user_ip6[2] = to.address[2];

@@ -35,7 +35,8 @@ struct direct_backend {
 	__u32 out;	  /* bpf: 1 a connect failed; user: 0, when it has answered since */
 	__u64 asked_at;	  /* bpf: since when a connect waits for the first answer; 0: none does */
 	__u64 answered_at; /* bpf, user: when a connect was last answered */
-	__u64 unused[3];
+	__u32 kind;	   /* user: DIRECT_IPV4 | DIRECT_LOOPBACK | DIRECT_LOCAL */
+	__u32 unused[5];
 
 	__u64 opened;	   /* bpf: what follows */
 	__u64 established;
@@ -48,6 +49,11 @@ struct direct_backend {
 	__u32 rtt_us;	   /* the smoothed round trip of the last one established */
 	__u32 unused_too[15];
 };
+
+/* What an address is; a local one is one of this host, loopback ones among them. */
+#define DIRECT_IPV4 1
+#define DIRECT_LOOPBACK 2
+#define DIRECT_LOCAL 4
 
 /* All times are those of bpf_ktime_get_ns(), CLOCK_MONOTONIC. */
 

@@ -42,7 +42,9 @@ Result<std::unique_ptr<Direct>> Direct::create(asio::io_context& io,
       [self = direct.get()](const direct_event& event) { self->on_event(event); });
   if (!programs) return tl::unexpected(programs.error());
   direct->programs_ = std::move(*programs);
-  direct->table_.emplace(*direct->programs_);
+  direct->table_.emplace(*direct->programs_, [self = direct.get()](const auto& address) {
+    return self->known_addresses_.contains(address);
+  });
   if (auto listed = direct->list_addresses(); !listed) return tl::unexpected(listed.error());
   direct->events_.emplace(io, direct->programs_->event_fd());
   direct->address_changes_.emplace(io, direct->addresses_.change_fd());
@@ -151,6 +153,7 @@ Result<void> Direct::list_addresses() {
       if (auto added = programs_->set_local(direct_address({address, 0}), true); !added)
         return added;
   known_addresses_ = std::move(*present);
+  table_->judge_addresses();
   return {};
 }
 

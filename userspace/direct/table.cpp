@@ -54,12 +54,27 @@ void FreeRanges::give_back(std::uint32_t first, std::uint32_t count) {
   free_[first] = count;
 }
 
-DirectTable::DirectTable(DirectPrograms& programs)
-    : programs_(programs), free_turns_(static_cast<std::uint32_t>(programs.turns().size())) {
+DirectTable::DirectTable(DirectPrograms& programs, IsLocal is_local)
+    : programs_(programs),
+      is_local_(std::move(is_local)),
+      free_turns_(static_cast<std::uint32_t>(programs.turns().size())) {
   for (auto i = programs.services().size(); i > 0; --i)
     free_services_.push_back(static_cast<std::uint32_t>(i - 1));
   for (auto i = programs.backends().size(); i > 0; --i)
     free_slots_.push_back(static_cast<std::uint32_t>(i - 1));
+}
+
+void DirectTable::judge_addresses() {
+  for (const auto& [index, slot] : slots_) {
+    const auto address = slot.backend->address().address();
+    store(programs_.backends()[index].kind, kind_of(address));
+  }
+}
+
+__u32 DirectTable::kind_of(const asio::ip::address& address) const {
+  const bool is_local = address.is_loopback() || is_local_(address);
+  return (address.is_v4() ? DIRECT_IPV4 : 0U) | (address.is_loopback() ? DIRECT_LOOPBACK : 0U) |
+         (is_local ? DIRECT_LOCAL : 0U);
 }
 
 Result<DirectTable::ServiceIndex> DirectTable::add_service() {
@@ -141,6 +156,7 @@ Result<std::uint32_t> DirectTable::new_slot(ServiceIndex service,
   entry = direct_backend{};
   std::memcpy(entry.address, place.address, sizeof entry.address);
   entry.port = place.port;
+  entry.kind = kind_of(backend->address().address());
   slots_[index] = {backend, service};
   return index;
 }

@@ -38,7 +38,10 @@ class DirectTable {
  public:
   using ServiceIndex = std::uint32_t;
 
-  explicit DirectTable(DirectPrograms& programs);
+  using IsLocal = std::function<bool(const asio::ip::address&)>;
+
+  DirectTable(DirectPrograms& programs, IsLocal is_local);
+  void judge_addresses();  // is_local may say something else now
 
   Result<ServiceIndex> add_service();
   // `kept`: the backends of the service, chosen or not, which keep their counts.
@@ -80,9 +83,11 @@ class DirectTable {
   Result<Turns> write_turns(const Choice& choice, const Served& served);
   void show(ServiceIndex service, const Turns& turns);
   void free_idle_slots();
+  __u32 kind_of(const asio::ip::address& address) const;
   bool is_idle(std::uint32_t slot) const;
 
   DirectPrograms& programs_;
+  const IsLocal is_local_;
   std::vector<ServiceIndex> free_services_;
   std::map<ServiceIndex, Served> served_;
   FreeRanges free_turns_;

@@ -261,6 +261,17 @@ static __always_inline int is_own(struct bpf_sock_addr *ctx, __u32 port)
 	return tgid == own_tgid;
 }
 
+/*
+ * A subflow of MPTCP is connected by the kernel, and its owner asks another socket for its peer: what
+ * was dialled would be kept at the wrong one.
+ */
+static __always_inline int is_subflow(struct bpf_sock *sk)
+{
+	struct tcp_sock *tcp = bpf_skc_to_tcp_sock(sk);
+
+	return tcp && bpf_core_field_exists(tcp->is_mptcp) && tcp->is_mptcp;
+}
+
 /* `source`: what the socket is bound to, all zero if to nothing. */
 static __always_inline int send_on(struct bpf_sock_addr *ctx, const struct direct_listener *dialled,
 				   const __u32 *source, struct direct_listener *to)
@@ -280,6 +291,8 @@ static __always_inline int send_on(struct bpf_sock_addr *ctx, const struct direc
 	if (is_own(ctx, dialled->port) || bpf_get_netns_cookie(ctx) != own_netns)
 		return 0;
 	if (now - heartbeat > longest_silence && now > heartbeat)
+		return 0;
+	if (is_subflow(sk))
 		return 0;
 	int backend = pick(ctx, *service, demand_of(dialled->address, source), now, to);
 
@@ -389,7 +402,7 @@ static __always_inline int has_error(struct bpf_sock *sk)
 {
 	struct tcp_sock *tcp = bpf_skc_to_tcp_sock(sk);
 
-	return tcp && BPF_CORE_READ(tcp, inet_conn.icsk_inet.sk.sk_err);
+	return tcp && tcp->inet_conn.icsk_inet.sk.sk_err;
 }
 
 static __always_inline void ended(struct bpf_sock_ops *ctx, struct bpf_sock *sk,

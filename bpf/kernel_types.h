@@ -28,6 +28,7 @@ struct tcp_sock {
 	struct inet_connection_sock inet_conn;
 	__u32 write_seq;  /* sequence number after the last byte entered into the send queue */
 	__u32 copied_seq; /* … after the last byte read by user space */
+	_Bool is_mptcp;	  /* it is a subflow; not there without CONFIG_MPTCP */
 };
 
 #pragma clang attribute pop

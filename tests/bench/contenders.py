@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Who is measured: nobody at all (direct), HAProxy, nginx, and ambbpf's engines.
+"""Who is measured: nobody at all (none), HAProxy, nginx, ambbpf's engines, and its way without a proxy.
 
 Each proxy is one process family that forwards one address to the load generator's server, with the same
 number of threads, and without a log of connections.
@@ -12,10 +12,11 @@ from typing import NamedTuple
 
 from machine import Failure, Network, end
 
-DIRECT = "direct"
+NONE = "none"
+DIRECT = "direct"  # ambbpf --direct: the client dials the ambassador, and is connected to the server
 PEERS = ["haproxy", "haproxy-splice", "nginx"]
 ENGINES = ["ambbpf-sockmap", "ambbpf-splice", "ambbpf-copy"]
-ALL = [DIRECT, *PEERS, *ENGINES]
+ALL = [NONE, DIRECT, *PEERS, *ENGINES]
 
 TIMEOUT = 10.0  # seconds for a proxy to come up
 
@@ -94,8 +95,8 @@ def command_of(name: str, programs: Programs, listen: str, server: str) -> list[
         config.write_text(NGINX.format(threads=programs.threads, listen=listen, server=server,
                                        folder=folder))
         return ["nginx", "-c", str(config), "-p", str(folder), "-e", "stderr"]
-    engine = name.removeprefix("ambbpf-")
-    return [str(programs.ambbpf), "forward", "--listen", listen, "--engine", engine, "--threads",
+    way = ["--direct"] if name == DIRECT else ["--engine", name.removeprefix("ambbpf-")]
+    return [str(programs.ambbpf), "forward", "--listen", listen, *way, "--threads",
             str(programs.threads), "--admin", str(folder / "admin.sock"), server]
 
 
@@ -105,13 +106,16 @@ class Contender:
     def __init__(self, name: str, programs: Programs, place: Place, port: int) -> None:
         self.name = name
         self.process: subprocess.Popen[bytes] | None = None
-        if name == DIRECT:
+        if name == NONE:
             self.address = place.server
             return
-        self.address = f"{place.address}:{port}"
+        # A consumer that is connected straight to the server is on the ambassador's host.
+        network = place.client_network if name == DIRECT else place.proxy_network
+        address = "127.0.0.1" if name == DIRECT else place.address
+        self.address = f"{address}:{port}"
         log_path = programs.work / f"{name}-{place.address}-{port}.log"
         with open(log_path, "wb") as log:
-            self.process = place.proxy_network.start(
+            self.process = network.start(
                 command_of(name, programs, self.address, place.server),
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         try:

@@ -5,7 +5,7 @@ from statistics import median
 from typing import Any, NamedTuple
 
 import works
-from contenders import ALL, DIRECT, ENGINES, PEERS
+from contenders import ALL, DIRECT, ENGINES, NONE, PEERS
 
 
 class Comparison(NamedTuple):
@@ -71,8 +71,8 @@ class Results:
             return None
         if not comparison.over_direct:
             return median(own)
-        direct = self.values(topology, comparison.work, comparison.key, DIRECT, only_round)
-        return median(own) - median(direct) if direct else None
+        none = self.values(topology, comparison.work, comparison.key, NONE, only_round)
+        return median(own) - median(none) if none else None
 
     def best_peer(self, topology: str, comparison: Comparison,
                   only_round: int | None = None) -> tuple[str, float] | None:
@@ -91,6 +91,14 @@ class Results:
         if own is None or peer is None or peer[1] <= 0:
             return None
         return own / peer[1]
+
+    def direct_ratio(self, topology: str, work: str, key: str,
+                     only_round: int | None = None) -> float | None:
+        """Of --direct to no proxy, turned so that more is better."""
+        own, none = (self.values(topology, work, key, name, only_round) for name in (DIRECT, NONE))
+        if not own or not none or not median(own) or not median(none):
+            return None
+        return median(own) / median(none)
 
     def ratio_spread(self, topology: str, comparison: Comparison, engine: str) -> list[float]:
         """The same within each round."""
@@ -183,6 +191,30 @@ def ratios_table(results: Results, topology: str) -> str:
                   "target", ""], rows)
 
 
+def direct_table(results: Results, topology: str) -> str:
+    """--direct against no proxy at all, and against the best peer."""
+    rows = []
+    for comparison in COMPARISONS:
+        if comparison.work.startswith(("cpu", "memory")):
+            continue
+        key = (topology, comparison.work, comparison.key)
+        each = [results.direct_ratio(*key, r) for r in results.rounds(topology)]
+        ratios = [1 / r if not comparison.more_is_better else r for r in each if r]
+        if not ratios:
+            continue
+        peers = [value for name in PEERS if (value := results.values(*key, name))]
+        own = median(results.values(*key, DIRECT))
+        best = (max if comparison.more_is_better else min)(median(p) for p in peers) if peers else 0
+        to_peer = (own / best if comparison.more_is_better else best / own) if best else 0
+        limit = 0.95 if comparison.work == "connect" else 0.97
+        title = comparison.title.replace("latency added to", "speed of")
+        rows.append([title, number(median(ratios)) + spread(ratios), f"≥ {limit}",
+                     "met" if median(ratios) >= limit else "not met",
+                     number(to_peer) if to_peer else "–"])
+    return table(["--direct, more is better", "to no proxy (by round)", "target", "",
+                  "to the best peer"], rows) if rows else ""
+
+
 def machine_noise(results: Results) -> str:
     idle = [s["figures"]["idle_spins_per_second"] for s in results.samples
             if "idle_spins_per_second" in s.get("figures", {})]
@@ -199,6 +231,8 @@ def document(results: Results, machine: dict[str, Any]) -> str:
         lines.append(f"\n## {topology}\n\n" + figures_table(results, topology))
         if any(results.best_peer(topology, comparison) for comparison in COMPARISONS):
             lines.append("\n" + ratios_table(results, topology))
+        if direct := direct_table(results, topology):
+            lines.append("\n" + direct)
     lines.append("\n" + machine_noise(results))
     failures = results.failures()
     lines.append(f"\n{len(results.samples)} measurements, {len(failures)} failed.\n")

@@ -47,7 +47,7 @@ class Run:
                        [w for w in works.ALL_WORKS if w.group in groups], memory_rounds)
 
     def veth(self, rounds: int, groups: list[str]) -> None:
-        """client - proxy - server, each in its own namespace; direct is routed by the middle one."""
+        """client - proxy - server, each in its own namespace; none is routed by the middle one."""
         wanted = [work for work in works.WORKS if work.group in groups]
         if not wanted:
             return
@@ -229,5 +229,5 @@ def programs_in(build: Path, work: Path, threads: int) -> Programs:
 
 
 def usable(names: list[str]) -> list[str]:
-    """In the usual order; direct always, for the rest is set against it."""
-    return [name for name in contenders.ALL if name in names or name == contenders.DIRECT]
+    """In the usual order; none always, for the rest is set against it."""
+    return [name for name in contenders.ALL if name in names or name == contenders.NONE]

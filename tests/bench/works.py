@@ -54,7 +54,7 @@ WORKS = [
     _bulk(8, "down"),
 ]
 
-# These need the spinners, and are set against direct: the rest is the proxy's own share.
+# These need the spinners, and are set against none: the rest is the proxy's own share.
 CPU_WORKS = [
     Work("cpu-bulk", "cpu", ["bulk", "--streams", "1", "--rate", str(RATE_BITS)], [
         Metric("cpu_s_per_gb", "CPU of everything per GB at 1 Gb/s", "s", False)]),

@@ -69,7 +69,7 @@ Result<void> Controller::apply(Settings wanted) {
     if (!forwarding) return tl::unexpected(forwarding.error());
     made = std::move(*forwarding);
   }
-  const auto* forwarding = made ? made.get() : forwarding_.get();
+  auto* forwarding = made ? made.get() : forwarding_.get();
   Forwarding::NewListeners listeners;
   if (forwarding) {
     auto opened = forwarding->open_listeners(wanted.services);

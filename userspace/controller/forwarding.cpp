@@ -32,7 +32,10 @@ Result<std::unique_ptr<Forwarding>> Forwarding::create(asio::io_context& io,
 }
 
 Result<Forwarding::NewListeners> Forwarding::open_listeners(
-    const std::vector<ServiceSettings>& services) const {
+    const std::vector<ServiceSettings>& services) {
+  if (std::ranges::any_of(services,
+                          [](const auto& service) { return service.direct != DirectMode::kOff; }))
+    load_direct();
   std::vector<tcp::endpoint> going;
   for (const auto& listener : listeners_) going.push_back(listener.asked);
   std::vector<tcp::endpoint> coming;
@@ -152,7 +155,7 @@ void Forwarding::change_direct(const std::vector<std::shared_ptr<Service>>& gone
       if (direct_) direct_->stop_serving(*service);
       continue;
     }
-    served->why_not_direct = why_not_direct();
+    served->why_not_direct = why_not_direct_;
     if (!direct_) continue;
     const auto done =
         direct_->serve(service, addresses[service.get()], served->settings.dial.connect_timeout);
@@ -165,19 +168,17 @@ void Forwarding::change_direct(const std::vector<std::shared_ptr<Service>>& gone
   for (const auto& service : gone) direct_->stop_serving(*service);
 }
 
-// Tried once.
-std::string Forwarding::why_not_direct() {
-  if (direct_ || !why_not_direct_.empty()) return why_not_direct_;
+void Forwarding::load_direct() {
+  if (direct_ || !why_not_direct_.empty()) return;
   auto made = Direct::create(io_, direct_cgroup_);
   if (made) {
     direct_ = std::move(*made);
     log::info("direct: consumers below the cgroup {} connect straight to endpoints",
               direct_->cgroup());
-    return {};
+    return;
   }
   why_not_direct_ = made.error().message();
   log::warn("direct: all consumers go by the proxy: {}", why_not_direct_);
-  return why_not_direct_;
 }
 
 Serving Forwarding::serving(const Served& served) const {

@@ -25,13 +25,14 @@ class Forwarding {
   Forwarding(const Forwarding&) = delete;
   Forwarding& operator=(const Forwarding&) = delete;
 
-  // The one thing that can be refused in a change of services: the ports that are new in it.
+  // What takes time in a change of services, and the one thing that can be refused: the ports that
+  // are new in it.
   struct NewListener {
     tcp::endpoint asked;
     Listeners opened;
   };
   using NewListeners = std::vector<NewListener>;
-  Result<NewListeners> open_listeners(const std::vector<ServiceSettings>& services) const;
+  Result<NewListeners> open_listeners(const std::vector<ServiceSettings>& services);
 
   // From now on these services are served, and no others. Open connections go on. A listener that
   // stays takes connections all the time, also when it changes its service. `opened`:
@@ -78,7 +79,7 @@ class Forwarding {
   void listen(NewListener opened, const Serving& serving);
   void limit_connections();
   void change_direct(const std::vector<std::shared_ptr<Service>>& gone);
-  std::string why_not_direct();  // empty: consumers can be sent straight to backends
+  void load_direct();  // once
   void report_direct(const Served& served, StatusReport::Service& report) const;
   Serving serving(const Served& served) const;
   std::vector<std::string> addresses_of(const Service& service) const;

@@ -110,7 +110,7 @@ DirectCounts Direct::counts(const Service& service, const Backend& backend) cons
 }
 
 awaitable<void> Direct::publish(Direct& self, ServedPtr served) {
-  for (;;) {
+  while (served->served) {
     const auto choice = served->service->choice();
     std::vector<std::shared_ptr<Backend>> kept;
     for (const auto& listed : *served->service->in_force()) kept.push_back(listed.backend);

@@ -210,14 +210,15 @@ static __always_inline int pick(struct bpf_sock_addr *ctx, __u32 service_index,
 
 	if (!service)
 		return -1;
-	__u32 version = *(volatile __u32 *)&service->version;
-	__u32 turns = service->turns;
-	__u32 first = service->first;
+	__u64 word = *(volatile __u64 *)&service->turns;
+	__u32 first = word >> 32;
+	__u32 turns = (__u32)word;
 
-	if (!turns || (version & 1))
-		goto left;
 	for (__u32 i = 0; i < MOST_TRIES && i < turns; i++) {
-		__u64 turn = __sync_fetch_and_add(&service->turn, 1);
+		/* Without BPF_FETCH, for Linux before 5.12: two CPUs may have the same turn. */
+		__u64 turn = *(volatile __u64 *)&service->turn;
+
+		__sync_fetch_and_add(&service->turn, 1);
 		__u32 place = first + (__u32)(turn % turns);
 		__u64 *index = bpf_map_lookup_elem(&turn_of, &place);
 
@@ -239,13 +240,14 @@ static __always_inline int pick(struct bpf_sock_addr *ctx, __u32 service_index,
 		found = backend_index;
 		break;
 	}
-	/* A full barrier: what was read above was read before this. */
-	if (__sync_fetch_and_add(&service->version, 0) != version)
-		found = -1;
-left:
-	if (any_in_doubt && !__sync_lock_test_and_set(&service->wanted, 1))
+	if (any_in_doubt && !service->wanted) {
+		service->wanted = 1;
 		send_event(DIRECT_WANTED, service_index);
-	__sync_fetch_and_add(found < 0 ? &service->left : &service->direct, 1);
+	}
+	if (found < 0)
+		__sync_fetch_and_add(&service->left, 1);
+	else
+		__sync_fetch_and_add(&service->direct, 1);
 	return found;
 }
 
@@ -393,8 +395,10 @@ int getpeername6(struct bpf_sock_addr *ctx)
 
 static __always_inline void failed(struct dialled *dialled, struct direct_backend *backend)
 {
-	if (!__sync_lock_test_and_set(&backend->out, 1))
-		send_event(DIRECT_FAILED, dialled->backend);
+	if (backend->out)
+		return;
+	backend->out = 1;
+	send_event(DIRECT_FAILED, dialled->backend);
 }
 
 /* Whether the kernel has an error for the consumer: else it has closed the socket by itself. */

@@ -14,18 +14,17 @@ struct direct_listener {
 };
 
 /*
- * A service: what may be given out, in turn. User space writes it under an odd `version` and makes
- * that even again: who has read it under two different versions, or an odd one, has read nothing.
+ * A service: what may be given out, in turn. One word names its turns, so that nobody reads half of a
+ * change; user space leaves the turns and backends that it has named before as they are for longer
+ * than a program runs.
  */
 struct direct_service {
-	__u32 version; /* user */
-	__u32 first;   /* user: the first of its turns */
-	__u32 turns;   /* user: how many; 0: nothing is to be given out */
-	__u32 wanted;  /* bpf: 1 backends that are in doubt were passed over; user: 0 */
+	__u64 turns;   /* user: the place of the first, times 2^32, plus how many; 0: none */
 	__u64 turn;    /* bpf: how many have been given out, or passed over */
 	__u64 direct;  /* bpf: connects that were sent to a backend */
 	__u64 left;    /* bpf: connects that were left to the listener */
-	__u64 unused[3];
+	__u32 wanted;  /* bpf: 1 backends that are in doubt were passed over; user: 0 */
+	__u32 unused[7];
 };
 
 /* One cache line that few write, and two that each connection does. */

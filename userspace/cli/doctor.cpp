@@ -6,6 +6,7 @@
 
 #include "userspace/cli/verbs.h"
 #include "userspace/dataplane/probe.h"
+#include "userspace/direct/direct.h"
 #include "userspace/support/log.h"
 
 namespace ambbpf {
@@ -35,6 +36,20 @@ void print(const EngineTrial& trial) {
     fmt::print("  what to do: {}\n", trial.advice);
 }
 
+// Loads and attaches the programs for a moment, in which they know no listener.
+void print_direct() {
+  asio::io_context io;
+  const auto tried = Direct::create(io, std::nullopt);
+  if (tried)
+    fmt::print("{:<8} works, for consumers below the cgroup {}\n", "direct", (*tried)->cgroup());
+  else
+    fmt::print(
+        "{:<8} cannot be used: {}\n"
+        "  consumers go by the proxy; it takes CAP_BPF, CAP_PERFMON, CAP_NET_ADMIN, cgroup v2 (or\n"
+        "  CAP_SYS_ADMIN to mount it), and Linux 5.10 with BTF\n",
+        "direct", tried.error().message());
+}
+
 }  // namespace
 
 int run_doctor(const DoctorOptions& options) {
@@ -45,6 +60,7 @@ int run_doctor(const DoctorOptions& options) {
     print(trial);
     if (trial.usable() && !best) best = engine;
   }
+  print_direct();
   if (!best) {
     fmt::print("\nNo engine works here.\n");
     return 1;

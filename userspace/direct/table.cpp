@@ -5,7 +5,14 @@
 #include <cstring>
 
 namespace ambbpf {
+
+using namespace std::chrono_literals;
+
 namespace {
+
+// Programs run within a read section of RCU, which the kernel complains of after 21 s, and take
+// some microseconds.
+constexpr auto kLongestRun = 2s;
 
 // One period of the policy's turns, as indices of candidates.
 std::vector<const Backend*> round_of(const Choice& choice) {
@@ -81,17 +88,14 @@ Result<DirectTable::ServiceIndex> DirectTable::add_service() {
   if (free_services_.empty()) return fail("there is no room for more services in the kernel");
   const auto index = free_services_.back();
   free_services_.pop_back();
-  auto& service = programs_.services()[index];
-  const auto version = service.version;
-  service = direct_service{};
-  service.version = version;  // no reader may take the new service for the old one
+  programs_.services()[index] = direct_service{};
   served_[index] = {};
   return index;
 }
 
 Result<void> DirectTable::publish(ServiceIndex index, const Choice& choice,
                                   const std::vector<std::shared_ptr<Backend>>& kept) {
-  free_idle_slots();
+  reuse_what_was_left();
   auto& served = served_.at(index);
   auto before = std::exchange(served.slots, {});
   const auto keep_one = [&](const std::shared_ptr<Backend>& backend) -> Result<void> {
@@ -111,7 +115,7 @@ Result<void> DirectTable::publish(ServiceIndex index, const Choice& choice,
     if (done) done = keep_one(candidate.backend);
   const auto turns = done.and_then([&] { return write_turns(choice, served); });
   show(index, turns.value_or(Turns()));
-  for (const auto& [backend, slot] : before) leaving_.push_back(slot);
+  for (const auto& [backend, slot] : before) leave(slot);
   if (!turns) return tl::unexpected(turns.error());
   return {};
 }
@@ -127,23 +131,22 @@ Result<DirectTable::Turns> DirectTable::write_turns(const Choice& choice, const 
   return Turns{.first = *first, .count = count};
 }
 
-// A reader that has begun before finds another version when it is done.
 void DirectTable::show(ServiceIndex index, const Turns& turns) {
-  auto& service = programs_.services()[index];
   const auto before = std::exchange(served_.at(index).turns, turns);
-  __atomic_fetch_add(&service.version, 1, __ATOMIC_SEQ_CST);
-  store(service.first, turns.first);
-  store(service.turns, turns.count);
-  __atomic_fetch_add(&service.version, 1, __ATOMIC_SEQ_CST);
-  free_turns_.give_back(before.first, before.count);
+  const __u64 word = __u64{turns.first} << 32U | turns.count;
+  __atomic_store_n(&programs_.services()[index].turns, word, __ATOMIC_RELEASE);
+  if (before.count > 0) left_turns_.push_back({before, Clock::now() + kLongestRun});
 }
 
 void DirectTable::remove_service(ServiceIndex index) {
   show(index, {});
-  for (const auto& [backend, slot] : served_.at(index).slots) leaving_.push_back(slot);
+  for (const auto& [backend, slot] : served_.at(index).slots) leave(slot);
   served_.erase(index);
-  free_idle_slots();
-  free_services_.push_back(index);
+  left_services_.push_back({index, Clock::now() + kLongestRun});
+}
+
+void DirectTable::leave(std::uint32_t slot) {
+  left_slots_.push_back({slot, Clock::now() + kLongestRun});
 }
 
 Result<std::uint32_t> DirectTable::new_slot(ServiceIndex service,
@@ -161,12 +164,23 @@ Result<std::uint32_t> DirectTable::new_slot(ServiceIndex service,
   return index;
 }
 
-// The programs do not know them any more, unless connections are open.
-void DirectTable::free_idle_slots() {
-  std::erase_if(leaving_, [this](std::uint32_t index) {
-    if (!is_idle(index)) return false;
-    slots_.erase(index);
-    free_slots_.push_back(index);
+// What no program that runs can have read any more; open connections of a backend are still
+// counted.
+void DirectTable::reuse_what_was_left() {
+  const auto now = Clock::now();
+  while (!left_turns_.empty() && left_turns_.front().until < now) {
+    const auto& turns = left_turns_.front().what;
+    free_turns_.give_back(turns.first, turns.count);
+    left_turns_.pop_front();
+  }
+  while (!left_services_.empty() && left_services_.front().until < now) {
+    free_services_.push_back(left_services_.front().what);
+    left_services_.pop_front();
+  }
+  std::erase_if(left_slots_, [&](const Left<std::uint32_t>& left) {
+    if (left.until >= now || !is_idle(left.what)) return false;
+    slots_.erase(left.what);
+    free_slots_.push_back(left.what);
     return true;
   });
 }

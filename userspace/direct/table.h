@@ -2,6 +2,8 @@
 // What the kernel programs may give out: choices, written where they read them.
 #pragma once
 
+#include <deque>
+#include <functional>
 #include <map>
 #include <memory>
 #include <vector>
@@ -73,6 +75,12 @@ class DirectTable {
     std::uint32_t first = 0;
     std::uint32_t count = 0;
   };
+  // Of no use any more, and not to be used anew before then.
+  template <class What>
+  struct Left {
+    What what;
+    Clock::time_point until;
+  };
   struct Served {
     Turns turns;
     std::map<const Backend*, std::uint32_t> slots;  // of those kept
@@ -82,7 +90,8 @@ class DirectTable {
   direct_backend* find(ServiceIndex service, const Backend& backend) const;  // null: not kept
   Result<Turns> write_turns(const Choice& choice, const Served& served);
   void show(ServiceIndex service, const Turns& turns);
-  void free_idle_slots();
+  void leave(std::uint32_t slot);
+  void reuse_what_was_left();
   __u32 kind_of(const asio::ip::address& address) const;
   bool is_idle(std::uint32_t slot) const;
 
@@ -93,7 +102,9 @@ class DirectTable {
   FreeRanges free_turns_;
   std::vector<std::uint32_t> free_slots_;
   std::map<std::uint32_t, Slot> slots_;  // by index
-  std::vector<std::uint32_t> leaving_;   // whose open connections are still counted
+  std::deque<Left<Turns>> left_turns_;
+  std::deque<Left<ServiceIndex>> left_services_;
+  std::vector<Left<std::uint32_t>> left_slots_;
 };
 
 }  // namespace ambbpf

@@ -364,7 +364,7 @@ TEST_F(Direct, ServesByTheProxyWhereItCannotBeHadAndSaysWhy) {
       << ambassador.err();
   ASSERT_TRUE(ambassador.says("admin socket")) << ambassador.err();
   EXPECT_EQ(ask(front), "web");
-  EXPECT_STREQ(service()["direct"].GetString(), "off");
+  EXPECT_STREQ(service()["direct"].GetString(), "failing");
 }
 
 TEST_F(Direct, CountsWhatItSendsOn) {

@@ -118,6 +118,19 @@ std::string message_of(const std::vector<const char*>& words) {
   return command ? "accepted" : command.error().message();
 }
 
+TEST(Options, DirectIsAFlagThatMayHaveAValue) {
+  const auto mode = [](std::vector<const char*> more) {
+    more.insert(more.begin(), {"proxy", "web", "80"});
+    return parsed<ProxyOptions>(more).settings.services[0].direct;
+  };
+  EXPECT_EQ(mode({}), DirectMode::kOff);
+  EXPECT_EQ(mode({"--direct"}), DirectMode::kOn);
+  EXPECT_EQ(mode({"--direct=auto"}), DirectMode::kAuto);
+  const Environment twin("AMBBPF_DIRECT", "auto");
+  EXPECT_EQ(mode({}), DirectMode::kAuto);
+  EXPECT_EQ(mode({"--direct=false"}), DirectMode::kOff);
+}
+
 TEST(Options, EtcdIsConvincedByFilesAndAUser) {
   const TemporaryDirectory place;
   const auto file = (place.path() / "file").string();

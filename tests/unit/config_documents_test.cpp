@@ -166,7 +166,8 @@ TEST(ExampleFile, IsInOrderAndItsCommentsAreTheDefaults) {
   const auto example = text_of("units/ambbpf.toml");
   for (const auto& setting : all_settings()) {
     if (setting.key.empty() || setting.fallback.empty()) continue;
-    const bool bare = setting.form == Form::kNumber || setting.form == Form::kFlag;
+    const bool bare =
+        setting.form == Form::kNumber || setting.form == Form::kFlag || setting.form == Form::kWord;
     const auto line = fmt::format(fmt::runtime(bare ? "#{} = {}\n" : "#{} = \"{}\"\n"), setting.key,
                                   setting.fallback);
     EXPECT_NE(example.find(line), std::string::npos) << line;

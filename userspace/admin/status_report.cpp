@@ -20,6 +20,9 @@ void add_troubles(const StatusReport::Service& service, std::vector<std::string>
   if (const auto count = service.rejected.size(); count > 0)
     all.push_back(fmt::format("service {}: {} rejected", service.name,
                               count == 1 ? "a value is" : fmt::format("{} values are", count)));
+  if (service.direct == "failing")
+    all.push_back(fmt::format("service {}: consumers cannot be connected straight to endpoints",
+                              service.name));
   for (const auto& source : service.sources) {
     if (source.state == "failing")
       all.push_back(fmt::format("service {}: {} {} fails", service.name, source.kind, source.from));

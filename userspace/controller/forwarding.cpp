@@ -33,9 +33,7 @@ Result<std::unique_ptr<Forwarding>> Forwarding::create(asio::io_context& io,
 
 Result<Forwarding::NewListeners> Forwarding::open_listeners(
     const std::vector<ServiceSettings>& services) {
-  if (std::ranges::any_of(services,
-                          [](const auto& service) { return service.direct != DirectMode::kOff; }))
-    load_direct();
+  load_direct(services);
   std::vector<tcp::endpoint> going;
   for (const auto& listener : listeners_) going.push_back(listener.asked);
   std::vector<tcp::endpoint> coming;
@@ -168,8 +166,12 @@ void Forwarding::change_direct(const std::vector<std::shared_ptr<Service>>& gone
   for (const auto& service : gone) direct_->stop_serving(*service);
 }
 
-void Forwarding::load_direct() {
+void Forwarding::load_direct(const std::vector<ServiceSettings>& services) {
+  const auto asked = [&services](DirectMode mode) {
+    return std::ranges::find(services, mode, &ServiceSettings::direct) != services.end();
+  };
   if (direct_ || !why_not_direct_.empty()) return;
+  if (!asked(DirectMode::kOn) && !asked(DirectMode::kAuto)) return;
   auto made = Direct::create(io_, direct_cgroup_);
   if (made) {
     direct_ = std::move(*made);
@@ -178,7 +180,8 @@ void Forwarding::load_direct() {
     return;
   }
   why_not_direct_ = made.error().message();
-  log::warn("direct: all consumers go by the proxy: {}", why_not_direct_);
+  const auto level = asked(DirectMode::kOn) ? spdlog::level::warn : spdlog::level::info;
+  spdlog::log(level, "direct: all consumers go by the proxy: {}", why_not_direct_);
 }
 
 Serving Forwarding::serving(const Served& served) const {
@@ -230,7 +233,8 @@ std::vector<std::string> Forwarding::summary() const {
 
 void Forwarding::report_direct(const Served& served, StatusReport::Service& report) const {
   if (served.settings.direct == DirectMode::kOff) return;
-  report.direct = served.why_not_direct.empty() ? "on" : "off";
+  const bool is_missed = served.settings.direct == DirectMode::kOn;
+  report.direct = served.why_not_direct.empty() ? "on" : is_missed ? "failing" : "off";
   report.direct_reason = served.why_not_direct;
   const auto sent = direct_ ? direct_->sent(*served.service) : std::nullopt;
   if (!sent) return;

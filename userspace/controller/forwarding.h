@@ -79,7 +79,7 @@ class Forwarding {
   void listen(NewListener opened, const Serving& serving);
   void limit_connections();
   void change_direct(const std::vector<std::shared_ptr<Service>>& gone);
-  void load_direct();  // once
+  void load_direct(const std::vector<ServiceSettings>& services);  // if one wants it; tried once
   void report_direct(const Served& served, StatusReport::Service& report) const;
   Serving serving(const Served& served) const;
   std::vector<std::string> addresses_of(const Service& service) const;

@@ -43,7 +43,8 @@ struct {
 	__type(value, struct direct_service);
 } service_of SEC(".maps");
 
-/* index -> backend, by which services list theirs; an array has 8 bytes for a smaller value as well */
+/* index -> backend, by which services list theirs; an array has 8 bytes for a smaller value as well
+ */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(map_flags, BPF_F_MMAPABLE);
@@ -83,12 +84,12 @@ struct {
 } events SEC(".maps");
 
 /* Set by user space. */
-__u64 own_netns;	/* the only network namespace whose connects are sent on */
-__u32 own_tgid;		/* whose connects are never: the ambassador's own */
-__u64 heartbeat;	/* when the ambassador was last alive */
-__u64 longest_silence;	/* of the heartbeat, before the programs do nothing any more */
-__u64 live_for;		/* how long an answer speaks for a backend */
-__u64 answer_within;	/* a connect unanswered for so long puts a backend in doubt */
+__u64 own_netns;       /* the only network namespace whose connects are sent on */
+__u32 own_tgid;	       /* whose connects are never: the ambassador's own */
+__u64 heartbeat;       /* when the ambassador was last alive */
+__u64 longest_silence; /* of the heartbeat, before the programs do nothing any more */
+__u64 live_for;	       /* how long an answer speaks for a backend */
+__u64 answer_within;   /* a connect unanswered for so long puts a backend in doubt */
 
 /* Where the ambassador finds out its process id and namespace as seen from here. */
 __u32 learn_port;
@@ -150,7 +151,8 @@ static __always_inline int is_in_doubt(const struct direct_backend *backend, __u
 }
 
 /* Nobody listens at a local address any more: the connect would be refused. */
-static __always_inline int is_closed(struct bpf_sock_addr *ctx, const struct direct_backend *backend)
+static __always_inline int is_closed(struct bpf_sock_addr *ctx,
+				     const struct direct_backend *backend)
 {
 	struct bpf_sock_tuple tuple = {};
 	__u32 size = sizeof(tuple.ipv4);
@@ -165,8 +167,7 @@ static __always_inline int is_closed(struct bpf_sock_addr *ctx, const struct dir
 		__builtin_memcpy(tuple.ipv6.daddr, backend->address, sizeof(tuple.ipv6.daddr));
 		tuple.ipv6.dport = backend->port;
 	}
-	struct bpf_sock *listener =
-		bpf_sk_lookup_tcp(ctx, &tuple, size, BPF_F_CURRENT_NETNS, 0);
+	struct bpf_sock *listener = bpf_sk_lookup_tcp(ctx, &tuple, size, BPF_F_CURRENT_NETNS, 0);
 
 	if (!listener)
 		return 1;
@@ -180,7 +181,8 @@ struct demand {
 	__u32 kind;
 };
 
-/* Those of the family dialled; a socket that is bound to loopback, or to anything else, stays there. */
+/* Those of the family dialled; a socket that is bound to loopback, or to anything else, stays
+ * there. */
 static __always_inline struct demand demand_of(const __u32 *dialled, const __u32 *source)
 {
 	struct demand demand = {.mask = DIRECT_IPV4, .kind = 0};
@@ -264,8 +266,8 @@ static __always_inline int is_own(struct bpf_sock_addr *ctx, __u32 port)
 }
 
 /*
- * A subflow of MPTCP is connected by the kernel, and its owner asks another socket for its peer: what
- * was dialled would be kept at the wrong one.
+ * A subflow of MPTCP is connected by the kernel, and its owner asks another socket for its peer:
+ * what was dialled would be kept at the wrong one.
  */
 static __always_inline int is_subflow(struct bpf_sock *sk)
 {
@@ -300,8 +302,7 @@ static __always_inline int send_on(struct bpf_sock_addr *ctx, const struct direc
 
 	if (backend < 0)
 		return 0;
-	struct dialled *kept =
-		bpf_sk_storage_get(&dialled_by, sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
+	struct dialled *kept = bpf_sk_storage_get(&dialled_by, sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
 
 	if (!kept)
 		return 0;
@@ -335,8 +336,7 @@ SEC("cgroup/connect6")
 int connect6(struct bpf_sock_addr *ctx)
 {
 	struct direct_listener dialled = {
-		.address = {ctx->user_ip6[0], ctx->user_ip6[1], ctx->user_ip6[2],
-			    ctx->user_ip6[3]},
+		.address = {ctx->user_ip6[0], ctx->user_ip6[1], ctx->user_ip6[2], ctx->user_ip6[3]},
 		.port = ctx->user_port,
 	};
 	struct direct_listener to = {};
@@ -451,31 +451,31 @@ int socket_changed(struct bpf_sock_ops *ctx)
 	__u64 now = bpf_ktime_get_ns();
 
 	switch (op) {
-	case BPF_SOCK_OPS_TCP_CONNECT_CB:
-		bpf_sock_ops_cb_flags_set(ctx, BPF_SOCK_OPS_STATE_CB_FLAG |
-						       BPF_SOCK_OPS_RTO_CB_FLAG);
-		dialled->is_open = 1;
-		__sync_fetch_and_add(&backend->opened, 1);
-		if (!backend->asked_at)
-			backend->asked_at = now;
-		break;
-	case BPF_SOCK_OPS_ACTIVE_ESTABLISHED_CB:
-		/* The rest of a connection takes no part in this. */
-		bpf_sock_ops_cb_flags_set(ctx, BPF_SOCK_OPS_STATE_CB_FLAG);
-		__sync_fetch_and_add(&backend->established, 1);
-		__sync_fetch_and_add(&backend->connect_ns, now - dialled->connected_at);
-		backend->asked_at = 0;
-		backend->answered_at = now;
-		backend->rtt_us = ctx->srtt_us >> 3;
-		break;
-	case BPF_SOCK_OPS_RTO_CB:
-		if (ctx->state == BPF_TCP_SYN_SENT)
-			failed(dialled, backend);
-		break;
-	case BPF_SOCK_OPS_STATE_CB:
-		if (ctx->args[1] == BPF_TCP_CLOSE)
-			ended(ctx, sk, dialled, backend);
-		break;
+		case BPF_SOCK_OPS_TCP_CONNECT_CB:
+			bpf_sock_ops_cb_flags_set(
+				ctx, BPF_SOCK_OPS_STATE_CB_FLAG | BPF_SOCK_OPS_RTO_CB_FLAG);
+			dialled->is_open = 1;
+			__sync_fetch_and_add(&backend->opened, 1);
+			if (!backend->asked_at)
+				backend->asked_at = now;
+			break;
+		case BPF_SOCK_OPS_ACTIVE_ESTABLISHED_CB:
+			/* The rest of a connection takes no part in this. */
+			bpf_sock_ops_cb_flags_set(ctx, BPF_SOCK_OPS_STATE_CB_FLAG);
+			__sync_fetch_and_add(&backend->established, 1);
+			__sync_fetch_and_add(&backend->connect_ns, now - dialled->connected_at);
+			backend->asked_at = 0;
+			backend->answered_at = now;
+			backend->rtt_us = ctx->srtt_us >> 3;
+			break;
+		case BPF_SOCK_OPS_RTO_CB:
+			if (ctx->state == BPF_TCP_SYN_SENT)
+				failed(dialled, backend);
+			break;
+		case BPF_SOCK_OPS_STATE_CB:
+			if (ctx->args[1] == BPF_TCP_CLOSE)
+				ended(ctx, sk, dialled, backend);
+			break;
 	}
 	return 1;
 }

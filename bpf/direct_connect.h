@@ -14,38 +14,38 @@ struct direct_listener {
 };
 
 /*
- * A service: what may be given out, in turn. One word names its turns, so that nobody reads half of a
- * change; user space leaves the turns and backends that it has named before as they are for longer
- * than a program runs.
+ * A service: what may be given out, in turn. One word names its turns, so that nobody reads half of
+ * a change; user space leaves the turns and backends that it has named before as they are for
+ * longer than a program runs.
  */
 struct direct_service {
-	__u64 turns;   /* user: the place of the first, times 2^32, plus how many; 0: none */
-	__u64 turn;    /* bpf: how many have been given out, or passed over */
-	__u64 direct;  /* bpf: connects that were sent to a backend */
-	__u64 left;    /* bpf: connects that were left to the listener */
-	__u32 wanted;  /* bpf: 1 backends that are in doubt were passed over; user: 0 */
+	__u64 turns;  /* user: the place of the first, times 2^32, plus how many; 0: none */
+	__u64 turn;   /* bpf: how many have been given out, or passed over */
+	__u64 direct; /* bpf: connects that were sent to a backend */
+	__u64 left;   /* bpf: connects that were left to the listener */
+	__u32 wanted; /* bpf: 1 backends that are in doubt were passed over; user: 0 */
 	__u32 unused[7];
 };
 
 /* One cache line that few write, and two that each connection does. */
 struct direct_backend {
-	__u32 address[4]; /* user */
-	__u32 port;	  /* user: as in direct_listener */
-	__u32 out;	  /* bpf: 1 a connect failed; user: 0, when it has answered since */
-	__u64 asked_at;	  /* bpf: since when a connect waits for the first answer; 0: none does */
+	__u32 address[4];  /* user */
+	__u32 port;	   /* user: as in direct_listener */
+	__u32 out;	   /* bpf: 1 a connect failed; user: 0, when it has answered since */
+	__u64 asked_at;	   /* bpf: since when a connect waits for the first answer; 0: none does */
 	__u64 answered_at; /* bpf, user: when a connect was last answered */
 	__u32 kind;	   /* user: DIRECT_IPV4 | DIRECT_LOOPBACK | DIRECT_LOCAL */
 	__u32 unused[5];
 
-	__u64 opened;	   /* bpf: what follows */
+	__u64 opened; /* bpf: what follows */
 	__u64 established;
-	__u64 failed;	   /* refused, or not answered */
-	__u64 cancelled;   /* by the consumer, before there was an answer */
-	__u64 closed;	   /* of those established */
-	__u64 received;	   /* bytes, of closed connections */
+	__u64 failed;	 /* refused, or not answered */
+	__u64 cancelled; /* by the consumer, before there was an answer */
+	__u64 closed;	 /* of those established */
+	__u64 received;	 /* bytes, of closed connections */
 	__u64 sent;
-	__u64 connect_ns;  /* of the connections established, summed up */
-	__u32 rtt_us;	   /* the smoothed round trip of the last one established */
+	__u64 connect_ns; /* of the connections established, summed up */
+	__u32 rtt_us;	  /* the smoothed round trip of the last one established */
 	__u32 unused_too[15];
 };
 
@@ -57,8 +57,8 @@ struct direct_backend {
 /* All times are those of bpf_ktime_get_ns(), CLOCK_MONOTONIC. */
 
 enum direct_event_kind {
-	DIRECT_FAILED,	 /* a connect to a backend was refused or not answered in time */
-	DIRECT_WANTED,	 /* a service has backends in doubt, and somebody connects */
+	DIRECT_FAILED, /* a connect to a backend was refused or not answered in time */
+	DIRECT_WANTED, /* a service has backends in doubt, and somebody connects */
 };
 
 struct direct_event {

@@ -64,7 +64,7 @@ struct StatusReport {
     // "on"; "off": it was to be where it can be, and it cannot; "failing": it was asked for, and
     // cannot be; empty: not asked for.
     std::string direct;
-    std::string direct_reason;  // why it is not "on"
+    std::string direct_reason;          // why it is not "on"
     std::uint64_t direct_connects = 0;  // sent straight to an endpoint
     std::uint64_t direct_left = 0;      // left to the listener
     std::vector<Endpoint> endpoints;

@@ -84,7 +84,7 @@ class Forwarding {
   ListenerId last_listener_ = 0;
   std::vector<Listener> listeners_;
   std::vector<std::shared_ptr<Served>> served_;    // in the order of the settings
-  std::vector<std::shared_ptr<Service>> removed_;  // with connections that go on
+  std::vector<std::shared_ptr<Service>> removed_;  // that workers still have
 };
 
 }  // namespace ambbpf

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <fmt/format.h>
 #include <gmock/gmock.h>
+#include <sched.h>
 
 #include <algorithm>
 
@@ -117,6 +118,21 @@ TEST_F(Changes, OfAServiceAmongHundreds) {
   EXPECT_THAT(between(many(-1), many(-1)), IsEmpty());
   EXPECT_THAT(between(many(-1), many(250)), ElementsAre("service s250: retries from 2 to 1"));
   EXPECT_EQ(between(many(-1), kWeb).size(), 501U);
+}
+
+// Whoever lets a process have fewer of them does not change its file.
+TEST_F(Changes, AreNotMadeByTheCpusOfTheMachine) {
+  cpu_set_t all;
+  ASSERT_EQ(::sched_getaffinity(0, sizeof all, &all), 0);
+  cpu_set_t few;
+  CPU_ZERO(&few);
+  CPU_SET(::sched_getcpu(), &few);
+  const auto before = load(kWeb);
+  ASSERT_EQ(::sched_setaffinity(0, sizeof few, &few), 0);
+  const auto after = load(kWeb);
+  ASSERT_EQ(::sched_setaffinity(0, sizeof all, &all), 0);
+  EXPECT_THAT(changes_between(before, after), IsEmpty());
+  EXPECT_TRUE(check_change(before.process, after.process));
 }
 
 struct RefusalCase {

@@ -2,7 +2,6 @@
 #include "userspace/config/setting.h"
 
 #include <fmt/format.h>
-#include <sched.h>
 
 #include <algorithm>
 #include <set>
@@ -19,13 +18,6 @@ using namespace std::chrono_literals;
 namespace {
 
 constexpr unsigned kMostThreads = 256;
-
-// The CPUs this process may use.
-unsigned usable_cpus() {
-  cpu_set_t cpus;
-  if (::sched_getaffinity(0, sizeof cpus, &cpus) != 0) return 1;
-  return std::clamp(static_cast<unsigned>(CPU_COUNT(&cpus)), 1U, kMostThreads);
-}
 
 // Keeps what was read, unless it was refused.
 template <class T, class Kept>
@@ -385,8 +377,6 @@ const Setting every_setting[] = {
 // clang-format on
 
 }  // namespace
-
-Draft::Draft() { process.threads = usable_cpus(); }
 
 std::span<const Setting> all_settings() { return every_setting; }
 

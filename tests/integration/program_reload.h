@@ -84,14 +84,4 @@ struct OpenConnection {
   Peer server;
 };
 
-// Nobody listens there.
-inline bool is_refused(const tcp::endpoint& address) {
-  try {
-    Peer::connect_to(address);
-    return false;
-  } catch (const std::system_error& error) {
-    return error.code() == std::errc::connection_refused;
-  }
-}
-
 }  // namespace ambbpf::test

@@ -33,6 +33,15 @@ std::vector<std::string> descriptors_of(const Program& program) {
   return targets;
 }
 
+// That which listens there, and what it has accepted.
+std::size_t sockets_at(const std::filesystem::path& path) {
+  std::size_t found = 0;
+  std::ifstream table("/proc/net/unix");
+  for (std::string line; std::getline(table, line);)
+    if (line.ends_with(" " + path.string())) ++found;
+  return found;
+}
+
 std::size_t resident_kib_of(const Program& program) {
   std::ifstream status(fmt::format("/proc/{}/status", program.pid()));
   for (std::string word; status >> word;) {
@@ -58,6 +67,10 @@ std::set<std::string> connections_to(const Program& program, const std::string& 
     if (std::ranges::find(own, socket) != own.end()) found.insert(socket);
   }
   return found;
+}
+
+std::string port_of(const EtcdProcess& etcd) {
+  return etcd.url().substr(etcd.url().rfind(':') + 1);
 }
 
 // How many connections the service at `front` has had.
@@ -160,7 +173,10 @@ TEST_F(ReloadUnderLoad, WhatIsNotTouchedFeelsNothing) {
   for (int i = 0; i < 100; ++i) idle.emplace_back(front(kBusy + i % kIdle), silent);
   std::vector<tcp::endpoint> busy;
   for (int i = 0; i < kBusy; ++i) busy.push_back(front(i));
-  const auto at_rest = [&] { return status().connections.now == idle.size(); };
+  const auto at_rest = [&] {
+    return status().connections.now == idle.size() &&
+           eventually([&] { return sockets_at(admin()) == 1; });
+  };
   const auto descriptors = [&] { return descriptors_of(program).size(); };
   // Before anything is measured, what is kept for the next time is there.
   std::optional<Clients> clients(busy);
@@ -252,8 +268,7 @@ TEST_F(ReloadUnderLoad, AnEtcdThatIsNotTouchedIsAskedNothing) {
         if (source.state != "following") return false;
     return true;
   };
-  const auto etcd_port = etcd.url().substr(etcd.url().rfind(':') + 1);
-  const auto connections = [&] { return connections_to(program, etcd_port); };
+  const auto connections = [&] { return connections_to(program, port_of(etcd)); };
   ASSERT_TRUE(eventually(all_follow));
   ASSERT_TRUE(eventually([&] { return connections().size() == 2; }))
       << connections().size() << " connections: one watch for each API is enough";
@@ -271,6 +286,42 @@ TEST_F(ReloadUnderLoad, AnEtcdThatIsNotTouchedIsAskedNothing) {
   etcd.put_v3("/services/s7/b", registered(silent.address()));
   EXPECT_TRUE(eventually([&] { return status_of("s7").endpoints.size() == 2; }));
   EXPECT_EQ(connections(), connections_before);
+
+  // One more is read for itself, and nothing else is read again.
+  etcd.put_v3("/services/s50/a", registered(one.listener().address()));
+  ASSERT_TRUE(reload_at_once(
+      of_etcd + fmt::format("[service.s50]\nlisten = \"{}\"\n", to_string(front(50)))));
+  EXPECT_EQ(ask(front(50)), "one");
+  for (const auto& [source, now] : asked()) {
+    if (source.starts_with("s50 ")) continue;
+    EXPECT_EQ(now.lists, asked_before.at(source).lists + 1) << source;
+    EXPECT_EQ(now.failures, asked_before.at(source).failures) << source;
+  }
+}
+
+TEST_F(ReloadUnderLoad, AnEtcdThatIsUsedNoLongerIsLetGo) {
+  const EtcdProcess former;
+  const EtcdProcess latter;
+  for (const auto* etcd : {&former, &latter})
+    etcd->put_v3("/services/web/a", registered(one.listener().address()));
+  const auto from = [&](const EtcdProcess& etcd) {
+    return fmt::format("[etcd.main]\nurls = \"{}\"\n[service.web]\nlisten = \"{}\"\n", etcd.url(),
+                       to_string(front(0)));
+  };
+  write(from(former));
+  Program program(by_file());
+  ASSERT_TRUE(program.says("admin socket")) << program.err();
+  EXPECT_EQ(ask(front(0)), "one");
+  const auto connected_to = [&](const EtcdProcess& etcd) {
+    return !connections_to(program, port_of(etcd)).empty();
+  };
+  ASSERT_TRUE(connected_to(former));
+  const auto backend = [&] { return status_of("web").endpoints.at(0).connections_total; };
+  EXPECT_EQ(backend(), 1U);
+  ASSERT_TRUE(reload_at_once(from(latter)));
+  EXPECT_TRUE(eventually([&] { return connected_to(latter) && !connected_to(former); }));
+  EXPECT_EQ(ask(front(0)), "one");
+  EXPECT_EQ(backend(), 2U) << "the endpoint was the same all the time";
 }
 
 }  // namespace

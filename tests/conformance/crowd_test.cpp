@@ -112,9 +112,9 @@ TEST_P(RelayPromises, ServesMoreConnectionsThanTheKernelPathHasRoomFor) {
   }
   if (promotes_at_once()) {
     let_the_kernel_take_over(kSlots / 2);
-    EXPECT_TRUE(
-        eventually([&] { return proxy->counts().refused_by_kernel == kCrowd - kSlots / 2; }))
-        << proxy->counts().refused_by_kernel;
+    EXPECT_TRUE(eventually([&] {
+      return proxy->counts().refused_by_kernel == kCrowd - kSlots / 2;
+    })) << proxy->counts().refused_by_kernel;
   }
   for (auto& [calling, called] : crowd) {
     calling.send("question");

@@ -168,6 +168,13 @@ TEST_F(AdminPathsPromises, ListTheSocketsInDirectoriesOfServices) {
                           places_.system / "web" / "b.sock"));
 }
 
+TEST_F(AdminPathsPromises, ListTheUnitsOwnDirectoryOnce) {
+  places_.runtime = places_.system / "web";
+  fs::create_directories(places_.runtime);
+  leave_socket(places_.runtime / "a.sock");
+  EXPECT_THAT(known_admin_sockets(places_), ElementsAre(places_.runtime / "a.sock"));
+}
+
 TEST_F(AdminPathsPromises, ListNothingWherePlacesAreMissing) {
   EXPECT_THAT(known_admin_sockets(places_), testing::IsEmpty());
 }
@@ -179,6 +186,9 @@ TEST_F(AdminPathsPromises, AreUsuallyThese) {
               ElementsAre("/run/ambbpf", "/run/user/7/ambbpf", temporary));
   ::setenv("XDG_RUNTIME_DIR", "relative", 1);
   EXPECT_THAT(AdminPlaces::usual().all(), ElementsAre("/run/ambbpf", temporary));
+  ::setenv("RUNTIME_DIRECTORY", "/run/ambbpf/run:/run/other", 1);
+  EXPECT_THAT(AdminPlaces::usual().all(), ElementsAre("/run/ambbpf", "/run/ambbpf/run", temporary));
+  ::unsetenv("RUNTIME_DIRECTORY");
   ::unsetenv("XDG_RUNTIME_DIR");
   EXPECT_THAT(AdminPlaces::usual().all(), ElementsAre("/run/ambbpf", temporary));
 }

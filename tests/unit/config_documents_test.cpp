@@ -12,6 +12,7 @@
 #include "tests/unit/command_lines.h"
 #include "userspace/config/load.h"
 #include "userspace/config/setting.h"
+#include "userspace/endpoints/choice.h"
 
 namespace ambbpf::test {
 namespace {
@@ -88,6 +89,19 @@ TEST(ListOfSettings, EverySettingIsNamedOnceOfItsScopeAndCanBeGiven) {
       EXPECT_TRUE(known.emplace(setting.scope, setting.key).second) << setting.key;
     }
   }
+}
+
+TEST(ListOfSettings, OffersEveryPolicy) {
+  const auto* const setting = find_setting(Scope::kService, "policy");
+  std::string names;
+  for (const auto& policy : all_policies()) {
+    names += (names.empty() ? "" : "|") + std::string(policy.name);
+    EXPECT_NE(setting->meaning.find(policy.meaning), std::string::npos) << policy.name;
+    Draft draft;
+    EXPECT_TRUE(setting->read({.items = {{std::string(policy.name)}}, .as = {}}, draft));
+    EXPECT_EQ(draft.service.policy, policy.name);
+  }
+  EXPECT_EQ(setting->type, names);
 }
 
 TEST(ListOfSettings, IsTheReference) {

@@ -150,6 +150,9 @@ TEST_F(ConfigurationMistakes, RubbishIsOneMistakeOfItsLine) {
 
 TEST_F(ConfigurationMistakes, AFileThatAsksForNothingIsToldSo) {
   EXPECT_THAT(mistakes_in(""), ElementsAre("a.toml: neither a service nor a registration"));
+  write("0.toml", "");
+  EXPECT_THAT(mistakes_in("include = \"0.toml\""),
+              ElementsAre("a.toml: neither a service nor a registration"));
 }
 
 }  // namespace

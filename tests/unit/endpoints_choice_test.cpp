@@ -63,9 +63,9 @@ TEST(RoundRobin, HasABoundedRoundHoweverManyWeighDifferently) {
 TEST(First, TakesTheFirst) { EXPECT_THAT(picked("first", {1, 9}, 3), ElementsAre(1, 1, 1)); }
 
 TEST(Policies, TakeNobodyWhereThereIsNone) {
-  for (const auto name : policy_names()) {
-    const Choice choice{.policy = policy_named(name)};
-    EXPECT_EQ(choice.pick(Client{}, 1), nullptr) << name;
+  for (const auto& policy : all_policies()) {
+    const Choice choice{.policy = &policy};
+    EXPECT_EQ(choice.pick(Client{}, 1), nullptr) << policy.name;
   }
   EXPECT_EQ(policy_named("best"), nullptr);
 }

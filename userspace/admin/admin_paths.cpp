@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <cstring>
 #include <ctime>
 
 #include "userspace/admin/socket_file.h"
@@ -101,8 +102,12 @@ void remove_leftovers(const fs::path& directory) {
 
 AdminPlaces AdminPlaces::usual() {
   AdminPlaces places;
-  const char* runtime = std::getenv("XDG_RUNTIME_DIR");
-  if (runtime && *runtime == '/') places.runtime = fs::path(runtime) / "ambbpf";
+  const char* of_unit = std::getenv("RUNTIME_DIRECTORY");
+  const char* of_user = std::getenv("XDG_RUNTIME_DIR");
+  if (of_unit && *of_unit == '/')
+    places.runtime = std::string(of_unit, std::strcspn(of_unit, ":"));
+  else if (of_user && *of_user == '/')
+    places.runtime = fs::path(of_user) / "ambbpf";
   places.temporary = fmt::format("/tmp/ambbpf-{}", ::geteuid());
   return places;
 }
@@ -135,6 +140,7 @@ std::vector<fs::path> known_admin_sockets(const AdminPlaces& places) {
   std::vector<fs::path> all;
   for (const auto& place : places.all()) {
     if (place == places.temporary && !check_private(place)) continue;
+    if (place.parent_path() == places.system) continue;  // has been looked into, as one below it
     std::ranges::move(sockets_in(place), std::back_inserter(all));
     if (place != places.system) continue;
     for (const auto& service : directories_in(place))

@@ -15,10 +15,12 @@ namespace ambbpf {
 // In the order of preference. A process uses the first that is there, or can be made, and that it
 // may write to; status looks into all of them.
 struct AdminPlaces {
-  // Below it, services that run as different users may have directories of their own, where --admin
-  // tells them to (systemd's RuntimeDirectory=ambbpf/NAME).
+  // Below it, services that run as different users may have directories of their own (systemd's
+  // RuntimeDirectory=ambbpf/NAME).
   std::filesystem::path system = "/run/ambbpf";
-  std::filesystem::path runtime;    // $XDG_RUNTIME_DIR/ambbpf; empty: there is none
+  // That of the unit ($RUNTIME_DIRECTORY, the first of them), else $XDG_RUNTIME_DIR/ambbpf; empty:
+  // there is none.
+  std::filesystem::path runtime;
   std::filesystem::path temporary;  // /tmp/ambbpf-UID; only if it is our own and its mode is 0700
 
   static AdminPlaces usual();

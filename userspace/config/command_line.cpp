@@ -127,7 +127,8 @@ void CommandLine::describe_files() {
       ->type_name("FILE")
       ->default_str(file_);
   add_examples(check_, {"check /etc/ambbpf/ambbpf.toml"});
-  reload_.add_option("--admin", admin_, "Of the process (default: the only one found)")
+  reload_
+      .add_option("--admin", admin_, "Of the process (default: that of the only one with a file)")
       ->envname("AMBBPF_ADMIN")
       ->type_name("PATH");
   add_examples(reload_, {"reload"});

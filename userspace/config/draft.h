@@ -41,4 +41,7 @@ struct Draft {
   NamedPort only;  // of the registration; whole or not at all
 };
 
+// Reads the value of a setting and keeps it; the error does not name the setting.
+using SettingReader = Result<void>(const Given& given, Draft& draft);
+
 }  // namespace ambbpf

@@ -31,8 +31,7 @@ struct Setting {
   std::string_view fallback;  // the default, where it is a value
   std::string_view usual;     // the default, where it is not
   std::string_view meaning;
-  // Reads the value and keeps it; the error does not name the setting.
-  Result<void> (*read)(const Given& given, Draft& draft);
+  SettingReader* read;
 
   std::string_view default_text() const { return fallback.empty() ? usual : fallback; }
 };

@@ -19,7 +19,7 @@ class EtcdCatalogue<Api>::OneService final : public Source {
   ~OneService() override { catalogue_.remove(service_); }
 
   awaitable<void> run(Publish publish) override {
-    service_.publish_to(std::move(publish));
+    service_.publish_to(publish);
     co_await until_cancelled();
     service_.publish_to(nullptr);
   }

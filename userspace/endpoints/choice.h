@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -35,12 +36,14 @@ using PickFunction = const Candidate*(const Choice& choice, const Client& client
 
 struct Policy {
   std::string_view name;
+  std::string_view meaning;  // whom it takes, for the reference
   PickFunction* pick;
 };
 
-// "round_robin", "first". Null: there is none of that name.
+std::span<const Policy> all_policies();
+
+// Null: there is none of that name.
 const Policy* policy_named(std::string_view name);
-std::vector<std::string_view> policy_names();
 
 // Immutable. Made anew whenever the set, the health of a backend or the policy changes.
 struct Choice {

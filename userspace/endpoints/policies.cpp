@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
 #include <array>
 
 #include "userspace/endpoints/choice.h"
@@ -10,23 +11,19 @@ PickFunction pick_first, pick_round_robin;
 
 namespace {
 
+// A policy, a line.
 constexpr std::array kPolicies{
-    Policy{"round_robin", pick_round_robin},
-    Policy{"first", pick_first},
+    Policy{"round_robin", "each in turn, as often as its weight says", pick_round_robin},
+    Policy{"first", "the first that works", pick_first},
 };
 
 }  // namespace
 
-const Policy* policy_named(std::string_view name) {
-  for (const auto& policy : kPolicies)
-    if (policy.name == name) return &policy;
-  return nullptr;
-}
+std::span<const Policy> all_policies() { return kPolicies; }
 
-std::vector<std::string_view> policy_names() {
-  std::vector<std::string_view> names;
-  for (const auto& policy : kPolicies) names.push_back(policy.name);
-  return names;
+const Policy* policy_named(std::string_view name) {
+  const auto* const found = std::ranges::find(kPolicies, name, &Policy::name);
+  return found == kPolicies.end() ? nullptr : found;
 }
 
 }  // namespace ambbpf

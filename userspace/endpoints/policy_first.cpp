@@ -5,8 +5,6 @@
 
 namespace ambbpf {
 
-PickFunction pick_first;
-
 const Candidate* pick_first(const Choice& choice, const Client&, std::uint64_t) {
   return choice.candidates.empty() ? nullptr : &choice.candidates.front();
 }

@@ -4,8 +4,6 @@
 
 namespace ambbpf {
 
-PickFunction pick_round_robin;
-
 const Candidate* pick_round_robin(const Choice& choice, const Client&, std::uint64_t turn) {
   const auto& candidates = choice.candidates;
   if (candidates.empty()) return nullptr;

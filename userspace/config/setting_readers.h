@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: Apache-2.0
+// How the values of settings are read, for the list in setting.cpp.
+#pragma once
+
+#include <string>
+#include <utility>
+
+#include "userspace/config/draft.h"
+#include "userspace/config/values.h"
+
+namespace ambbpf {
+
+SettingReader read_threads, read_connect_timeout, read_peer_timeout, read_listen, read_proxy_listen,
+    read_source, read_proxy_source, read_forward, read_endpoints, read_policy, read_urls, read_api,
+    read_prefix, read_ttl, read_advertise, read_container, read_service, read_attributes;
+
+// Keeps what was read, unless it was refused.
+template <class T, class Kept>
+Result<void> keep(Result<T> read, Kept& place) {
+  if (!read) return tl::unexpected(read.error());
+  place = static_cast<Kept>(std::move(*read));
+  return {};
+}
+
+// A text that is looked at when all are known.
+template <auto Place>
+Result<void> read_text(const Given& given, Draft& draft) {
+  Place(draft) = given.text();
+  return {};
+}
+
+template <auto Place>
+Result<void> read_time(const Given& given, Draft& draft) {
+  return keep(read_duration(given), Place(draft));
+}
+
+template <auto Place>
+Result<void> read_bool(const Given& given, Draft& draft) {
+  return keep(read_flag(given), Place(draft));
+}
+
+}  // namespace ambbpf

@@ -51,7 +51,8 @@ inline void require_sane(const RegistrationSettings& registration, const Setting
 
 inline void require_sane(const Settings& settings) {
   using namespace std::chrono_literals;
-  require(settings.process.threads >= 1 && settings.process.threads <= 256, "threads");
+  const auto threads = settings.process.threads.value_or(1);
+  require(threads >= 1 && threads <= 256, "threads");
   require(settings.process.drain >= 0ms && settings.process.drain <= 24h, "at most a day");
   require(!settings.services.empty() || !settings.registrations.empty(), "something to do");
   for (const auto& etcd : settings.etcds) {

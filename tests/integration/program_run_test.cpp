@@ -133,14 +133,7 @@ TEST_F(ProgramRun, LetsOpenConnectionsFinishAfterSigterm) {
 
   ambassador.signal(SIGTERM);
   ASSERT_TRUE(ambassador.says("stopping; 1 open")) << ambassador.err();
-  EXPECT_TRUE(eventually([&] {
-    try {
-      Peer::connect_to(front);
-      return false;
-    } catch (const std::system_error& refused) {
-      return refused.code() == std::errc::connection_refused;
-    }
-  }));
+  EXPECT_TRUE(eventually([&] { return is_refused(front); }));
   server.send_and_finish("finished");
   EXPECT_EQ(client.read_all(), "finished");
   client.finish();

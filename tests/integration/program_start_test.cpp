@@ -5,6 +5,7 @@
 #include <sys/un.h>
 
 #include <algorithm>
+#include <atomic>
 #include <csignal>
 #include <filesystem>
 #include <fstream>
@@ -81,6 +82,20 @@ TEST_F(ProgramStart, AFileWhereTheAdminSocketShouldBeIsLeftAlone) {
   EXPECT_EQ(std::filesystem::file_size(admin()), 8U);
 }
 
+TEST_F(ProgramStart, NobodyIsLetInBeforeItIsSureToServe) {
+  std::ofstream(admin()) << "precious";
+  const auto front = free_address();
+  std::atomic<bool> over = false;
+  auto let_in = in_background([&] {
+    int connections = 0;
+    while (!over) connections += is_refused(front) ? 0 : 1;
+    return connections;
+  });
+  expect_one_line(run(forward_to(nobody_cares.address(), admin(), to_string(front))), 1, admin());
+  over = true;
+  EXPECT_EQ(let_in.get(), 0);
+}
+
 TEST_F(ProgramStart, AnAdminSocketThatCannotBeMadeIsNamed) {
   const auto deep = (place.path() / "file" / "admin.sock").string();
   std::ofstream(place.path() / "file") << "not a directory";
@@ -109,6 +124,7 @@ TEST_F(ProgramStart, AnAdminSocketOfAnotherUserIsNamed) {
 
 TEST_F(ProgramStart, AnEngineThatIsAskedForAndRefusedIsAnError) {
   const ProgramSetting nobody{.environment = {}, .privileged = false};
+  std::filesystem::permissions(place.path(), std::filesystem::perms(0777));
   auto words = forward_to(nobody_cares.address(), admin(), to_string(free_address()));
   words.insert(words.end(), {"--engine", "sockmap"});
   expect_one_line(run(words, nobody), 1, "--engine sockmap: load the kernel program");

@@ -180,6 +180,15 @@ Peer Listener::accept() {
   return Peer(std::move(socket));
 }
 
+bool is_refused(const tcp::endpoint& address) {
+  try {
+    Peer::connect_to(address);
+    return false;
+  } catch (const std::system_error& error) {
+    return error.code() == std::errc::connection_refused;
+  }
+}
+
 tcp::endpoint loopback_v4() { return {asio::ip::address_v4::loopback(), 0}; }
 tcp::endpoint loopback_v6() { return {asio::ip::address_v6::loopback(), 0}; }
 

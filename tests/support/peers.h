@@ -83,6 +83,8 @@ class Listener {
   tcp::endpoint address_;
 };
 
+bool is_refused(const tcp::endpoint& address);  // nobody listens there
+
 tcp::endpoint loopback_v4();
 tcp::endpoint loopback_v6();
 

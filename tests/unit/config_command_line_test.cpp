@@ -44,7 +44,7 @@ TEST(Options, DefaultsAreThoseOfTheManual) {
   EXPECT_EQ(options.settings.etcds.at(0).options.prefix, "/services");
   EXPECT_EQ(options.settings.etcds.at(0).api, EtcdApi::kAuto);
   EXPECT_EQ(options.settings.process.engine, std::nullopt);
-  EXPECT_GE(options.settings.process.threads, 1U);
+  EXPECT_EQ(options.settings.process.threads, std::nullopt);
   EXPECT_EQ(options.settings.services.at(0).dial.connect_timeout, 1s);
   EXPECT_EQ(options.settings.services.at(0).dial.retries, 3U);
   EXPECT_EQ(options.settings.services.at(0).dial.hold, 3s);

@@ -177,15 +177,28 @@ TEST(Service, JudgesAgainWhenItIsAsked) {
   EXPECT_EQ(service.choice()->version, version + 2);
 }
 
-TEST(Service, LeavesOutAFeedThatIsRemoved) {
+TEST(Service, LeavesOutASourceThatIsNotKept) {
   Service service("web");
   const auto source = service.add_source();
+  const auto other = service.add_source();
   service.publish(source, {endpoint("127.0.0.1:1")});
-  publish_to(service, {endpoint("127.0.0.1:2")});
-  service.remove_source(source);
+  service.publish(other, {endpoint("127.0.0.1:2")});
+  service.keep_sources({other});
   EXPECT_EQ(in_force(service), Addresses{"127.0.0.1:2"});
   service.publish(source, {endpoint("127.0.0.1:3")});
   EXPECT_EQ(in_force(service), Addresses{"127.0.0.1:2"}) << "it is nobody's any more";
+}
+
+TEST(Service, HasItsSourcesInTheOrderInWhichTheyAreKept) {
+  Service service("web");
+  const auto one = service.add_source();
+  const auto two = service.add_source();
+  service.publish(one, {endpoint("127.0.0.1:1")});
+  service.publish(two, {endpoint("127.0.0.1:2")});
+  service.keep_sources({two, one});
+  EXPECT_EQ(in_force(service), (Addresses{"127.0.0.1:2", "127.0.0.1:1"}));
+  service.publish(one, {endpoint("127.0.0.1:3")});
+  EXPECT_EQ(in_force(service), (Addresses{"127.0.0.1:2", "127.0.0.1:3"}));
 }
 
 TEST(Service, HasANewChoiceForEachChangeOfHealthAndPolicy) {

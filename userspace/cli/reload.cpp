@@ -50,13 +50,14 @@ int run_reload(const ReloadOptions& options) {
     complain(answer.error().message());
     return 1;
   }
-  if (answer->code != 200) {
-    std::istringstream lines(answer->body);
-    for (std::string line; std::getline(lines, line);) complain(printable(line));
-    return 1;
-  }
-  fmt::print("{}", answer->body);
-  return 0;
+  const bool in_force = answer->code == 200;
+  std::istringstream lines(answer->body);
+  for (std::string line; std::getline(lines, line);)
+    if (in_force)
+      fmt::print("{}\n", printable(line));
+    else
+      complain(printable(line));
+  return in_force ? 0 : 1;
 }
 
 }  // namespace ambbpf

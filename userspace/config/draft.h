@@ -27,8 +27,6 @@ struct Given {
 
 // Each setting stores into its own part; a table of a file uses one part only.
 struct Draft {
-  Draft();
-
   AsWritten written;  // by read_table()
   ProcessSettings process;
   ServiceSettings service;

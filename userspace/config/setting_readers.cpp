@@ -2,7 +2,6 @@
 #include "userspace/config/setting_readers.h"
 
 #include <fmt/format.h>
-#include <sched.h>
 
 #include <algorithm>
 #include <set>
@@ -20,16 +19,7 @@ namespace {
 
 constexpr unsigned kMostThreads = 256;
 
-// The CPUs this process may use.
-unsigned usable_cpus() {
-  cpu_set_t cpus;
-  if (::sched_getaffinity(0, sizeof cpus, &cpus) != 0) return 1;
-  return std::clamp(static_cast<unsigned>(CPU_COUNT(&cpus)), 1U, kMostThreads);
-}
-
 }  // namespace
-
-Draft::Draft() { process.threads = usable_cpus(); }
 
 Result<void> read_threads(const Given& given, Draft& draft) {
   return keep(read_number(given, 1, kMostThreads), draft.process.threads);

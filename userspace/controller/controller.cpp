@@ -33,8 +33,9 @@ std::string lines_of(const std::vector<std::string>& lines) {
 Result<std::unique_ptr<Controller>> Controller::create(Origin origin, Settings settings) {
   log::set_up(settings.process.log_level);
   std::unique_ptr<Controller> controller(new Controller(std::move(origin)));
-  const auto ready =
-      controller->apply(std::move(settings)).and_then([&] { return controller->open_admin(); });
+  const auto ready = controller->open_admin(settings.process).and_then([&] {
+    return controller->apply(std::move(settings));
+  });
   if (!ready) return tl::unexpected(ready.error());
   return controller;
 }
@@ -47,8 +48,8 @@ Controller::Controller(Origin origin) : origin_(std::move(origin)) {
 
 Controller::~Controller() = default;
 
-Result<void> Controller::open_admin() {
-  auto path = admin_path(in_force_.process.admin, origin_.verb);
+Result<void> Controller::open_admin(const ProcessSettings& settings) {
+  auto path = admin_path(settings.admin, origin_.verb);
   if (!path) return tl::unexpected(path.error());
   AdminAnswers answers{.status = [this] { return status(); },
                        .not_ready = [this] { return not_ready(); },

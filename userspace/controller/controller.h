@@ -43,7 +43,7 @@ class Controller {
 
  private:
   explicit Controller(Origin origin);
-  Result<void> open_admin();
+  Result<void> open_admin(const ProcessSettings& settings);
   ReloadAnswer reload();
 
   static awaitable<void> settle(Controller& self);

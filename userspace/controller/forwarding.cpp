@@ -198,7 +198,8 @@ bool Forwarding::settle() {
 
 void Forwarding::judge_endpoints() {
   for (const auto& served : served_) served->service->judge_again();
-  std::erase_if(removed_, [](const auto& service) { return service->connections_now == 0; });
+  // A worker that has yet to close its listener may still take connections in.
+  std::erase_if(removed_, [](const auto& service) { return service.use_count() == 1; });
 }
 
 std::uint64_t Forwarding::open_connections() const {

@@ -95,7 +95,7 @@ class Forwarding {
   std::unique_ptr<Direct> direct_;  // null: nobody has asked for it, or it cannot be had
   std::string why_not_direct_;
   std::vector<std::shared_ptr<Served>> served_;    // in the order of the settings
-  std::vector<std::shared_ptr<Service>> removed_;  // with connections that go on
+  std::vector<std::shared_ptr<Service>> removed_;  // that workers still have
 };
 
 }  // namespace ambbpf

@@ -65,6 +65,9 @@ ServiceSources::Working ServiceSources::begin(const Feed& feed) {
 }
 
 void ServiceSources::change(const std::vector<Feed>& wanted) {
+  // What comes behind those that stay is in its place at once.
+  const auto begins_alike = std::ranges::mismatch(working_, wanted, {}, &Working::feed).in1;
+  settled_ = settled_ && begins_alike == working_.end();
   auto before = std::exchange(working_, {});
   for (const auto& feed : wanted) {
     const auto known = std::ranges::find(before, feed, &Working::feed);
@@ -78,25 +81,31 @@ void ServiceSources::change(const std::vector<Feed>& wanted) {
   std::ranges::move(before, std::back_inserter(replaced_));
 }
 
-// One that has not, because its server is out of reach, leaves things as they were.
+// One that has not, because its server is out of reach, leaves things as they were. What one knew
+// before its server went away stays in force, and has been said.
 bool ServiceSources::all_said_what_they_know() const {
   using State = SourceStatus::State;
   bool any = false;
   for (const auto& working : working_) {
     for (const auto& source : working.sources) {
-      const auto state = source.parts->source->status().state;
-      if (state != State::kFollowing && state != State::kNotServed) return false;
-      any = any || state == State::kFollowing;
+      const auto status = source.parts->source->status();
+      const bool knows = status.state == State::kFollowing || status.endpoints > 0;
+      if (!knows && status.state != State::kNotServed) return false;
+      any = any || knows;
     }
   }
   return any;
 }
 
 bool ServiceSources::settle() {
-  if (replaced_.empty()) return true;
+  if (settled_) return true;
   if (!all_said_what_they_know()) return false;
-  for (const auto& working : std::exchange(replaced_, {}))
-    for (const auto& source : working.sources) service_->remove_source(source.id);
+  std::vector<Service::SourceId> kept;
+  for (const auto& working : working_)
+    for (const auto& source : working.sources) kept.push_back(source.id);
+  service_->keep_sources(kept);
+  replaced_.clear();
+  settled_ = true;
   return true;
 }
 

@@ -31,11 +31,12 @@ class ServiceSources {
   ServiceSources(asio::io_context& io, std::shared_ptr<Service> service)
       : io_(io), service_(std::move(service)) {}
 
-  // These are wanted from now on, and no others. Those that are at work stay. What others have
-  // published counts until all that have come in their place have said what they know.
+  // These are wanted from now on, in this order, and no others. Those that are at work stay. What
+  // others have published counts, and those that come are behind, until all have said what they
+  // know.
   void change(const std::vector<Feed>& wanted);
 
-  // Lets go of what has been replaced, where it is time. True: nothing more is left to be replaced.
+  // Lets go of what has been replaced, where it is time. True: all is as it is wanted.
   bool settle();
 
   void doubt() const;  // looks again, if a source can
@@ -61,6 +62,7 @@ class ServiceSources {
   const std::shared_ptr<Service> service_;
   std::vector<Working> working_;
   std::vector<Working> replaced_;
+  bool settled_ = true;
 };
 
 }  // namespace ambbpf

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "userspace/controller/workers.h"
 
+#include <sched.h>
+
 #include <algorithm>
 
 #include "userspace/support/log.h"
@@ -11,6 +13,13 @@ namespace {
 // A slot for each descriptor that there can be, up to a size that costs some 20 MB a thread.
 std::uint32_t slots_for(rlim_t descriptors) {
   return static_cast<std::uint32_t>(std::clamp<rlim_t>(descriptors, 1024, 131072));
+}
+
+unsigned usable_cpus() {
+  constexpr int kMost = 256;
+  cpu_set_t cpus;
+  if (::sched_getaffinity(0, sizeof cpus, &cpus) != 0) return 1;
+  return static_cast<unsigned>(std::clamp(CPU_COUNT(&cpus), 1, kMost));
 }
 
 Result<EngineChoice> choose_engine(const std::optional<Engine>& asked) {
@@ -36,7 +45,8 @@ Result<std::unique_ptr<Workers>> Workers::create(const ProcessSettings& settings
                            .promotion = {},
                            .slots = slots_for(limit),
                            .pipes_below = made->budget_.pipes_below};
-  for (unsigned i = 0; i < settings.threads; ++i) {
+  const auto threads = settings.threads ? *settings.threads : usable_cpus();
+  for (unsigned i = 0; i < threads; ++i) {
     auto worker = Worker::create(relay);
     if (!worker) return tl::unexpected(worker.error());
     made->workers_.push_back(std::move(*worker));

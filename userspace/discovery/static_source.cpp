@@ -13,7 +13,8 @@ SourceStatus StaticSource::status() const {
   SourceStatus status;
   status.kind = "static";
   status.from = "configuration";
-  if (published_at_) status.state = SourceStatus::State::kFollowing;
+  if (!published_at_) return status;
+  status.state = SourceStatus::State::kFollowing;
   status.endpoints = endpoints_.size();
   status.heard_at = published_at_;
   return status;

@@ -14,21 +14,25 @@ using namespace std::chrono_literals;
 
 Service::SourceId Service::add_source() {
   const std::scoped_lock lock(publishing_);
-  feeds_.emplace(next_source_, std::vector<Endpoint>());
+  feeds_.push_back({next_source_});
   return next_source_++;
 }
 
 void Service::publish(SourceId source, std::vector<Endpoint> endpoints) {
   const std::scoped_lock lock(publishing_);
-  const auto feed = feeds_.find(source);
-  if (feed == feeds_.end() || feed->second == endpoints) return;  // it may be removed by now
-  feed->second = std::move(endpoints);
+  const auto feed = std::ranges::find(feeds_, source, &Feed::source);
+  if (feed == feeds_.end() || feed->endpoints == endpoints) return;  // it may be removed by now
+  feed->endpoints = std::move(endpoints);
   unite();
 }
 
-void Service::remove_source(SourceId source) {
+void Service::keep_sources(const std::vector<SourceId>& sources) {
   const std::scoped_lock lock(publishing_);
-  if (feeds_.erase(source) > 0) unite();
+  std::vector<Feed> kept;
+  for (const auto source : sources)
+    kept.push_back(std::move(*std::ranges::find(feeds_, source, &Feed::source)));
+  feeds_ = std::move(kept);
+  unite();
 }
 
 void Service::judge_again() {
@@ -38,7 +42,7 @@ void Service::judge_again() {
 
 bool Service::judgement_stands() const {
   return std::ranges::all_of(feeds_, [this](const auto& feed) {
-    return std::ranges::all_of(feed.second, [this](const Endpoint& endpoint) {
+    return std::ranges::all_of(feed.endpoints, [this](const Endpoint& endpoint) {
       const bool objected = objection_ && !objection_(endpoint.address).empty();
       return objected == objected_.contains(endpoint.address);
     });
@@ -50,7 +54,7 @@ Service::Union Service::united_feeds() const {
   for (const auto& listed : *in_force()) known.emplace(listed.backend->address(), listed.backend);
 
   Union united;
-  for (const auto& [id, endpoints] : feeds_) {
+  for (const auto& [source, endpoints] : feeds_) {
     for (const auto& endpoint : endpoints) {
       if (auto reason = objection_ ? objection_(endpoint.address) : ""; !reason.empty()) {
         united.rejected.push_back({endpoint.found_as, std::move(reason)});

@@ -6,7 +6,6 @@
 #include <cstdint>
 #include <functional>
 #include <limits>
-#include <map>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -50,11 +49,12 @@ class Service {
 
   const std::string& name() const { return name_; }
 
-  // Makes room for one more source. What a source has published counts until it is removed.
+  // Makes room for one more source, behind the others. What it has published counts until it is not
+  // kept any more.
   using SourceId = std::uint64_t;
   SourceId add_source();
   void publish(SourceId source, std::vector<Endpoint> endpoints);
-  void remove_source(SourceId source);
+  void keep_sources(const std::vector<SourceId>& sources);  // in this order, and no others
 
   // The way in for a source of its own: valid as long as *this.
   Publish way_in(SourceId source) {
@@ -134,7 +134,11 @@ class Service {
 
   // Held by those who publish, also while they log: connections never wait for it.
   std::mutex publishing_;
-  std::map<SourceId, std::vector<Endpoint>> feeds_;
+  struct Feed {
+    SourceId source;
+    std::vector<Endpoint> endpoints{};
+  };
+  std::vector<Feed> feeds_;
   SourceId next_source_ = 1;
   std::set<tcp::endpoint> objected_;  // of feeds_, when it was last asked about
   ChangeLog change_log_;

@@ -101,9 +101,11 @@ bool set_up(std::string_view level) {
   }};
   for (const auto& [name, value] : kLevels) {
     if (name != level) continue;
-    if (!writer) writer = begin_writing();
+    if (!writer) {
+      writer = begin_writing();
+      spdlog::set_default_logger(writer->logger);  // once: who logs on another thread reads it
+    }
     writer->logger->set_level(value);
-    spdlog::set_default_logger(writer->logger);
     return true;
   }
   return false;

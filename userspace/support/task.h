@@ -17,11 +17,16 @@ class Task {
   Task(Task&&) = default;
   Task& operator=(Task&& other) noexcept;
 
-  // Ends the work where it waits for something: in a later turn of the loop.
+  // Ends the work where it waits for something: in a later turn of the loop. Of work that has ended
+  // by itself, nothing.
   void stop();
 
  private:
-  std::shared_ptr<asio::cancellation_signal> stop_;
+  struct Work {
+    asio::cancellation_signal stop;
+    bool ended = false;  // and with it whom `stop` would tell
+  };
+  std::shared_ptr<Work> work_;
 };
 
 }  // namespace ambbpf

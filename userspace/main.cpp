@@ -10,8 +10,6 @@
 
 namespace {
 
-constexpr int kUsageError = 2;
-
 struct Run {
   int operator()(const ambbpf::ProxyOptions& options) const { return run_proxy(options); }
   int operator()(const ambbpf::ForwardOptions& options) const { return run_forward(options); }
@@ -42,7 +40,7 @@ int main(int argc, char** argv) {
   const auto command = ambbpf::parse_command_line(argc, argv);
   if (!command) {
     ambbpf::complain(command.error().message());
-    return kUsageError;
+    return ambbpf::kUsageError;
   }
   return std::visit(Run{}, *command);
 }

@@ -27,7 +27,7 @@ int run_run(const RunOptions& options) {
   const auto loaded = load_settings(options.file);
   if (loaded) return run({"run", options.file}, *loaded);
   for (const auto& mistake : loaded.error()) complain(mistake.text());
-  return 1;
+  return kUsageError;
 }
 
 }  // namespace ambbpf

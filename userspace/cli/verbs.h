@@ -7,9 +7,12 @@
 
 namespace ambbpf {
 
+inline constexpr int kUsageError = 2;
+
 int run_proxy(const ProxyOptions& options);
 int run_forward(const ForwardOptions& options);
 int run_register(const RegisterOptions& options);
+// kUsageError: the file has mistakes, and would have them at the next start as well.
 int run_run(const RunOptions& options);
 int run_reload(const ReloadOptions& options);
 

@@ -22,8 +22,8 @@ struct Direct::Served {
   Task publishing;
 };
 
-Direct::Direct(asio::io_context& io, std::string cgroup_name, LocalAddresses addresses)
-    : io_(io), cgroup_name_(std::move(cgroup_name)), addresses_(std::move(addresses)) {}
+Direct::Direct(asio::io_context& io, std::string cgroup_name)
+    : io_(io), cgroup_name_(std::move(cgroup_name)) {}
 
 Direct::~Direct() {
   if (events_) events_->release();
@@ -34,9 +34,7 @@ Result<std::unique_ptr<Direct>> Direct::create(asio::io_context& io,
                                                const std::optional<std::filesystem::path>& path) {
   auto cgroup = open_cgroup(path);
   if (!cgroup) return tl::unexpected(cgroup.error());
-  auto addresses = LocalAddresses::open();
-  if (!addresses) return tl::unexpected(addresses.error());
-  std::unique_ptr<Direct> direct(new Direct(io, cgroup->name, std::move(*addresses)));
+  std::unique_ptr<Direct> direct(new Direct(io, cgroup->name));
   auto programs = DirectPrograms::load(
       *cgroup, DirectSizes{},
       [self = direct.get()](const direct_event& event) { self->on_event(event); });
@@ -45,12 +43,24 @@ Result<std::unique_ptr<Direct>> Direct::create(asio::io_context& io,
   direct->table_.emplace(*direct->programs_, [self = direct.get()](const auto& address) {
     return self->known_addresses_.contains(address);
   });
-  if (auto listed = direct->list_addresses(); !listed) return tl::unexpected(listed.error());
+  if (auto listed = direct->begin_listing_addresses(); !listed)
+    log::warn("direct: connects to addresses other than loopback go by the proxy: {}",
+              listed.error().message());
   direct->events_.emplace(io, direct->programs_->event_fd());
-  direct->address_changes_.emplace(io, direct->addresses_.change_fd());
-  for (auto* work : {read_events, follow_addresses, beat})
+  for (auto* work : {read_events, beat})
     direct->tasks_.emplace_back(io.get_executor(), work(*direct), nullptr);
   return direct;
+}
+
+// A sandbox may have no netlink sockets.
+Result<void> Direct::begin_listing_addresses() {
+  auto addresses = LocalAddresses::open();
+  if (!addresses) return tl::unexpected(addresses.error());
+  addresses_ = std::move(*addresses);
+  if (auto listed = list_addresses(); !listed) return listed;
+  address_changes_.emplace(io_, addresses_->change_fd());
+  tasks_.emplace_back(io_.get_executor(), follow_addresses(*this), nullptr);
+  return {};
 }
 
 Result<void> Direct::serve(const std::shared_ptr<Service>& service,
@@ -141,7 +151,7 @@ awaitable<void> Direct::follow_addresses(Direct& self) {
 }
 
 Result<void> Direct::list_addresses() {
-  auto present = addresses_.list();
+  auto present = addresses_->list();
   if (!present) return tl::unexpected(present.error());
   for (const auto& address : known_addresses_)
     if (!present->contains(address)) {

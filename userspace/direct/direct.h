@@ -50,7 +50,8 @@ class Direct {
   using ServedPtr = std::shared_ptr<Served>;
   using Descriptor = asio::posix::stream_descriptor;
 
-  Direct(asio::io_context& io, std::string cgroup_name, LocalAddresses addresses);
+  Direct(asio::io_context& io, std::string cgroup_name);
+  Result<void> begin_listing_addresses();
   void on_event(const direct_event& event);
   void backend_failed(std::uint32_t slot);
   Result<void> list_addresses();
@@ -65,7 +66,7 @@ class Direct {
 
   asio::io_context& io_;
   const std::string cgroup_name_;
-  LocalAddresses addresses_;
+  std::optional<LocalAddresses> addresses_;  // none: only loopback is known to be of this host
   LocalAddresses::Set known_addresses_;
   std::unique_ptr<DirectPrograms> programs_;
   std::optional<DirectTable> table_;

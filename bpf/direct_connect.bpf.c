@@ -460,8 +460,6 @@ int socket_changed(struct bpf_sock_ops *ctx)
 				backend->asked_at = now;
 			break;
 		case BPF_SOCK_OPS_ACTIVE_ESTABLISHED_CB:
-			/* The rest of a connection takes no part in this. */
-			bpf_sock_ops_cb_flags_set(ctx, BPF_SOCK_OPS_STATE_CB_FLAG);
 			__sync_fetch_and_add(&backend->established, 1);
 			__sync_fetch_and_add(&backend->connect_ns, now - dialled->connected_at);
 			backend->asked_at = 0;

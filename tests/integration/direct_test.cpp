@@ -318,6 +318,36 @@ TEST_F(Direct, ChangesAreSeenWholeOrNotAtAll) {
   EXPECT_GT(connects(), 0U);
 }
 
+TEST_F(Direct, AddressThatMovesToAnotherServiceTakesItsConsumersAlong) {
+  NamedBackend one("one");
+  NamedBackend two("two");
+  const auto second = free_address();
+  const auto write_both = [&](const tcp::endpoint& of_web, const tcp::endpoint& of_zoo) {
+    std::ofstream(file()) << "threads = 1\nadmin = \"" << admin()
+                          << "\"\n[defaults]\ndirect = true\n[service.web]\nlisten = \""
+                          << to_string(of_web) << "\"\nendpoints = [" << quoted(one)
+                          << "]\n[service.zoo]\nlisten = \"" << to_string(of_zoo)
+                          << "\"\nendpoints = [" << quoted(two) << "]\n";
+  };
+  write_both(front, second);
+  Program ambassador(run_it());
+  ASSERT_TRUE(ambassador.says("admin socket")) << ambassador.err();
+  wait_until_direct();
+  for (const bool crossed : {true, false}) {
+    crossed ? write_both(second, front) : write_both(front, second);
+    ASSERT_EQ(run({"reload", "--admin", admin()}).code, 0);
+    const auto of_web = crossed ? second : front;
+    const auto of_zoo = crossed ? front : second;
+    EXPECT_TRUE(eventually([&] { return ask(of_web) == "one" && ask(of_zoo) == "two"; }));
+    const auto before = connects();  // of web
+    EXPECT_TRUE(eventually([&] {
+      EXPECT_EQ(ask(of_web), "one");
+      EXPECT_EQ(ask(of_zoo), "two");
+      return connects() > before;
+    }));
+  }
+}
+
 TEST_F(Direct, EndsWithAReloadThatAsksForItNoMore) {
   NamedBackend backend("web");
   write(quoted(backend));

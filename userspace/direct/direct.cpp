@@ -80,8 +80,7 @@ Result<void> Direct::serve(const std::shared_ptr<Service>& service,
   }
   served->connect_timeout = connect_timeout;
   for (const auto& address : served->listen)
-    if (std::ranges::find(listen, address) == listen.end())
-      programs_->remove_listener(direct_address(address));
+    if (std::ranges::find(listen, address) == listen.end()) release(address, *served);
   served->listen = listen;
   for (const auto& address : listen)
     if (auto set = programs_->set_listener(direct_address(address), served->index); !set)
@@ -93,18 +92,20 @@ void Direct::stop_serving(const Service& service) {
   const auto found = served_.find(&service);
   if (found == served_.end()) return;
   auto& served = *found->second;
-  // Another service may have taken an address over by now.
-  for (const auto& address : served.listen) {
-    const bool taken = std::ranges::any_of(served_, [&](const auto& other) {
-      return other.second != found->second &&
-             std::ranges::find(other.second->listen, address) != other.second->listen.end();
-    });
-    if (!taken) programs_->remove_listener(direct_address(address));
-  }
+  for (const auto& address : served.listen) release(address, served);
   served.served = false;
   served.publishing.stop();
   table_->remove_service(served.index);
   served_.erase(found);
+}
+
+// Another service may have taken the address over by now.
+void Direct::release(const tcp::endpoint& address, const Served& by) {
+  const bool taken = std::ranges::any_of(served_, [&](const auto& entry) {
+    const auto& other = *entry.second;
+    return &other != &by && std::ranges::find(other.listen, address) != other.listen.end();
+  });
+  if (!taken) programs_->remove_listener(direct_address(address));
 }
 
 std::optional<Direct::Sent> Direct::sent(const Service& service) const {

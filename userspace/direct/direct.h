@@ -52,6 +52,7 @@ class Direct {
 
   Direct(asio::io_context& io, std::string cgroup_name);
   Result<void> begin_listing_addresses();
+  void release(const tcp::endpoint& address, const Served& by);
   void on_event(const direct_event& event);
   void backend_failed(std::uint32_t slot);
   Result<void> list_addresses();

@@ -43,8 +43,7 @@ struct {
 	__type(value, struct direct_service);
 } service_of SEC(".maps");
 
-/* index -> backend, by which services list theirs; an array has 8 bytes for a smaller value as well
- */
+/* index -> backend, as services list theirs; an array takes 8 bytes for a smaller value as well */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(map_flags, BPF_F_MMAPABLE);
@@ -452,8 +451,10 @@ int socket_changed(struct bpf_sock_ops *ctx)
 
 	switch (op) {
 		case BPF_SOCK_OPS_TCP_CONNECT_CB:
-			bpf_sock_ops_cb_flags_set(
-				ctx, BPF_SOCK_OPS_STATE_CB_FLAG | BPF_SOCK_OPS_RTO_CB_FLAG);
+			/* Beside what others have asked for. */
+			bpf_sock_ops_cb_flags_set(ctx, ctx->bpf_sock_ops_cb_flags |
+							       BPF_SOCK_OPS_STATE_CB_FLAG |
+							       BPF_SOCK_OPS_RTO_CB_FLAG);
 			dialled->is_open = 1;
 			__sync_fetch_and_add(&backend->opened, 1);
 			if (!backend->asked_at)

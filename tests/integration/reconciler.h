@@ -73,6 +73,15 @@ class Keep {
     return Turning::until([&] { return status().failing == failing; });
   }
 
+  bool stand_still() {
+    bool done = false;
+    spawn(io_, stand_still_and_tell(reconciler_, done));
+    return Turning::until([&] { return done; });
+  }
+  void before_writing(std::function<awaitable<void>()> work) {
+    reconciler_.before_writing(std::move(work));
+  }
+
   // False: not before the deadline.
   bool withdraw(Clock::duration limit = std::chrono::seconds(5)) {
     bool done = false;
@@ -86,6 +95,11 @@ class Keep {
     EtcdOptions options;
     options.urls = std::move(urls);
     return options;
+  }
+
+  static awaitable<void> stand_still_and_tell(KeyReconciler& reconciler, bool& done) {
+    co_await reconciler.stand_still();
+    done = true;
   }
 
   static awaitable<void> withdraw_and_tell(KeyReconciler& reconciler, Clock::time_point deadline,

@@ -81,6 +81,35 @@ TEST_P(ReconcilerRivals, WhatAnotherHasTakenUnnoticedIsNotDeleted) {
   EXPECT_EQ(keep.status().deletes, 0U);
 }
 
+// By a refresh it would have taken the key for its own: the value is the same.
+TEST_P(ReconcilerRivals, PredecessorThatStandsStillTakesNothingAlong) {
+  Keep before(GetParam(), {process.url()});
+  before.want({{kKey, kOurs}});
+  ASSERT_TRUE(before.until_kept(kKey));
+  ASSERT_TRUE(before.stand_still());
+  Keep after(GetParam(), {process.url()}, 60s);  // does not refresh it meanwhile
+  after.want({{kKey, kOurs}});
+  ASSERT_TRUE(after.until_kept(kKey));
+  Turning::turn_for(kTtl);  // time for three refreshes
+  ASSERT_TRUE(before.withdraw());
+  EXPECT_EQ(etcd().get(kKey), kOurs);
+  EXPECT_EQ(before.status().deletes, 0U);
+}
+
+awaitable<void> note_whether_it_stands(Etcd etcd, std::optional<bool>& stands) {
+  stands = etcd.get(kKey).has_value();
+  co_return;
+}
+
+TEST_P(ReconcilerRivals, WhatComesBeforeWritingComesBeforeTheFirstKey) {
+  std::optional<bool> stands;
+  Keep keep(GetParam(), {process.url()});
+  keep.before_writing([&] { return note_whether_it_stands(etcd(), stands); });
+  keep.want({{kKey, kOurs}});
+  ASSERT_TRUE(keep.until_kept(kKey));
+  EXPECT_EQ(stands, false);
+}
+
 TEST_P(ReconcilerRivals, ChangeOfOursIsTheNewest) {
   Keep keep(GetParam(), {process.url()});
   keep.want({{kKey, kOurs}});

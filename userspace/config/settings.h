@@ -33,8 +33,8 @@ struct AsWritten {
 
 // Of the process. What cannot change while it runs: engine, threads, admin, direct_cgroup.
 struct ProcessSettings {
-  std::optional<Engine> engine;  // none: the best that works
-  std::optional<unsigned> threads;  // none: one for each CPU that the process may use
+  std::optional<Engine> engine;                // none: the best that works
+  std::optional<unsigned> threads;             // none: one for each CPU that the process may use
   std::chrono::milliseconds drain{5000};       // for open connections, when they have to end
   std::optional<std::filesystem::path> admin;  // none: the default place
   std::optional<std::filesystem::path> direct_cgroup;  // none: the root of cgroup v2

@@ -32,7 +32,8 @@ PlanRules Registrar::rules() const {
           .ignore_health = settings_.ignore_health};
 }
 
-void Registrar::start(asio::io_context& io) {
+void Registrar::start(asio::io_context& io, const std::shared_ptr<Registrar>& predecessor) {
+  if (predecessor) reconciler_.before_writing([predecessor] { return stand_still(predecessor); });
   if (settings_.advertise)
     log::info("advertising {}", settings_.advertise->to_string());
   else
@@ -102,6 +103,10 @@ awaitable<void> Registrar::name_host(std::shared_ptr<Registrar> self) {
 
 awaitable<void> Registrar::reconcile(std::shared_ptr<Registrar> self) {
   co_await self->reconciler_.run();
+}
+
+awaitable<void> Registrar::stand_still(std::shared_ptr<Registrar> self) {
+  co_await self->reconciler_.stand_still();
 }
 
 awaitable<void> Registrar::withdraw(std::shared_ptr<Registrar> self, Clock::time_point deadline) {

@@ -21,7 +21,9 @@ class Registrar : public std::enable_shared_from_this<Registrar> {
   Registrar(const Registrar&) = delete;
   Registrar& operator=(const Registrar&) = delete;
 
-  void start(asio::io_context& io);  // once
+  // Once. Before it writes its first key, `predecessor` refreshes its own for the last time: of two
+  // who keep the same value, etcd cannot tell whose the key is. May be null.
+  void start(asio::io_context& io, const std::shared_ptr<Registrar>& predecessor);
 
   const std::string& name() const { return settings_.name; }
 
@@ -42,6 +44,7 @@ class Registrar : public std::enable_shared_from_this<Registrar> {
   static awaitable<void> advertise(std::shared_ptr<Registrar> self);
   static awaitable<void> name_host(std::shared_ptr<Registrar> self);
   static awaitable<void> reconcile(std::shared_ptr<Registrar> self);
+  static awaitable<void> stand_still(std::shared_ptr<Registrar> self);
 
   const RegistrationSettings settings_;
   const std::shared_ptr<EtcdCluster> etcd_;

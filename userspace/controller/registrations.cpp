@@ -17,7 +17,7 @@ void Registrations::change(const std::vector<RegistrationSettings>& wanted,
     }
     auto made = std::make_shared<Registrar>(settings, origins.etcds.at(settings.etcd),
                                             origins.dockers.at(settings.docker));
-    made->start(io_);
+    made->start(io_, known != before.end() ? *known : nullptr);
     if (known != before.end()) {
       replaced_.push_back({std::move(*known), made});
       before.erase(known);

@@ -38,7 +38,8 @@ KeyReconciler::KeyReconciler(EtcdClient& client, EtcdApi api, EtcdOptions option
       writers_(make_writers(client, api, ttl, timeout_for(ttl, options_))),
       backoff_(100ms, std::min<milliseconds>(5s, milliseconds(ttl) / 3)),
       pause_(client.executor()),
-      withdrawn_(client.executor()) {}
+      withdrawn_(client.executor()),
+      turned_(client.executor()) {}
 
 void KeyReconciler::want(const WantedKeys& keys, const Reasons& why_not) {
   keys_.want(keys, why_not);
@@ -50,7 +51,10 @@ void KeyReconciler::want(const WantedKeys& keys, const Reasons& why_not) {
 awaitable<void> KeyReconciler::run() {
   while (!withdrawal_over_) {
     changed_ = false;
+    turning_ = true;
     const auto delay = co_await turn();
+    turning_ = false;
+    turned_.cancel();
     if (changed_ || withdrawal_over_ || delay <= 0ms) continue;
     pause_.expires_after(delay);
     co_await pause_.async_wait(as_tuple);
@@ -67,6 +71,10 @@ awaitable<Backoff::Delay> KeyReconciler::turn() {
 awaitable<Result<void>> KeyReconciler::work() {
   for (;;) {
     Result<void> done;
+    if (still_ && !withdrawing_) {
+      keepalive_at_ = Clock::now() + 1h;
+      co_return done;
+    }
     if (withdrawing_ && keys_.empty()) co_return co_await finish();
     if (!writer_) {
       done = co_await open();
@@ -74,6 +82,8 @@ awaitable<Result<void>> KeyReconciler::work() {
       done = co_await keep_alive();
     } else if (left_over_ && wanted_ && !withdrawing_) {
       done = co_await adopt_left_over();
+    } else if (before_writing_ && wanted_) {
+      co_await std::exchange(before_writing_, nullptr)();
     } else if (auto task = keys_.take_next()) {
       done = co_await carry_out(std::move(*task));
     } else {
@@ -193,6 +203,14 @@ Backoff::Delay KeyReconciler::failed(const Error& error) {
               options_.advice);
   }
   return backoff_.next();
+}
+
+awaitable<void> KeyReconciler::stand_still() {
+  still_ = true;
+  while (turning_) {
+    turned_.expires_at(Clock::time_point::max());
+    co_await turned_.async_wait(as_tuple);
+  }
 }
 
 awaitable<void> KeyReconciler::withdraw(Clock::time_point deadline) {

@@ -53,6 +53,13 @@ class KeyReconciler {
   // no longer, for the log.
   void want(const WantedKeys& keys, const Reasons& why_not = {});
 
+  // Awaited once etcd has answered, before the first key is written.
+  void before_writing(std::function<awaitable<void>()> work) { before_writing_ = std::move(work); }
+
+  // Neither writes nor refreshes any more, but for withdraw(). Returns when nothing of that is
+  // under way.
+  awaitable<void> stand_still();
+
   // Ends only after withdraw(); errors are retried with back-off and shown in status(). *this
   // outlives it.
   awaitable<void> run();
@@ -91,11 +98,15 @@ class KeyReconciler {
   std::optional<Clock::time_point> outage_since_;
   Clock::time_point keepalive_at_;  // when the next is due
 
-  asio::steady_timer pause_;           // of run()
-  asio::steady_timer withdrawn_;       // waited on by withdraw()
+  asio::steady_timer pause_;      // of run()
+  asio::steady_timer withdrawn_;  // waited on by withdraw()
+  asio::steady_timer turned_;     // waited on by stand_still()
+  std::function<awaitable<void>()> before_writing_;
   std::optional<LeftOver> left_over_;  // still to be looked for
   bool wanted_ = false;                // want() has been called
   bool changed_ = false;               // since run() last looked
+  bool turning_ = false;               // run() is at work
+  bool still_ = false;
   bool withdrawing_ = false;
   bool finished_ = false;  // nothing is wanted, and nothing of ours stands
   bool withdrawal_over_ = false;

@@ -33,7 +33,8 @@ PlanRules Registrar::rules() const {
 }
 
 void Registrar::start(asio::io_context& io, const std::shared_ptr<Registrar>& predecessor) {
-  if (predecessor) reconciler_.before_writing([predecessor] { return stand_still(predecessor); });
+  predecessor_ = predecessor;
+  reconciler_.before_writing([this] { return stop_predecessors(shared_from_this()); });
   if (settings_.advertise)
     log::info("advertising {}", settings_.advertise->to_string());
   else
@@ -105,8 +106,12 @@ awaitable<void> Registrar::reconcile(std::shared_ptr<Registrar> self) {
   co_await self->reconciler_.run();
 }
 
-awaitable<void> Registrar::stand_still(std::shared_ptr<Registrar> self) {
-  co_await self->reconciler_.stand_still();
+// One that could not write either has left the keys to its own.
+awaitable<void> Registrar::stop_predecessors(std::shared_ptr<Registrar> self) {
+  const auto predecessor = std::exchange(self->predecessor_, nullptr);
+  if (!predecessor) co_return;
+  co_await predecessor->reconciler_.stand_still();
+  co_await stop_predecessors(predecessor);
 }
 
 awaitable<void> Registrar::withdraw(std::shared_ptr<Registrar> self, Clock::time_point deadline) {

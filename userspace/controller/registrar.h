@@ -21,8 +21,8 @@ class Registrar : public std::enable_shared_from_this<Registrar> {
   Registrar(const Registrar&) = delete;
   Registrar& operator=(const Registrar&) = delete;
 
-  // Once. Before it writes its first key, `predecessor` refreshes its own for the last time: of two
-  // who keep the same value, etcd cannot tell whose the key is. May be null.
+  // Once. Before it writes its first key, `predecessor` and those before it refresh theirs for the
+  // last time: of two who keep the same value, etcd cannot tell whose the key is. May be null.
   void start(asio::io_context& io, const std::shared_ptr<Registrar>& predecessor);
 
   const std::string& name() const { return settings_.name; }
@@ -44,13 +44,14 @@ class Registrar : public std::enable_shared_from_this<Registrar> {
   static awaitable<void> advertise(std::shared_ptr<Registrar> self);
   static awaitable<void> name_host(std::shared_ptr<Registrar> self);
   static awaitable<void> reconcile(std::shared_ptr<Registrar> self);
-  static awaitable<void> stand_still(std::shared_ptr<Registrar> self);
+  static awaitable<void> stop_predecessors(std::shared_ptr<Registrar> self);
 
   const RegistrationSettings settings_;
   const std::shared_ptr<EtcdCluster> etcd_;
   const std::shared_ptr<DockerEngine> docker_;
   KeyReconciler reconciler_;
   RegistrationPlanner planner_;
+  std::shared_ptr<Registrar> predecessor_;  // null: there is none, or it stands still
   std::shared_ptr<const DockerFollower::Subscriber> subscriber_;  // null: it is being withdrawn
 };
 

@@ -33,8 +33,9 @@ std::size_t end_of_text(std::string_view document, std::size_t at) {
 }
 
 // What toml++ 3.3 has undefined behaviour for: it recurses over the parts of a dotted key, however
-// many, and does not expect all that is not ASCII, or a NUL, where TOML forbids it anyhow. Texts of
-// several lines go the same way; no setting has one.
+// many, and does not expect all that is not ASCII, or a NUL, where TOML forbids it anyhow: also not
+// in quotes within what it takes for a number, which goes on up to a space. Texts of several lines
+// go the same way; no setting has one.
 class Scan {
  public:
   explicit Scan(std::string_view document) : document_(document) {
@@ -60,8 +61,8 @@ class Scan {
     if (static_cast<unsigned char>(c) >= 0x80)
       return "a character that is not ASCII, outside of quotes and comments";
     if (c == '"' || c == '\'') {
-      if (at_ > 0 &&
-          std::string_view(" \t\n=,[{.\xbf").find(document_[at_ - 1]) == std::string::npos)
+      const std::string_view before = in_value_ ? " \t\n=,[{" : " \t\n=,[{.\xbf";
+      if (at_ > 0 && before.find(document_[at_ - 1]) == std::string::npos)
         return "a quote within a word";
       if (document_.substr(at_).starts_with(std::string(3, c)))
         return "a text of several lines; there is no use for one";
@@ -69,9 +70,26 @@ class Scan {
     }
     if (c == '#') return pass(std::min(document_.find('\n', at_), document_.size()));
     if (c == '.' && ++dots_ > kDeepest) return "a key of too many parts";
+    if ((c == '[' || c == '{') && !may_open()) return "a bracket within a word";
+    if (c == '=' && std::exchange(has_equals_, true)) return "a second '='";
+    follow(c);
     if (std::string_view("\n=,[]{}").find(c) != std::string_view::npos) dots_ = 0;
     ++at_;
     return {};
+  }
+
+  void follow(char c) {
+    if (c == '=') in_value_ = true;
+    if (c == '\n' || c == ',' || c == '{') has_equals_ = false;
+    if (in_value_ && (c == '[' || c == '{')) ++depth_;
+    if (depth_ > 0 && (c == ']' || c == '}')) --depth_;
+    if (c == '\n' && depth_ == 0) in_value_ = false;
+  }
+
+  bool may_open() const {
+    const auto last = document_.substr(0, at_).find_last_not_of(" \t");
+    return last == std::string_view::npos ||
+           std::string_view("\n=,[{\xbf").find(document_[last]) != std::string_view::npos;
   }
 
   std::string_view pass(std::size_t end) {
@@ -82,7 +100,10 @@ class Scan {
 
   std::string_view document_;
   std::size_t at_ = 0;
-  std::size_t dots_ = 0;  // in a row, of one key
+  std::size_t dots_ = 0;     // in a row, of one key
+  bool has_equals_ = false;  // what stands between two commas, or on a line
+  bool in_value_ = false;
+  std::size_t depth_ = 0;  // of brackets in it
 };
 
 TomlNode node_of(const toml::node& node);

@@ -2,6 +2,7 @@
 #include "userspace/endpoints/service.h"
 
 #include <algorithm>
+#include <map>
 #include <set>
 #include <string_view>
 #include <utility>

@@ -10,7 +10,46 @@
 
 #pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
 
+struct net;
+
+typedef struct {
+	struct net *net;
+} possible_net_t;
+
+struct sock_common {
+	unsigned char skc_ipv6only : 1;
+	possible_net_t skc_net; /* the network namespace */
+};
+
+struct bpf_prog;
+
+struct bpf_prog_array_item {
+	struct bpf_prog *prog;
+};
+
+struct bpf_prog_array {
+	struct bpf_prog_array_item items[0]; /* the last one is none */
+};
+
+struct cgroup_bpf {
+	struct bpf_prog_array *effective[2]; /* by kind; the packet filters are the first two */
+};
+
+struct cgroup {
+	struct cgroup_bpf bpf;
+};
+
+struct sock_cgroup_data {
+	struct cgroup *cgroup;
+};
+
+struct sock_cgroup_data___before_5_15 {
+	__u64 val; /* the cgroup, and flags in the lowest two bits */
+};
+
 struct sock {
+	struct sock_common __sk_common;
+	struct sock_cgroup_data sk_cgrp_data;
 	int sk_wmem_queued; /* bytes of memory that the send queue holds */
 	int sk_sndbuf;	    /* and may hold */
 	int sk_err;	    /* what the next call of its owner fails with; 0: nothing */

@@ -167,6 +167,7 @@ int relay_segment(struct __sk_buff *segment)
 
 			flow->redirected += segment->len;
 			__sync_fetch_and_add(&total->redirected[flow->to_client & 1], segment->len);
+			__sync_fetch_and_add(&total->segments, 1);
 			return bpf_sk_redirect_map(segment, &socket_of, target, 0);
 		}
 		flow->no_room++;

@@ -24,10 +24,11 @@ struct flow {
 	__u32 unused;
 };
 
-/* What was redirected, of all flows together: to the backends, to the clients. One cache line. */
+/* What was redirected, of all flows together. One cache line. */
 struct total {
-	__u64 redirected[2];
-	__u64 unused[6];
+	__u64 redirected[2]; /* bytes: to the backends, to the clients */
+	__u64 segments;
+	__u64 unused[5];
 };
 
 /* A power of two. A CPU adds to one of them, so that few share a line. */

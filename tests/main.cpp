@@ -34,6 +34,9 @@ int exit_code(int failed) {
 int main(int argc, char** argv) {
   std::signal(SIGPIPE, SIG_IGN);  // the relay asks for it
   ambbpf::log::set_up(std::getenv("AMBBPF_LOG_LEVEL") ? std::getenv("AMBBPF_LOG_LEVEL") : "error");
+  // Its thread allocates as it begins. A child that is forked just then would wait for ever for the
+  // lock of AddressSanitizer's heap: g++ 12's knows nothing of fork(2).
+  ambbpf::log::flush();
   testing::InitGoogleTest(&argc, argv);
   enter_own_network_if_asked();
   return exit_code(RUN_ALL_TESTS());

@@ -6,7 +6,9 @@
 #include <csignal>
 #include <cstdio>
 
+#include "commit.h"
 #include "userspace/cli/verbs.h"
+#include "userspace/support/commit.h"
 
 namespace {
 
@@ -18,7 +20,10 @@ struct Run {
   int operator()(const ambbpf::CheckOptions& options) const { return run_check(options); }
   int operator()(const ambbpf::ReloadOptions& options) const { return run_reload(options); }
   int operator()(const ambbpf::DoctorOptions& options) const { return run_doctor(options); }
+  int operator()(const ambbpf::CleanupOptions&) const { return ambbpf::run_cleanup(); }
   int operator()(const ambbpf::StatusOptions& options) const { return run_status(options); }
+  int operator()(const ambbpf::VersionOptions& options) const { return run_version(options); }
+  int operator()(const ambbpf::ReferenceOptions& options) const { return run_reference(options); }
   int operator()(const ambbpf::Printed& printed) const {
     fmt::print("{}", printed.text);
     return 0;
@@ -35,6 +40,7 @@ void open_standard_descriptors() {
 }  // namespace
 
 int main(int argc, char** argv) {
+  ambbpf::set_commit(AMBBPF_COMMIT);
   open_standard_descriptors();
   std::signal(SIGPIPE, SIG_IGN);  // a peer that is gone is an error of one connection
   const auto command = ambbpf::parse_command_line(argc, argv);

@@ -5,6 +5,7 @@ Each proxy is one process family that forwards one address to the load generator
 number of threads, and without a log of connections.
 """
 
+import json
 import subprocess
 import time
 from pathlib import Path
@@ -16,7 +17,8 @@ NONE = "none"
 DIRECT = "direct"  # ambbpf --direct: the client dials the ambassador, and is connected to the server
 PEERS = ["haproxy", "haproxy-splice", "nginx"]
 ENGINES = ["ambbpf-sockmap", "ambbpf-splice", "ambbpf-copy"]
-ALL = [NONE, DIRECT, *PEERS, *ENGINES]
+AUTO = "ambbpf-auto"  # the engine that ambbpf chooses itself
+ALL = [NONE, DIRECT, *PEERS, *ENGINES, AUTO]
 
 TIMEOUT = 10.0  # seconds for a proxy to come up
 
@@ -80,9 +82,7 @@ stream {{
 """
 
 
-def command_of(name: str, programs: Programs, listen: str, server: str) -> list[str]:
-    folder = programs.work / f"{name}-{listen.replace(':', '-')}"
-    folder.mkdir(exist_ok=True)
+def command_of(name: str, programs: Programs, folder: Path, listen: str, server: str) -> list[str]:
     config = folder / "config"
     if name.startswith("haproxy"):
         splice = name == "haproxy-splice"
@@ -100,6 +100,27 @@ def command_of(name: str, programs: Programs, listen: str, server: str) -> list[
             str(programs.threads), "--admin", str(folder / "admin.sock"), server]
 
 
+def wait_until_it_forwards(process: subprocess.Popen[bytes], load: Path, client: Network,
+                           address: str) -> None:
+    deadline = time.monotonic() + TIMEOUT
+    while True:
+        try:
+            client.measure([str(load), "pingpong", "--to", address, "--seconds", "0.01",
+                            "--warm-up", "0"], TIMEOUT)
+            return
+        except Failure:
+            if process.poll() is not None or time.monotonic() > deadline:
+                raise
+            time.sleep(0.05)
+
+
+def connects(ambbpf: Path, admin: Path) -> tuple[int, int]:
+    """Those that zero hop has sent straight to an endpoint, and those that it has left to the proxy."""
+    done = subprocess.run([ambbpf, "status", "--json", "--admin", admin], stdout=subprocess.PIPE, check=True)
+    service = json.loads(done.stdout)["processes"][0]["services"][0]
+    return service["direct_connects"], service["direct_left"]
+
+
 class Contender:
     """A proxy that runs, or nothing between client and server."""
 
@@ -113,30 +134,22 @@ class Contender:
         network = place.client_network if name == DIRECT else place.proxy_network
         address = "127.0.0.1" if name == DIRECT else place.address
         self.address = f"{address}:{port}"
-        log_path = programs.work / f"{name}-{place.address}-{port}.log"
+        self.folder = programs.work / f"{name}-{address}-{port}"
+        self.folder.mkdir(exist_ok=True)
+        log_path = self.folder / "log"
         with open(log_path, "wb") as log:
             self.process = network.start(
-                command_of(name, programs, self.address, place.server),
+                command_of(name, programs, self.folder, self.address, place.server),
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         try:
-            self._wait_until_it_forwards(self.process, programs, place)
+            self.wait_until_ready(self.process, programs, place)
         except Failure as failure:
             self.stop()
             raise Failure(f"{name}: {failure}; {log_path.read_text().strip()[-400:]}") from None
 
-    def _wait_until_it_forwards(self, process: subprocess.Popen[bytes], programs: Programs,
-                                place: Place) -> None:
-        deadline = time.monotonic() + TIMEOUT
-        while True:
-            try:
-                place.client_network.measure(
-                    [str(programs.load), "pingpong", "--to", self.address, "--seconds", "0.01",
-                     "--warm-up", "0"], TIMEOUT)
-                return
-            except Failure:
-                if process.poll() is not None or time.monotonic() > deadline:
-                    raise
-                time.sleep(0.05)
+    def wait_until_ready(self, process: subprocess.Popen[bytes], programs: Programs,
+                         place: Place) -> None:
+        wait_until_it_forwards(process, programs.load, place.client_network, self.address)
 
     def stop(self) -> None:
         if self.process:

@@ -19,6 +19,10 @@ class Failure(Exception):
     """A measurement that could not be made, and why."""
 
 
+class TookTooLong(Failure):
+    """Its client did not end in time."""
+
+
 class Network:
     """A network namespace: this process's own, or that of another process."""
 
@@ -32,13 +36,9 @@ class Network:
     def run(self, *command: str) -> None:
         subprocess.run(self._enter + list(command), check=True, stdout=subprocess.DEVNULL)
 
-    def measure(self, command: list[str], timeout: float) -> dict[str, float]:
-        """Runs a client of the load generator and returns its figures."""
-        try:
-            done = subprocess.run(self._enter + command, stdout=subprocess.PIPE,
-                                  stderr=subprocess.PIPE, timeout=timeout, text=True)
-        except subprocess.TimeoutExpired:
-            raise Failure(f"took longer than {timeout:.0f} s") from None
+    def measure(self, command: list[str], timeout: float) -> dict[str, Any]:
+        """Runs a client that prints JSON, as the load generator's do, and returns its figures."""
+        done = self._finished(command, timeout)
         try:
             answer: dict[str, Any] = json.loads(done.stdout)
         except ValueError:
@@ -47,12 +47,59 @@ class Network:
             raise Failure(answer["error"])
         return answer
 
+    def output(self, command: list[str], timeout: float) -> str:
+        """Runs a program that must succeed, and returns what it prints."""
+        done = self._finished(command, timeout)
+        if done.returncode != 0:
+            raise Failure(f"{Path(command[0]).name}, exit code {done.returncode}: "
+                          f"{(done.stderr or done.stdout).strip()[-200:]}")
+        return done.stdout
+
+    def _finished(self, command: list[str], timeout: float) -> subprocess.CompletedProcess[str]:
+        try:
+            return subprocess.run(self._enter + command, stdin=subprocess.DEVNULL,
+                                  stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=timeout,
+                                  text=True, check=False)
+        except subprocess.TimeoutExpired:
+            raise TookTooLong(f"took longer than {timeout:.0f} s") from None
+
     def set_up(self) -> None:
         self.run("ip", "link", "set", "lo", "up")
         # What connects from here must not run out of ports, nor wait for old ones.
         self.run("sysctl", "-qw", "net.ipv4.ip_local_port_range=10000 65000",
                  "net.ipv4.tcp_tw_reuse=1", "net.core.somaxconn=4096",
                  "net.ipv4.tcp_max_syn_backlog=4096")
+
+
+class Networks:
+    """Namespaces made for a run."""
+
+    def __init__(self) -> None:
+        self._holders: list[subprocess.Popen[bytes]] = []
+
+    def new(self) -> Network:
+        holder = subprocess.Popen(["unshare", "--net", "sh", "-c", "echo; exec sleep infinity"],
+                                  stdout=subprocess.PIPE)
+        self._holders.append(holder)
+        assert holder.stdout
+        holder.stdout.readline()  # it is in its namespace
+        network = Network(holder.pid)
+        network.set_up()
+        return network
+
+    def end(self) -> None:
+        for holder in self._holders:
+            end(holder)
+
+
+def join(link: str, one: Network, one_address: str, other: Network, other_address: str) -> None:
+    """By a pair of veth; `other` is not this process's own."""
+    one.run("ip", "link", "add", f"{link}0", "type", "veth", "peer", "name", f"{link}1", "netns",
+            str(other.holder))
+    for network, name, address in ((one, f"{link}0", one_address),
+                                   (other, f"{link}1", other_address)):
+        network.run("ip", "address", "add", f"{address}/24", "dev", name)
+        network.run("ip", "link", "set", name, "up")
 
 
 def end(process: subprocess.Popen[bytes]) -> None:
@@ -68,8 +115,15 @@ def end(process: subprocess.Popen[bytes]) -> None:
 def family(pid: int) -> list[int]:
     """A process and its descendants."""
     children = [int(path.parent.name) for path in Path("/proc").glob("[0-9]*/status")
-                if f"\nPPid:\t{pid}\n" in path.read_text()]
+                if f"\nPPid:\t{pid}\n" in _text_of_running(path)]
     return [pid] + [each for child in children for each in family(child)]
+
+
+def _text_of_running(path: Path) -> str:
+    try:
+        return path.read_text()
+    except (FileNotFoundError, ProcessLookupError):  # it has just ended
+        return ""
 
 
 def user_memory(pid: int) -> int:
@@ -127,6 +181,15 @@ class IdleCgroup:
         """After the processes in it have ended."""
         if self.path:
             Path(self.path).rmdir()
+
+
+def start_spinners(load: Path, counters: str, cgroup: IdleCgroup) -> subprocess.Popen[bytes]:
+    """No processor sleeps from here on: waking one up would be most of a round trip."""
+    spinners = subprocess.Popen([str(load), "spin", "--spinners", counters], stdout=subprocess.PIPE)
+    assert spinners.stdout
+    spinners.stdout.readline()  # before that, the lowest class might never get to it
+    cgroup.take(spinners)
+    return spinners
 
 
 def describe(root: Path, ambbpf: Path) -> dict[str, Any]:

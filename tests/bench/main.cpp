@@ -22,9 +22,11 @@ struct Options {
   double seconds = 2;
   double warm_up = 0.3;
   std::uint32_t size = 1;
+  double every = 0;
   int connections = 50;
   int concurrent = 16;
   std::optional<double> rate;
+  SteadyWork steady;
   int streams = 1;
   std::string direction = "up";
 
@@ -111,9 +113,10 @@ class CommandLine {
   void add_clients() {
     Options& o = options_;
     auto* latency = client("pingpong", "round trips on one connection", [](const Options& given) {
-      print(pingpong(given.target(), given.size, given.span()));
+      print(pingpong(given.target(), given.size, Seconds(given.every), given.span()));
     });
     latency->add_option("--size", o.size, "bytes of a frame")->check(CLI::Range(1, 1 << 24));
+    latency->add_option("--every", o.every, "seconds from one to the next; default: at once");
 
     auto* requests = client("http", "keep-alive requests", run_http);
     requests->add_option("--connections", o.connections)->check(CLI::Range(1, 15000));
@@ -124,6 +127,16 @@ class CommandLine {
       print(connect_anew(given.target(), given.concurrent, given.span()));
     });
     anew->add_option("--concurrent", o.concurrent)->check(CLI::Range(1, 1000));
+
+    auto* punctual = client(
+        "steady", "new connections at a fixed rate; counts failures",
+        [](const Options& given) { print(steady(given.target(), given.steady, given.span())); });
+    punctual->add_option("--rate", o.steady.rate, "requests per second")->capture_default_str();
+    punctual
+        ->add_option_function<double>(
+            "--patience", [&o](double seconds) { o.steady.patience = Seconds(seconds); },
+            "seconds that one request may take")
+        ->default_str("3");
 
     auto* streams = client("bulk", "as many bytes as go through", run_bulk);
     streams->add_option("--streams", o.streams)->check(CLI::Range(1, 1000));

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <numeric>
 #include <stdexcept>
+#include <thread>
 #include <vector>
 
 #include "tests/bench/protocol.h"
@@ -29,7 +30,7 @@ Report summary(std::vector<std::uint32_t>& round_trips) {
 
 }  // namespace
 
-Report pingpong(const sockaddr_in& to, std::uint32_t size, Span span) {
+Report pingpong(const sockaddr_in& to, std::uint32_t size, Seconds every, Span span) {
   const UniqueFd socket = connect_to(to);
   send_all(socket.get(), echo_greeting(size));
   std::string sent(size, 'p');
@@ -38,7 +39,10 @@ Report pingpong(const sockaddr_in& to, std::uint32_t size, Span span) {
   round_trips.reserve(1 << 20);
 
   const auto begin = Clock::now();
+  auto due = begin;
   for (auto now = begin; now - begin < span.warm_up + span.measured;) {
+    std::this_thread::sleep_until(due);
+    due += std::chrono::duration_cast<Clock::duration>(every);
     ++sent.front();
     ++sent.back();
     const auto sent_at = Clock::now();

@@ -4,22 +4,26 @@
 import os
 import random
 import select
+import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import contenders
 import works
 from contenders import Contender, Place, Programs
-from machine import Failure, IdleCgroup, Network, end, kernel_memory, run_time, user_memory
+from machine import (Failure, IdleCgroup, Network, Networks, end, join, kernel_memory, run_time,
+                     start_spinners, user_memory)
 
 SERVER_PORT = 9000
 FRESH_PORT = 9100  # of proxies that are started for one measurement
 WARM_UP = 0.2      # seconds
 SETTLE = 1.5       # seconds for idle connections to come to rest
 TOLERATED_NOISE = 0.15  # of the machine's CPU, taken by others around a measurement of CPU
+SPINNERS_COMPARED = 3  # times, with and without
 TIMEOUT = 20.0    # seconds that a measurement may take beyond its time
 
 
@@ -32,10 +36,11 @@ class Run:
         self.idle_connections = idle_connections
         self.idle_cgroup = idle_cgroup
         self.random = random.Random(seed)
+        self.counters = str(programs.work / "spinners")
         self.samples: list[dict[str, Any]] = []
         self.idle_cost: dict[str, float] = {}
+        self.spinners_effect: dict[str, tuple[float, float]] = {}  # figures without and with them
         self.best_idle_rate = 1.0  # spins per second
-        self.holders: list[subprocess.Popen[bytes]] = []
 
     # Topologies
 
@@ -51,36 +56,16 @@ class Run:
         wanted = [work for work in works.WORKS if work.group in groups]
         if not wanted:
             return
-        client, proxy, server = (self._new_network() for _ in range(3))
-        self._connect("c", client, "10.77.1.1", proxy, "10.77.1.2")
-        self._connect("s", server, "10.77.2.1", proxy, "10.77.2.2")
+        networks = Networks()
+        client, proxy, server = (networks.new() for _ in range(3))
+        join("c", client, "10.77.1.1", proxy, "10.77.1.2")
+        join("s", server, "10.77.2.1", proxy, "10.77.2.2")
         client.run("ip", "route", "add", "default", "via", "10.77.1.2")
         server.run("ip", "route", "add", "default", "via", "10.77.2.2")
         proxy.run("sysctl", "-qw", "net.ipv4.ip_forward=1")
         place = Place(proxy, client, "10.77.1.2", f"10.77.2.1:{SERVER_PORT}")
         self._topology("veth", place, server, rounds, wanted, 0)
-        for holder in self.holders:
-            end(holder)
-
-    def _new_network(self) -> Network:
-        holder = subprocess.Popen(["unshare", "--net", "sh", "-c", "echo; exec sleep infinity"],
-                                  stdout=subprocess.PIPE)
-        self.holders.append(holder)
-        assert holder.stdout
-        holder.stdout.readline()  # it is in its namespace
-        network = Network(holder.pid)
-        network.set_up()
-        return network
-
-    @staticmethod
-    def _connect(link: str, one: Network, one_address: str, other: Network,
-                 other_address: str) -> None:
-        one.run("ip", "link", "add", f"{link}0", "type", "veth", "peer", "name", f"{link}1", "netns",
-                str(other.holder))
-        for network, name, address in ((one, f"{link}0", one_address),
-                                       (other, f"{link}1", other_address)):
-            network.run("ip", "address", "add", f"{address}/24", "dev", name)
-            network.run("ip", "link", "set", name, "up")
+        networks.end()
 
     def _topology(self, topology: str, place: Place, server_network: Network, rounds: int,
                   wanted: list[works.Work], memory_rounds: int) -> None:
@@ -88,6 +73,7 @@ class Run:
             [str(self.programs.load), "serve", "--listen", place.server])
         running = self._start_all(topology, place)
         self._note_idle_cost(running)
+        spinners = self._start_spinners(place)
         for round_number in range(rounds):
             for work in wanted:
                 if work is works.MEMORY_WORK and round_number >= memory_rounds:
@@ -101,6 +87,7 @@ class Run:
         for contender in running.values():
             if isinstance(contender, Contender):
                 contender.stop()
+        end(spinners)
         end(server)
 
     def _start_all(self, topology: str, place: Place) -> dict[str, Contender | Failure]:
@@ -121,6 +108,28 @@ class Run:
         time.sleep(1)
         for name, pid in processes.items():
             self.idle_cost[name] = run_time(pid) - before[name]
+
+    def _start_spinners(self, place: Place) -> subprocess.Popen[bytes]:
+        """And notes what they do to a measurement without a proxy."""
+        spinners = start_spinners(self.programs.load, self.counters, self.idle_cgroup)
+        found: dict[int, list[dict[str, float]]] = {signal.SIGSTOP: [], signal.SIGCONT: []}
+        for _ in range(SPINNERS_COMPARED):
+            for state, figures in found.items():
+                spinners.send_signal(state)
+                time.sleep(WARM_UP)
+                figures.append(self._without_proxy(place))
+        for what in found[signal.SIGCONT][0]:
+            without, with_them = (median(each[what] for each in figures)
+                                  for figures in found.values())
+            self.spinners_effect[f"{what}, {place.server}"] = (without, with_them)
+        return spinners
+
+    def _without_proxy(self, place: Place) -> dict[str, float]:
+        none = Contender(contenders.NONE, self.programs, place, 0)
+        return {
+            "round trip of 1 B, µs": self._measure(["pingpong"], none, place)["p50_us"],
+            "keep-alive requests/s":
+                self._measure(["http", "--connections", "50"], none, place)["requests_per_second"]}
 
     # Samples
 
@@ -154,19 +163,9 @@ class Run:
         return place.client_network.measure(line, self.seconds + TIMEOUT)
 
     def _cpu(self, work: works.Work, contender: Contender, place: Place) -> dict[str, float]:
-        counters = str(self.programs.work / "spinners")
-        spinners = subprocess.Popen([str(self.programs.load), "spin", "--spinners", counters],
-                                    stdout=subprocess.PIPE)
-        try:
-            assert spinners.stdout
-            spinners.stdout.readline()  # before that, the lowest class might never get to it
-            self.idle_cgroup.take(spinners)
-            time.sleep(WARM_UP)
-            before = self._idle_rate(counters)
-            figures = self._measure([*work.command, "--spinners", counters], contender, place)
-            after = self._idle_rate(counters)
-        finally:
-            end(spinners)
+        before = self._idle_rate()
+        figures = self._measure([*work.command, "--spinners", self.counters], contender, place)
+        after = self._idle_rate()
         idle = figures["idle_spins_per_second"] = (before + after) / 2
         self.best_idle_rate = max(self.best_idle_rate, before, after)
         taken_by_others = 1 - min(before, after) / self.best_idle_rate
@@ -183,8 +182,8 @@ class Run:
             raise Failure(f"only {moved / wanted:.0%} of the fixed rate went through")
         return figures
 
-    def _idle_rate(self, counters: str) -> float:
-        figures = Network().measure([str(self.programs.load), "soak", "--spinners", counters,
+    def _idle_rate(self) -> float:
+        figures = Network().measure([str(self.programs.load), "soak", "--spinners", self.counters,
                                      "--seconds", str(self.seconds / 2)], TIMEOUT)
         return figures["spins_per_second"]
 

@@ -22,8 +22,9 @@ struct Span {
 
 void serve(const sockaddr_in& address);  // until it is killed
 
-// One frame there and back at a time on one connection. Microseconds.
-Report pingpong(const sockaddr_in& to, std::uint32_t size, Span span);
+// One frame there and back at a time on one connection, begun at once or `every` so often, as keys
+// are typed. Microseconds.
+Report pingpong(const sockaddr_in& to, std::uint32_t size, Seconds every, Span span);
 
 // Keep-alive, one outstanding request on each connection.
 struct HttpWork {
@@ -35,6 +36,14 @@ Report http(const sockaddr_in& to, HttpWork work, Span span);
 
 // A new connection for each request, closed by the server.
 Report connect_anew(const sockaddr_in& to, int concurrent, Span span);
+
+// A new connection for each request, begun on time whatever becomes of those before; tells how many
+// failed, of what, and how long the others took.
+struct SteadyWork {
+  double rate = 100;    // requests per second
+  Seconds patience{3};  // with one request
+};
+Report steady(const sockaddr_in& to, SteadyWork work, Span span);
 
 // Bytes per second as received at the far end.
 struct BulkWork {

@@ -71,3 +71,4 @@ MEMORY_WORK = Work("memory", "memory", [], [
 
 ALL_WORKS = [*WORKS, *CPU_WORKS, MEMORY_WORK]
 GROUPS = list(dict.fromkeys(work.group for work in ALL_WORKS))
+SPEED = list(dict.fromkeys(work.group for work in WORKS))

@@ -98,6 +98,25 @@ def status_from_the_host(cluster: Cluster, report: Report) -> None:
     show_status(cluster, report, ("ambbpf",))
 
 
+def zero_hop(cluster: Cluster, report: Report) -> None:
+    """HAProxy in its container dials B, and is connected to Apache on the provider's machine."""
+    def sent_on() -> int:
+        (service,) = cluster.status("ambbpf", "status")["services"]
+        return sum(endpoint["direct_total"] for endpoint in service["endpoints"])
+
+    before = sent_on()
+    with cluster.load(rate=50) as load:
+        wait_for("HAProxy's connections go straight to Apache", 20, lambda: sent_on() >= before + 20)
+        peers = cluster["B"].run("sh", "-c", "nsenter --net --target $(docker inspect --format '{{.State.Pid}}' "
+                                 "haproxy.service) ss --tcp --all --numeric --no-header")
+    provider, ambassador = f"{cluster[cluster.provider].private}:", f"{cluster['B'].private}:80 "
+    require(f"HAProxy has no connection to {provider}\n{peers}", provider in peers)
+    report.row("HAProxy's connections in its container", load,
+               f"{sent_on() - before} straight to Apache, by the counters; of those that `ss` shows there, "
+               f"{peers.count(provider)} to Apache on {cluster.provider}, {peers.count(ambassador)} to the ambassador")
+    require_none_failed(load)
+
+
 # Failover: the provider's machine vanishes, another one gets its units
 
 
@@ -275,6 +294,7 @@ ALL: dict[str, Callable[[Cluster, Report], None]] = {
     "tutorial-stop": stop(TUTORIAL),
     "ours": start(OURS),
     "status": status_from_the_host,
+    "zero-hop": zero_hop,
     "crash": crash(OURS),
     "move": move,
     "containers-die": containers_die(OURS),

@@ -114,7 +114,7 @@ TEST_F(Dialling, GoesOnToTheNextEndpointAfterARefusal) {
   publish({refusing.address(), answering.address()});
   EXPECT_EQ(dialled_address(), answering.address());
   EXPECT_EQ(service.connect_retries, 1U);
-  EXPECT_EQ(service.failed, 0U);
+  EXPECT_EQ(service.gave_up, 0U);
 }
 
 TEST_F(Dialling, GoesOnToTheNextEndpointAfterATimeout) {
@@ -149,7 +149,7 @@ TEST_F(Dialling, GivesUpAfterItsRetriesWhenAllRefuse) {
   const auto dialled = dial_now();
   ASSERT_FALSE(dialled);
   EXPECT_EQ(dialled.error().code, std::errc::connection_refused);
-  EXPECT_EQ(service.failed, 1U);
+  EXPECT_EQ(service.gave_up, 1U);
   EXPECT_EQ(service.connect_retries, options.retries);
   EXPECT_EQ(backend_at(one.address())->failed_connects, 2U);
   EXPECT_EQ(backend_at(another.address())->failed_connects, 2U);
@@ -176,7 +176,8 @@ TEST_F(Dialling, GivesUpWhenNoEndpointIsPublishedInTime) {
   EXPECT_FALSE(dial_now());
   EXPECT_GE(Clock::now() - started, options.hold);
   EXPECT_EQ(service.held, 1U);
-  EXPECT_EQ(service.failed, 1U);
+  EXPECT_EQ(service.held_now, 0U);
+  EXPECT_EQ(service.no_endpoint, 1U);
 }
 
 TEST_F(Dialling, TakesAnEndpointThatIsPublishedWhileAllOthersRefuse) {

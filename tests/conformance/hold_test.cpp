@@ -26,7 +26,7 @@ TEST_P(RelayPromises, ResetsAConnectionThatWasHeldInVain) {
   serve_nobody_yet(200ms);
   client = connect();
   EXPECT_EQ(client.read_until_end().error, std::errc::connection_reset);
-  EXPECT_EQ(proxy->service().failed, 1U);
+  EXPECT_EQ(proxy->service().no_endpoint, 1U);
 }
 
 TEST_P(RelayPromises, DeliversTheLastWordsOfAClientThatLeftWhileItWasHeld) {
@@ -42,7 +42,7 @@ TEST_P(RelayPromises, ForgetsAClientThatLeftWhileItWasHeldInVain) {
   serve_nobody_yet(200ms);
   connect().close();
   connect().reset();
-  ASSERT_TRUE(eventually([&] { return proxy->service().failed == 2; }));
+  ASSERT_TRUE(eventually([&] { return proxy->service().no_endpoint == 2; }));
 }
 
 TEST_P(RelayPromises, ShowsNothingButTheEndOfAClientThatResetWhileItWasHeld) {

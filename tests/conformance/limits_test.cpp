@@ -10,7 +10,7 @@
 namespace ambbpf::test {
 namespace {
 
-constexpr RelayOptions kSplice{.engine = Engine::kSplice, .promotion = {}};
+const RelayOptions kSplice{.engine = Engine::kSplice, .promotion = {}};
 
 std::size_t open_pipes() {
   std::size_t pipes = 0;
@@ -46,7 +46,7 @@ TEST_F(Limits, AConnectionTooManyIsResetAndCountedAndTheOthersGoOn) {
   Peer second = Peer::connect_to(proxy->address());
   Peer third = Peer::connect_to(proxy->address());
   expect_refusal(third);
-  EXPECT_EQ(proxy->service().refused, 1U);
+  EXPECT_EQ(proxy->service().too_many, 1U);
   EXPECT_EQ(proxy->service().connections_total, 2U);
   expect_service(listener, first);
   expect_service(listener, second);
@@ -73,7 +73,8 @@ TEST_F(Limits, ADescriptorThatIsKeptBackIsForNoConnection) {
   start({.relay = kSplice, .dial = {.descriptors_below = 0}});
   Peer client = Peer::connect_to(proxy->address());
   expect_refusal(client);
-  EXPECT_EQ(proxy->service().refused, 1U);
+  EXPECT_EQ(proxy->service().out_of_descriptors, 1U);
+  EXPECT_EQ(proxy->service().too_many, 0U);
   EXPECT_EQ(proxy->service().connections_now, 0U);
 }
 

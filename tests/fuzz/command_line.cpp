@@ -41,12 +41,8 @@ struct RequireSane {
   void operator()(const ProxyOptions& options) const { require_sane(options.settings); }
   void operator()(const ForwardOptions& options) const { require_sane(options.settings); }
   void operator()(const RegisterOptions& options) const { require_sane(options.settings); }
-  void operator()(const RunOptions&) const {}
-  void operator()(const CheckOptions&) const {}
-  void operator()(const ReloadOptions&) const {}
-  void operator()(const StatusOptions&) const {}
-  void operator()(const DoctorOptions&) const {}
   void operator()(const Printed& printed) const { require(!printed.text.empty(), "a text"); }
+  void operator()(const auto& /*without settings*/) const {}
 };
 
 }  // namespace

@@ -1,24 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
 // Zero hop: this process is the consumer, and the program's kernel programs connect it.
-#include <fcntl.h>
-#include <gtest/gtest.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
-#include <poll.h>
-#include <rapidjson/document.h>
 #include <sys/socket.h>
 
-#include <csignal>
+#include <algorithm>
+#include <atomic>
 #include <fstream>
+#include <iostream>
 #include <map>
 #include <thread>
 
-#include "tests/support/borrowed_socket.h"
+#include "tests/integration/direct_fixture.h"
+#include "tests/support/etcd_process.h"
 #include "tests/support/free_port.h"
 #include "tests/support/must.h"
 #include "tests/support/named_backend.h"
 #include "tests/support/peers.h"
-#include "tests/support/program.h"
 #include "userspace/endpoints/endpoint.h"
 
 namespace ambbpf::test {
@@ -26,62 +22,10 @@ namespace {
 
 using namespace std::chrono_literals;
 
-tcp::endpoint peer_of(int socket) {
-  tcp::endpoint address;
-  auto size = static_cast<socklen_t>(address.capacity());
-  must(::getpeername(socket, address.data(), &size) == 0, "getpeername");
-  address.resize(size);
-  return address;
-}
-
-class Direct : public testing::Test {
- protected:
-  std::string admin() const { return (place.path() / "admin.sock").string(); }
-  std::filesystem::path file() const { return place.path() / "ambbpf.toml"; }
-
-  // `endpoints`: as they stand in a list of the file.
-  void write(const std::string& endpoints, const std::string& more = {}) const {
-    std::ofstream(file()) << "threads = 1\nadmin = \"" << admin()
-                          << "\"\n[service.web]\nlisten = \""
-                          << (wildcard ? ":" + std::to_string(front.port()) : to_string(front))
-                          << "\"\ndirect = true\nendpoints = [" << endpoints << "]\n"
-                          << more;
-  }
-  static std::string quoted(const NamedBackend& backend) {
-    return '"' + to_string(backend.listener().address()) + '"';
-  }
-  std::vector<std::string> run_it() const { return {"run", "--config", file().string()}; }
-
-  rapidjson::Document service() const {
-    const auto ran = run({"status", "--json", "--admin", admin()});
-    rapidjson::Document document;
-    document.Parse(ran.out.c_str());
-    rapidjson::Document first;
-    if (!document.HasParseError())
-      first.CopyFrom(document["processes"][0]["services"][0], first.GetAllocator());
-    return first;
-  }
-  std::uint64_t connects() const { return service()["direct_connects"].GetUint64(); }
-
-  // The first consumers go by the proxy, and have the endpoints asked.
-  void wait_until_direct() const {
-    const auto before = connects();
-    ASSERT_TRUE(eventually([&] {
-      ask(front);
-      return connects() > before;
-    }));
-  }
-
-  TemporaryDirectory place;
-  bool wildcard = false;
-  tcp::endpoint front = free_address();
-};
-
 TEST_F(Direct, ConnectsAConsumerStraightToTheEndpoint) {
   Listener backend(loopback_v4());
   write('"' + to_string(backend.address()) + '"');
-  Program ambassador(run_it());
-  ASSERT_TRUE(ambassador.says("admin socket")) << ambassador.err();
+  const auto ambassador = start();
   // One by the proxy has the endpoint asked.
   { Peer by_proxy = Peer::connect_to(front); }
   ASSERT_TRUE(eventually([&] {
@@ -100,119 +44,11 @@ TEST_F(Direct, ConnectsAConsumerStraightToTheEndpoint) {
   EXPECT_EQ(peer_of(consumer.socket()), front) << "the consumer sees what it has dialled";
 }
 
-// As a program would that is careful about one thing.
-using Dial = UniqueFd (*)(const tcp::endpoint& front);
-
-UniqueFd new_socket(int family, int protocol = IPPROTO_TCP, int flags = 0) {
-  UniqueFd socket(::socket(family, SOCK_STREAM | SOCK_CLOEXEC | flags, protocol));
-  must(static_cast<bool>(socket), "socket");
-  return socket;
-}
-
-void connect(int socket, const tcp::endpoint& address) {
-  must(::connect(socket, address.data(), static_cast<socklen_t>(address.size())) == 0, "connect");
-}
-
-tcp::endpoint mapped(const tcp::endpoint& address) {
-  return {asio::ip::make_address_v6(asio::ip::v4_mapped, address.address().to_v4()),
-          address.port()};
-}
-
-UniqueFd dial_plainly(const tcp::endpoint& front) {
-  auto socket = new_socket(AF_INET);
-  connect(socket.get(), front);
-  return socket;
-}
-
-UniqueFd dial_mapped(const tcp::endpoint& front) {
-  auto socket = new_socket(AF_INET6);
-  connect(socket.get(), mapped(front));
-  return socket;
-}
-
-UniqueFd dial_without_waiting(const tcp::endpoint& front) {
-  auto socket = new_socket(AF_INET, IPPROTO_TCP, SOCK_NONBLOCK);
-  const int done = ::connect(socket.get(), front.data(), static_cast<socklen_t>(front.size()));
-  must(done == 0 || errno == EINPROGRESS, "connect");
-  pollfd writable{socket.get(), POLLOUT, 0};
-  must(::poll(&writable, 1, 20'000) == 1, "poll");
-  int error = 0;
-  socklen_t size = sizeof error;
-  ::getsockopt(socket.get(), SOL_SOCKET, SO_ERROR, &error, &size);
-  errno = error;
-  must(error == 0, "connect");
-  must(::fcntl(socket.get(), F_SETFL, 0) == 0, "fcntl");
-  return socket;
-}
-
-UniqueFd dial_from_a_source(const tcp::endpoint& front) {
-  auto socket = new_socket(AF_INET);
-  const tcp::endpoint source(asio::ip::make_address("127.0.0.77"), 0);
-  must(::bind(socket.get(), source.data(), static_cast<socklen_t>(source.size())) == 0, "bind");
-  connect(socket.get(), front);
-  return socket;
-}
-
-UniqueFd dial_with_fast_open(const tcp::endpoint& front) {
-  auto socket = new_socket(AF_INET);
-  const int on = 1;
-  ::setsockopt(socket.get(), IPPROTO_TCP, TCP_FASTOPEN_CONNECT, &on, sizeof on);
-  connect(socket.get(), front);
-  return socket;
-}
-
-UniqueFd dial_by_sending(const tcp::endpoint& front) {
-  auto socket = new_socket(AF_INET);
-  must(::sendto(socket.get(), "", 0, MSG_FASTOPEN, front.data(),
-                static_cast<socklen_t>(front.size())) == 0,
-       "sendto");
-  return socket;
-}
-
-UniqueFd dial_by_many_paths(const tcp::endpoint& front) {
-  constexpr int kMptcp = 262;  // IPPROTO_MPTCP
-  UniqueFd socket(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, kMptcp));
-  if (!socket) return dial_plainly(front);  // a kernel without it
-  connect(socket.get(), front);
-  return socket;
-}
-
-struct Manner {
-  const char* name;
-  Dial dial;
-};
-
-class DirectManners : public Direct, public testing::WithParamInterface<Manner> {};
-
-TEST_P(DirectManners, OfDialAllReachTheServiceAndSeeWhatTheyDialled) {
-  NamedBackend backend("web");
-  write(quoted(backend));
-  Program ambassador(run_it());
-  ASSERT_TRUE(ambassador.says("admin socket")) << ambassador.err();
-  wait_until_direct();
-  Peer consumer(GetParam().dial(front));
-  EXPECT_EQ(unmapped(peer_of(consumer.socket())), front);
-  consumer.send("?");
-  EXPECT_EQ(consumer.read_all(), "web");
-  consumer.finish();
-}
-
-INSTANTIATE_TEST_SUITE_P(Each, DirectManners,
-                         testing::Values(Manner{"Plain", dial_plainly},
-                                         Manner{"Mapped", dial_mapped},
-                                         Manner{"NonBlocking", dial_without_waiting},
-                                         Manner{"Bound", dial_from_a_source},
-                                         Manner{"FastOpen", dial_with_fast_open},
-                                         Manner{"FastOpenBySending", dial_by_sending},
-                                         Manner{"ManyPaths", dial_by_many_paths}),
-                         [](const auto& manner) { return manner.param.name; });
-
 TEST_F(Direct, LeavesOtherPortsAndDatagramsAlone) {
   NamedBackend backend("web");
   NamedBackend other("other");
   write(quoted(backend));
-  Program ambassador(run_it());
-  ASSERT_TRUE(ambassador.says("admin socket")) << ambassador.err();
+  const auto ambassador = start();
   wait_until_direct();
   const auto before = connects();
   EXPECT_EQ(ask(other.listener().address()), "other");
@@ -227,8 +63,7 @@ TEST_F(Direct, ListenerOnEveryAddressMeansThoseOfThisHost) {
   NamedBackend backend("web");
   wildcard = true;
   write(quoted(backend));
-  Program ambassador(run_it());
-  ASSERT_TRUE(ambassador.says("admin socket")) << ambassador.err();
+  const auto ambassador = start();
   wait_until_direct();
   const tcp::endpoint added(asio::ip::make_address("198.51.100.7"), front.port());
   const tcp::endpoint elsewhere(asio::ip::make_address("198.51.100.8"), front.port());
@@ -248,8 +83,7 @@ TEST_F(Direct, GivesOutAsTheWeightsSay) {
   NamedBackend three("three");
   write("{address = " + quoted(one) + ", weight = 1}, {address = " + quoted(three) +
         ", weight = 3}");
-  Program ambassador(run_it());
-  ASSERT_TRUE(ambassador.says("admin socket")) << ambassador.err();
+  const auto ambassador = start();
   wait_until_direct();
   ASSERT_TRUE(eventually([&] {  // both have answered
     const auto before = service()["direct_left"].GetUint64();
@@ -266,8 +100,7 @@ TEST_F(Direct, EndpointOfThisHostThatStopsFailsNobody) {
   NamedBackend stays("stays");
   auto goes = std::make_unique<NamedBackend>("goes");
   write(quoted(stays) + ", " + quoted(*goes));
-  Program ambassador(run_it());
-  ASSERT_TRUE(ambassador.says("admin socket")) << ambassador.err();
+  const auto ambassador = start();
   wait_until_direct();
   ASSERT_TRUE(eventually([&] { return ask(front) == "goes"; }));
   goes.reset();
@@ -279,8 +112,7 @@ TEST_F(Direct, FollowsAChange) {
   NamedBackend before("before");
   NamedBackend after("after");
   write(quoted(before));
-  Program ambassador(run_it());
-  ASSERT_TRUE(ambassador.says("admin socket")) << ambassador.err();
+  const auto ambassador = start();
   wait_until_direct();
   write(quoted(after));
   ASSERT_EQ(run({"reload", "--admin", admin()}).code, 0);
@@ -292,13 +124,42 @@ TEST_F(Direct, FollowsAChange) {
   }));
 }
 
+// As soon as the ambassador knows, the kernel does.
+TEST_F(Direct, ChangeInEtcdIsInForceForConsumersSoon) {
+  constexpr int kChanges = 50;
+  NamedBackend one("one");
+  NamedBackend two("two");
+  EtcdProcess etcd;
+  Program ambassador({"proxy", "web", std::to_string(front.port()), "--etcd", etcd.url(), "--admin",
+                      admin(), "--direct"});
+  ASSERT_TRUE(ambassador.says("admin socket")) << ambassador.err();
+  std::vector<double> took_ms;
+  for (int i = 0; i < kChanges; ++i) {
+    const auto& next = i % 2 == 0 ? one : two;
+    const std::string name = i % 2 == 0 ? "one" : "two";
+    etcd.put_v3("/services/web/only", registered(next.listener().address()));
+    const auto written = std::chrono::steady_clock::now();
+    ASSERT_TRUE(eventually([&] { return ask(front) == name; })) << ambassador.err();
+    took_ms.push_back(
+        std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - written)
+            .count());
+    ASSERT_TRUE(eventually([&] {
+      ask(front);
+      return service()["endpoints"][0]["direct_total"].GetUint64() > 0;
+    }));
+    EXPECT_EQ(ask(front), name);
+  }
+  std::ranges::sort(took_ms);
+  std::cout << "measured, from etcd's answer to a consumer's: median " << took_ms[kChanges / 2]
+            << " ms, longest " << took_ms.back() << " ms" << std::endl;
+}
+
 // Consumers that connect while the table changes all the time get one of the old or of the new.
 TEST_F(Direct, ChangesAreSeenWholeOrNotAtAll) {
   std::vector<std::unique_ptr<NamedBackend>> backends;
   for (int i = 0; i < 4; ++i) backends.push_back(std::make_unique<NamedBackend>("web"));
   write(quoted(*backends[0]) + ", " + quoted(*backends[1]));
-  Program ambassador(run_it());
-  ASSERT_TRUE(ambassador.says("admin socket")) << ambassador.err();
+  const auto ambassador = start();
   wait_until_direct();
   std::atomic<bool> stop = false;
   std::atomic<int> wrong = 0;
@@ -330,8 +191,7 @@ TEST_F(Direct, AddressThatMovesToAnotherServiceTakesItsConsumersAlong) {
                           << "\"\nendpoints = [" << quoted(two) << "]\n";
   };
   write_both(front, second);
-  Program ambassador(run_it());
-  ASSERT_TRUE(ambassador.says("admin socket")) << ambassador.err();
+  const auto ambassador = start();
   wait_until_direct();
   for (const bool crossed : {true, false}) {
     crossed ? write_both(second, front) : write_both(front, second);
@@ -351,8 +211,7 @@ TEST_F(Direct, AddressThatMovesToAnotherServiceTakesItsConsumersAlong) {
 TEST_F(Direct, EndsWithAReloadThatAsksForItNoMore) {
   NamedBackend backend("web");
   write(quoted(backend));
-  Program ambassador(run_it());
-  ASSERT_TRUE(ambassador.says("admin socket")) << ambassador.err();
+  const auto ambassador = start();
   wait_until_direct();
   std::ofstream(file()) << "threads = 1\nadmin = \"" << admin() << "\"\n[service.web]\nlisten = \""
                         << to_string(front) << "\"\nendpoints = [" << quoted(backend) << "]\n";
@@ -363,31 +222,10 @@ TEST_F(Direct, EndsWithAReloadThatAsksForItNoMore) {
   EXPECT_STREQ(service()["direct"].GetString(), "");
 }
 
-TEST_F(Direct, OpenConnectionsOutliveTheAmbassador) {
-  Listener backend(loopback_v4());
-  write('"' + to_string(backend.address()) + '"');
-  auto ambassador = std::make_unique<Program>(run_it());
-  ASSERT_TRUE(ambassador->says("admin socket")) << ambassador->err();
-  ASSERT_TRUE(eventually([&] {
-    Peer::connect_to(front);
-    return connects() > 0;
-  }));
-  Peer consumer = Peer::connect_to(front);
-  consumer.send("question");
-  Peer served;
-  ASSERT_TRUE(eventually([&] {
-    served = backend.accept();
-    return served.read_some(8) == "question";
-  }));
-  ambassador->signal(SIGKILL);
-  EXPECT_EQ(ambassador->wait(), -SIGKILL);
-  served.send_and_finish("answer");
-  EXPECT_EQ(consumer.read_all(), "answer");
-}
-
 TEST_F(Direct, ServesByTheProxyWhereItCannotBeHadAndSaysWhy) {
   NamedBackend backend("web");
   std::filesystem::permissions(place.path(), std::filesystem::perms(0777));
+  engine = "splice";  // which loads no program of its own
   write(quoted(backend));
   Program ambassador(run_it(), {.environment = {}, .privileged = false});
   ASSERT_TRUE(ambassador.says("all consumers go by the proxy: load the kernel programs"))
@@ -395,13 +233,13 @@ TEST_F(Direct, ServesByTheProxyWhereItCannotBeHadAndSaysWhy) {
   ASSERT_TRUE(ambassador.says("admin socket")) << ambassador.err();
   EXPECT_EQ(ask(front), "web");
   EXPECT_STREQ(service()["direct"].GetString(), "failing");
+  EXPECT_EQ(ambassador.err().find("libbpf"), std::string::npos) << ambassador.err();
 }
 
 TEST_F(Direct, CountsWhatItSendsOn) {
   NamedBackend backend("web");
   write(quoted(backend));
-  Program ambassador(run_it());
-  ASSERT_TRUE(ambassador.says("admin socket")) << ambassador.err();
+  const auto ambassador = start();
   wait_until_direct();
   const auto before = service()["endpoints"][0]["direct_total"].GetUint64();
   for (int i = 0; i < 50; ++i) EXPECT_EQ(ask(front), "web");

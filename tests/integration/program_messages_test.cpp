@@ -135,5 +135,11 @@ TEST_F(ProgramMessages, ForwardNamesItsServiceByHostAndPort) {
       << ambassador.err();
 }
 
+TEST_F(ProgramMessages, ReloadNamesTheSocketThatNobodyIsBehind) {
+  const auto ran = run({"reload", "--admin", admin()});
+  EXPECT_EQ(ran.code, 1);
+  EXPECT_EQ(ran.err, "ambbpf: admin socket " + admin() + ": connect: No such file or directory\n");
+}
+
 }  // namespace
 }  // namespace ambbpf::test

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Starting the program as a user does: what it refuses, and that it refuses whole.
 #include <gtest/gtest.h>
+#include <linux/capability.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/un.h>
 
@@ -9,8 +11,11 @@
 #include <csignal>
 #include <filesystem>
 #include <fstream>
+#include <thread>
 
 #include "tests/support/free_port.h"
+#include "tests/support/must.h"
+#include "tests/support/own_bpf_file_system.h"
 #include "tests/support/peers.h"
 #include "tests/support/program.h"
 #include "userspace/endpoints/endpoint.h"
@@ -154,6 +159,28 @@ TEST_F(ProgramStart, DoctorFindsTheBestEngine) {
   const auto ran = run({"doctor"});
   EXPECT_EQ(ran.code, 0) << ran.out;
   EXPECT_NE(ran.out.find("--engine auto takes: sockmap"), std::string::npos) << ran.out;
+}
+
+// Each ability by itself: what this process may is not lost for what it may not.
+TEST_F(ProgramStart, DoctorNamesWhatZeroHopLacks) {
+  const OwnBpfFileSystem pins;
+  const auto all = run({"doctor"}).out;
+  Ran ran;
+  std::jthread([&ran] {  // what the bounding set lacks is this thread's loss, and its child's
+    must(::prctl(PR_CAPBSET_DROP, CAP_SYS_ADMIN) == 0, "drop CAP_SYS_ADMIN");
+    ran = run({"doctor"});
+  })
+      .join();
+  EXPECT_NE(ran.out.find("direct   works"), std::string::npos) << ran.out;
+  for (const auto* both : {"  ok   a listener on every address\n", "  ok   fail_static\n"}) {
+    EXPECT_NE(all.find(both), std::string::npos) << all;
+    EXPECT_NE(ran.out.find(both), std::string::npos) << ran.out;
+  }
+  EXPECT_NE(all.find("  ok   consumers in other network namespaces\n"), std::string::npos) << all;
+  const std::string lacks =
+      "  FAIL consumers in other network namespaces: enter a network namespace: Operation not "
+      "permitted\n       it takes CAP_SYS_ADMIN";
+  EXPECT_NE(ran.out.find(lacks), std::string::npos) << ran.out;
 }
 
 TEST_F(ProgramStart, DoctorSaysWhatIsMissing) {

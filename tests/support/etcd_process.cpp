@@ -3,13 +3,10 @@
 
 #include <arpa/inet.h>
 #include <curl/curl.h>
-#include <fcntl.h>
 #include <fmt/format.h>
 #include <signal.h>
-#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
-#include <unistd.h>
 
 #include <chrono>
 #include <cstdlib>
@@ -19,9 +16,9 @@
 
 #include "tests/support/free_port.h"
 #include "tests/support/new_directory.h"
+#include "tests/support/start_server.h"
 #include "userspace/etcd/base64.h"
 #include "userspace/support/json.h"
-#include "userspace/support/unique_fd.h"
 
 namespace ambbpf::test {
 namespace {
@@ -132,28 +129,11 @@ std::vector<std::string> EtcdProcess::arguments() const {
   return words;
 }
 
-void EtcdProcess::spawn() {
-  const auto words = arguments();
-  std::vector<char*> argv;
-  for (const auto& word : words) argv.push_back(const_cast<char*>(word.c_str()));
-  argv.push_back(nullptr);
-  const auto log_path = directory_ + "/log";
-  const UniqueFd log(::open(log_path.c_str(), O_CREAT | O_APPEND | O_WRONLY | O_CLOEXEC, 0600));
-  const pid_t parent = getpid();
-  pid_ = fork();
-  if (pid_ != 0) return;
-  prctl(PR_SET_PDEATHSIG, SIGKILL);
-  if (getppid() != parent) _exit(1);
-  dup2(log.get(), STDOUT_FILENO);
-  dup2(log.get(), STDERR_FILENO);
-  execv(argv[0], argv.data());
-  _exit(127);
-}
+void EtcdProcess::spawn() { pid_ = start_server(arguments(), directory_ + "/log"); }
 
 void EtcdProcess::start() {
   spawn();
-  if (pid_ < 0 || !wait_until_ready())
-    throw std::runtime_error("etcd does not start, see " + directory_);
+  if (!wait_until_ready()) throw std::runtime_error("etcd does not start, see " + directory_);
 }
 
 void EtcdProcess::start(EtcdFlags flags) {
@@ -180,7 +160,13 @@ void EtcdProcess::kill() {
   pid_ = -1;
 }
 
-void EtcdProcess::pause() { signal(SIGSTOP); }
+// A stop takes effect a thread at a time, and one of them may still answer: until all have stopped.
+void EtcdProcess::pause() {
+  signal(SIGSTOP);
+  siginfo_t stopped{};
+  if (::waitid(P_PID, static_cast<id_t>(pid_), &stopped, WSTOPPED) != 0)
+    throw std::runtime_error("etcd does not stop, see " + directory_);
+}
 void EtcdProcess::resume() { signal(SIGCONT); }
 void EtcdProcess::wipe() { std::filesystem::remove_all(directory_ + "/data"); }
 

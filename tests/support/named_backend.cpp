@@ -7,7 +7,8 @@
 
 namespace ambbpf::test {
 
-NamedBackend::NamedBackend(std::string name) : name_(std::move(name)) {
+NamedBackend::NamedBackend(std::string name, const tcp::endpoint& address)
+    : name_(std::move(name)), listener_(address) {
   serving_ = in_background([this] { serve(); });
 }
 

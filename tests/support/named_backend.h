@@ -12,7 +12,7 @@ namespace ambbpf::test {
 // Answers each connection with its name, one after another, until it goes.
 class NamedBackend {
  public:
-  explicit NamedBackend(std::string name);
+  explicit NamedBackend(std::string name, const tcp::endpoint& address = loopback_v4());
   ~NamedBackend();
   NamedBackend(const NamedBackend&) = delete;
   NamedBackend& operator=(const NamedBackend&) = delete;
@@ -23,7 +23,7 @@ class NamedBackend {
   void serve();
 
   std::string name_;
-  Listener listener_{loopback_v4()};
+  Listener listener_;
   std::atomic<bool> stopping_{false};
   std::future<void> serving_;
 };

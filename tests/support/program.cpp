@@ -78,12 +78,14 @@ Program::Program(const std::vector<std::string>& arguments, const ProgramSetting
   environment.insert(environment.end(), setting.environment.begin(), setting.environment.end());
   auto argv = pointers(words);
   auto envp = pointers(environment);
+  const auto out = directory_.path() / "out";
+  const auto err = directory_.path() / "err";
 
   pid_ = ::fork();
   if (pid_ < 0) throw std::system_error(errno, std::generic_category(), "fork");
   if (pid_ > 0) return;
-  redirect(STDOUT_FILENO, directory_.path() / "out");
-  redirect(STDERR_FILENO, directory_.path() / "err");
+  redirect(STDOUT_FILENO, out);  // no memory is asked for between fork(2) and execve(2)
+  redirect(STDERR_FILENO, err);
   if (setting.err) ::dup2(*setting.err, STDERR_FILENO);
   for (const int fd : setting.closed) ::close(fd);
   if (setting.descriptors) limit_descriptors(*setting.descriptors);

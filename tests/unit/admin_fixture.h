@@ -96,12 +96,12 @@ inline std::string as_nobody(const std::function<std::string()>& work) {
 // A client that knows nothing of HTTP; gives up after 5 s.
 class RawClient {
  public:
-  explicit RawClient(const std::filesystem::path& path)
-      : fd_(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
-    const timeval timeout{.tv_sec = 5, .tv_usec = 0};
-    ::setsockopt(fd_.get(), SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof timeout);
+  explicit RawClient(const std::filesystem::path& path) : RawClient(AF_UNIX) {
     const auto address = unix_address(path);
-    EXPECT_EQ(::connect(fd_.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address), 0);
+    connect(reinterpret_cast<const sockaddr*>(&address), sizeof address);
+  }
+  explicit RawClient(const tcp::endpoint& address) : RawClient(address.protocol().family()) {
+    connect(address.data(), static_cast<socklen_t>(address.size()));
   }
 
   void send(std::string_view text) {
@@ -126,6 +126,14 @@ class RawClient {
   }
 
  private:
+  explicit RawClient(int family) : fd_(::socket(family, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
+    const timeval timeout{.tv_sec = 5, .tv_usec = 0};
+    ::setsockopt(fd_.get(), SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof timeout);
+  }
+  void connect(const sockaddr* address, socklen_t size) {
+    EXPECT_EQ(::connect(fd_.get(), address, size), 0);
+  }
+
   UniqueFd fd_;
 };
 
@@ -137,6 +145,8 @@ inline std::string get(const std::filesystem::path& socket, std::string_view tar
 inline AdminAnswers answers(std::string status, std::string not_ready = "") {
   AdminAnswers made;
   made.status = [status] { return status; };
+  made.history = [] { return std::string("{\"every_ms\":5000}"); };
+  made.metrics = [] { return std::string("ambbpf_draining 0\n"); };
   made.not_ready = [not_ready] { return not_ready; };
   return made;
 }
@@ -150,6 +160,12 @@ class ServingProcess {
     server_ = std::move(*opened);
     thread_ = std::thread([this] { io_.run(); });
   }
+  // By TCP.
+  ServingProcess(UniqueFd listener, std::vector<std::string> names, AdminAnswers given,
+                 AdminLimits limits = {})
+      : server_(AdminServer::to_network(io_, std::move(listener), std::move(names),
+                                        std::move(given), limits)),
+        thread_([this] { io_.run(); }) {}
   ~ServingProcess() {
     io_.stop();
     thread_.join();

@@ -66,7 +66,7 @@ TEST_F(AdminServerPromises, SaysWhyTheProcessIsNotReady) {
 
 TEST_F(AdminServerPromises, KnowsNoOtherPaths) {
   ServingProcess process(socket_, answers("{}"));
-  for (const auto* target : {"/", "/statusx", "/status/", "*", "http://x/status", "/%2e"})
+  for (const auto* target : {"/index.html", "/statusx", "/status/", "*", "http://x/status", "/%2e"})
     EXPECT_THAT(get(socket_, target), StartsWith("HTTP/1.1 404 ")) << target;
 }
 
@@ -76,16 +76,29 @@ TEST_F(AdminServerPromises, RefusesOtherMethodsWithoutReadingTheirBody) {
     const auto answer = RawClient(socket_).ask(
         std::string(method) + " /status HTTP/1.1\r\nContent-Length: 5\r\n\r\nhello");
     EXPECT_THAT(answer, StartsWith("HTTP/1.1 405 ")) << method;
-    EXPECT_THAT(answer, HasSubstr("Allow: GET\r\n")) << method;
+    EXPECT_THAT(answer, HasSubstr("Allow: GET, HEAD\r\n")) << method;
     EXPECT_THAT(answer, Not(HasSubstr("(reset)"))) << method;
   }
 }
 
 TEST_F(AdminServerPromises, SendsNoBodyToHead) {
   ServingProcess process(socket_, answers("{}"));
-  const auto answer = RawClient(socket_).ask("HEAD /status HTTP/1.1\r\n\r\n");
-  EXPECT_THAT(answer, StartsWith("HTTP/1.1 405 "));
-  EXPECT_THAT(answer, EndsWith("\r\n\r\n"));
+  for (const auto& [path, status] :
+       {std::pair("/status", "200"), {"/nowhere", "404"}, {"/reload", "405"}}) {
+    const auto answer = RawClient(socket_).ask("HEAD " + std::string(path) + " HTTP/1.1\r\n\r\n");
+    EXPECT_THAT(answer, StartsWith("HTTP/1.1 " + std::string(status))) << path;
+    EXPECT_THAT(answer, EndsWith("\r\n\r\n")) << path;
+  }
+  EXPECT_THAT(RawClient(socket_).ask("HEAD /status HTTP/1.1\r\n\r\n"),
+              HasSubstr("Content-Length: 2\r\n"));
+}
+
+TEST_F(AdminServerPromises, GivesTheMetrics) {
+  ServingProcess process(socket_, answers("{}"));
+  const auto answer = get(socket_, "/metrics");
+  EXPECT_THAT(answer, StartsWith("HTTP/1.1 200 "));
+  EXPECT_THAT(answer, HasSubstr("Content-Type: text/plain; version=0.0.4; charset=utf-8\r\n"));
+  EXPECT_THAT(answer, EndsWith("\r\n\r\nambbpf_draining 0\n"));
 }
 
 TEST_F(AdminServerPromises, CallsBadRequestsBad) {

@@ -45,9 +45,10 @@ TEST(StatusJson, LeavesOutAnAgeThatThereIsNot) {
 
 TEST(StatusJson, SaysWhetherTheProcessIsDegraded) {
   auto report = healthy_report();
-  EXPECT_THAT(to_json(report), HasSubstr(R"("degraded":false)"));
+  EXPECT_THAT(to_json(report), HasSubstr(R"("degraded":false,"troubles":[])"));
   report.services[0].endpoints.clear();
-  EXPECT_THAT(to_json(report), HasSubstr(R"("degraded":true)"));
+  EXPECT_THAT(to_json(report),
+              HasSubstr(R"("degraded":true,"troubles":["service web has no endpoint"])"));
 }
 
 TEST(StatusJson, IsAsciiWithoutControlCharactersWhateverTheTextsHold) {

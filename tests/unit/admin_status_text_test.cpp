@@ -28,6 +28,9 @@ struct FillAll {
   void operator()(const char*, std::vector<std::string>& members) const {
     members.assign(11, text);
   }
+  void operator()(const char*, std::vector<std::uint64_t>& members) const {
+    members.assign(11, number);
+  }
   template <class T>
   void operator()(const char*, std::vector<T>& members) const {
     members.resize(11);
@@ -110,8 +113,8 @@ connections: 12 now, 3456 in all, 9 reset (4 had vanished); 10 in the map now
   directions now             19              5
   to backends           1.2 GiB        3.4 MiB
   to clients           12.5 GiB        120 KiB
-  100 promoted, 1 refused by the kernel; 190 directions handed over, 11 taken
-    back
+  100 promoted, 20 demoted, 1 refused by the kernel; 190 directions handed
+    over, 11 taken back
   last refusal: update peer_of: Argument list too long
   2 kernel events lost
 )");

@@ -245,7 +245,9 @@ TEST_P(WrongCommandLine, IsRefusedInOneLineThatNamesIt) {
 INSTANTIATE_TEST_SUITE_P(
     All, WrongCommandLine,
     testing::Values(
-        Wrong{{}, "proxy, forward, register, run, check, reload, status, doctor or reference"},
+        Wrong{{},
+              "proxy, forward, register, run, check, reload, status, doctor, cleanup, "
+              "reference or version"},
         Wrong{{"dance"}, "dance"}, Wrong{{"proxy"}, "SERVICE"}, Wrong{{"proxy", "web"}, "SERVICE"},
         Wrong{{"proxy", "web", "80", "db"}, "db"}, Wrong{{"proxy", "web", "0"}, "'0'"},
         Wrong{{"proxy", "web", "65536"}, "65536"}, Wrong{{"proxy", "web", "-1"}, "-1"},
@@ -284,7 +286,7 @@ TEST(Options, WhatIsMistypedIsAnsweredWithWhatIsMeant) {
   EXPECT_EQ(message_of({"proxi", "web", "80"}), "unknown command 'proxi'; did you mean 'proxy'?");
   EXPECT_EQ(message_of({"web", "80"}),
             "unknown command 'web'; there are proxy, forward, register, run, check, reload, "
-            "status, doctor, reference");
+            "status, doctor, cleanup, reference, version");
   EXPECT_EQ(message_of({"proxy", "web", "80", "--hodl", "3s"}),
             "proxy has no option '--hodl'; did you mean '--hold'?");
   EXPECT_EQ(message_of({"status", "--redy=1"}),

@@ -5,12 +5,14 @@
 
 #include <algorithm>
 #include <fstream>
+#include <map>
 #include <regex>
 #include <set>
 #include <sstream>
 
 #include "tests/unit/command_lines.h"
 #include "userspace/config/load.h"
+#include "userspace/config/roff.h"
 #include "userspace/config/setting.h"
 #include "userspace/endpoints/choice.h"
 
@@ -114,20 +116,80 @@ TEST(ListOfSettings, IsTheReference) {
         << setting.key;
 }
 
+// What `reference --into` writes, by path.
+std::map<std::string, std::string> written() {
+  std::map<std::string, std::string> found;
+  for (const auto& document : parsed<ReferenceOptions>({"reference", "--into", "there"}).documents)
+    EXPECT_TRUE(found.emplace(document.path.string(), document.text).second) << document.path;
+  return found;
+}
+
+std::set<std::string> all_verbs() {
+  const auto help = printed({"--help"});
+  static const std::regex kVerb("\n  ([a-z]+) ");
+  std::set<std::string> found;
+  for (std::sregex_iterator at(help.begin(), help.end(), kVerb), end; at != end; ++at)
+    found.insert((*at)[1]);
+  return found;
+}
+
 TEST(ListOfSettings, IsInTheManual) {
-  const auto commands = printed({"reference", "--format", "man"});
-  const auto file = printed({"reference", "--format", "man-file"});
+  const auto pages = written();
+  const auto& file = pages.at("man/man5/ambbpf.toml.5");
   for (const auto& setting : all_settings()) {
-    if (!setting.twin.empty()) {
-      EXPECT_NE(commands.find(fmt::format("[{}]", setting.twin)), std::string::npos);
+    for (const auto& [verb, name] :
+         {std::pair(kProxy, "proxy"), {kForward, "forward"}, {kRegister, "register"}}) {
+      if ((setting.verbs & verb) == 0) continue;
+      const auto& page = pages.at(fmt::format("man/man1/ambbpf-{}.1", name));
+      EXPECT_NE(page.find(fmt::format("[{}]", setting.twin)), std::string::npos) << setting.flag;
     }
     if (!setting.key.empty()) {
       EXPECT_NE(file.find(fmt::format("\\fB{}\\fR", setting.key)), std::string::npos);
     }
   }
-  for (const auto* section :
-       {"SYNOPSIS", "COMMANDS", "SIGNALS", "FILES", "EXIT STATUS", "ENVIRONMENT"})
-    EXPECT_NE(commands.find(fmt::format(".SH {}\n", section)), std::string::npos) << section;
+}
+
+TEST(Manual, HasAPageForEachVerbThatSaysWhatItIsForAndHowItExits) {
+  const auto pages = written();
+  const auto& program = pages.at("man/man1/ambbpf.1");
+  const auto verbs = all_verbs();
+  ASSERT_TRUE(verbs.contains("run") && verbs.contains("version"));
+  for (const auto& verb : verbs) {
+    const auto name = fmt::format("ambbpf-{}", verb);
+    ASSERT_TRUE(pages.contains(fmt::format("man/man1/{}.1", name))) << verb;
+    const auto& page = pages.at(fmt::format("man/man1/{}.1", name));
+    for (const auto* section :
+         {"NAME", "SYNOPSIS", "DESCRIPTION", "OPTIONS", "EXIT STATUS", "EXAMPLES"})
+      EXPECT_NE(page.find(fmt::format(".SH {}\n", section)), std::string::npos) << verb << section;
+    EXPECT_NE(program.find(fmt::format("\\fBambbpf\\-{}\\fR(1)", verb)), std::string::npos);
+  }
+}
+
+TEST(Manual, TakesNothingOfATextForARequestOrAnEscape) {
+  EXPECT_EQ(roff(".so /etc/passwd\n'tis"), "\\&.so /etc/passwd\n\\(aqtis");
+  EXPECT_EQ(roff("a\\b --c"), "a\\eb \\-\\-c");
+  EXPECT_EQ(roff("~1 `x` ^"), "\\(ti1 \\(gax\\(ga \\(ha");
+}
+
+TEST(Completions, OfferEveryVerbWithItsOptions) {
+  const auto files = written();
+  const auto& bash = files.at("bash/ambbpf");
+  const auto& zsh = files.at("zsh/_ambbpf");
+  const auto& fish = files.at("fish/ambbpf.fish");
+  for (const auto& verb : all_verbs()) {
+    EXPECT_NE(zsh.find(fmt::format("'{}:", verb)), std::string::npos) << verb;
+    EXPECT_NE(fish.find(fmt::format("-a {} ", verb)), std::string::npos) << verb;
+    for (const auto& option : options_of(verb.c_str())) {
+      const auto line = bash.substr(bash.find(fmt::format("\n    {}:*) words '", verb)));
+      EXPECT_NE(line.substr(0, line.find('\n', 1)).find(option), std::string::npos) << option;
+      EXPECT_TRUE(zsh.find(fmt::format("'{}[", option)) != std::string::npos ||
+                  zsh.find(fmt::format("'{}=[", option)) != std::string::npos)
+          << option;
+      EXPECT_NE(fish.find(fmt::format("from {}' -l {} ", verb, option.substr(2))),
+                std::string::npos)
+          << verb << option;
+    }
+  }
 }
 
 // The tables of the example and the keys in them, those in comments as well.

@@ -24,6 +24,25 @@ TEST_F(ConfigurationFile, ProcessSettingsStandAtTheTop) {
   EXPECT_EQ(process.log_level, "debug");
 }
 
+TEST_F(ConfigurationFile, MetricsAreForThisHostUnlessAnAddressIsTold) {
+  const std::string service = "[service.a]\nlisten = \":1\"\nforward = \"b:2\"\n";
+  EXPECT_EQ(load(service).process.admin_listen, std::nullopt);
+  const auto listen_of = [&](const std::string& text) {
+    return to_string(
+        load("admin_listen = \"" + text + "\"\n" + service).process.admin_listen.value());
+  };
+  EXPECT_EQ(listen_of(":9110"), "127.0.0.1:9110");
+  EXPECT_EQ(listen_of("0.0.0.0:9110"), "0.0.0.0:9110");
+  EXPECT_EQ(listen_of("[::1]:9110"), "[::1]:9110");
+  const auto process = load(
+                           "admin_names = [\"node1\", \"node1.example\"]\n"
+                           "metrics_per_endpoint = false\n" +
+                           service)
+                           .process;
+  EXPECT_EQ(process.admin_names, (std::vector<std::string>{"node1", "node1.example"}));
+  EXPECT_FALSE(process.metrics_per_endpoint);
+}
+
 TEST_F(ConfigurationFile, AServiceHasEverythingOfItsOwn) {
   const auto settings = load(
       "[etcd.main]\n[docker.local]\n[service.\"team/db\"]\n"

@@ -40,4 +40,30 @@ TEST(Admission, CountsWithTheBackendFromWhenThereIsOneAndOnceWhereverItIsMovedTo
   EXPECT_EQ(service->connections_total, 1U);
 }
 
+std::uint64_t lives_of(const Service& service) {
+  std::uint64_t lives = 0;
+  for (const auto some : service.lives.counts().in_buckets) lives += some;
+  return lives;
+}
+
+TEST(Admission, CountsBytesAndLifeOfAConnectionThatHadABackendOnceAtItsEnd) {
+  const auto service = std::make_shared<Service>("web");
+  const auto backend = std::make_shared<Backend>(parse_address("127.0.0.1:1").value());
+  Admission::to(service);
+  EXPECT_EQ(lives_of(*service), 0U) << "it never had one";
+  {
+    auto admission = Admission::to(service);
+    admission->served_by(backend);
+    Admission moved(std::move(*admission));
+    admission.reset();
+    EXPECT_EQ(lives_of(*service), 0U);
+    moved.moved(3, 4);
+  }
+  EXPECT_EQ(lives_of(*service), 1U);
+  EXPECT_EQ(service->bytes_to_backend, 3U);
+  EXPECT_EQ(service->bytes_to_client, 4U);
+  EXPECT_EQ(backend->bytes_to_backend, 3U);
+  EXPECT_EQ(backend->bytes_to_client, 4U);
+}
+
 }  // namespace ambbpf::test

@@ -9,6 +9,7 @@ namespace ambbpf {
 inline StatusReport sample_report() {
   StatusReport report;
   report.version = "0.1.0";
+  report.commit = "c0ffee";
   report.pid = 4711;
   report.verb = "proxy";
   report.uptime_ms = 11'525'000;
@@ -21,6 +22,7 @@ inline StatusReport sample_report() {
                      {"FIN after data", false, "3 of 100 bytes were missing"}};
 
   StatusReport::Source source;
+  source.name = "etcd.main";
   source.kind = "etcd v3";
   source.from = "http://127.0.0.1:2379 /services/web/";
   source.state = "following";
@@ -34,6 +36,7 @@ inline StatusReport sample_report() {
   source.failures = 1;
   source.rejected_total = 4;
   source.rejected = {{"/services/web/bad", "no port in '10.0.0.3'"}};
+  source.propagation = {{100, 1'000}, {5, 6, 6}, 41'000};
 
   StatusReport::Service service;
   service.name = "web";
@@ -42,14 +45,24 @@ inline StatusReport sample_report() {
   service.connections_total = 3456;
   service.max_connections = 480;
   service.refused = 8;
+  service.out_of_descriptors = 3;
   service.retries = 5;
+  service.connect_failures = 18;
+  service.ejections = 14;
   service.held = 6;
+  service.held_now = 2;
   service.failed = 7;
-  service.endpoints = {{"10.0.0.1:80", "/services/web/web-1", 0, 12, 3400, 0},
-                       {"[fd00::1]:80", "/services/web/web-2", 3'000, 0, 56, 8}};
+  service.gave_up = 4;
+  service.bytes_to_backend = 70'007;
+  service.bytes_to_client = 80'008;
+  service.connect_times = {{250, 2'500}, {40, 7, 1}, 60'500};
+  service.lives = {{10'000, 60'000'000}, {30, 4, 2}, 345'000'000};
+  service.endpoints = {{"10.0.0.1:80", "/services/web/web-1", 0, 12, 3400, 0, 60'006, 50'005},
+                       {"[fd00::1]:80", "/services/web/web-2", 3'000, 0, 56, 8, 1, 3}};
   service.sources = {source};
   report.services = {service};
 
+  report.process = {1'790'000'000'500, 2'500'000, 12'582'912, 48, 1024};
   report.configuration = {"/etc/ambbpf/ambbpf.toml", 3, 62'000, 61'000, ""};
 
   auto& all = report.connections;
@@ -61,6 +74,7 @@ inline StatusReport sample_report() {
   all.to_backend = {1'288'490'189, 3'565'158};
   all.to_client = {13'421'772'800, 122'880};
   all.promoted = 100;
+  all.demoted = 20;
   all.handed_over = 190;
   all.taken_back = 11;
   all.refused_by_kernel = 1;

@@ -5,7 +5,7 @@
 
 #include <algorithm>
 #include <array>
-#include <boost/asio/local/stream_protocol.hpp>
+#include <boost/asio/generic/stream_protocol.hpp>
 #include <boost/asio/posix/stream_descriptor.hpp>
 #include <boost/beast/core/basic_stream.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
@@ -15,6 +15,8 @@
 #include <utility>
 #include <vector>
 
+#include "userspace/admin/routes.h"
+
 namespace ambbpf {
 
 using namespace std::chrono_literals;
@@ -23,9 +25,8 @@ namespace http = beast::http;
 
 namespace {
 
-using Protocol = asio::local::stream_protocol;
+using Protocol = asio::generic::stream_protocol;
 using Stream = beast::basic_stream<Protocol>;
-using Response = http::response<http::string_body>;
 
 constexpr std::uint32_t kLongestHead = 8 * 1024;  // bytes
 constexpr std::string_view kBusy =
@@ -38,14 +39,20 @@ struct ListedStream;
 
 // All that the coroutines use; the last of them ends it.
 struct AdminConnections {
-  AdminConnections(asio::io_context& loop, UniqueFd fd, AdminAnswers given, const AdminLimits& set)
-      : io(loop), listener(loop, fd.release()), answers(std::move(given)), limits(set) {}
+  AdminConnections(asio::io_context& loop, UniqueFd fd, AdminAnswers given, const AdminLimits& set,
+                   std::optional<std::vector<std::string>> own_names)
+      : io(loop),
+        listener(loop, fd.release()),
+        answers(std::move(given)),
+        limits(set),
+        names(std::move(own_names)) {}
 
   asio::io_context& io;
   asio::posix::stream_descriptor listener;
   AdminAnswers answers;
   AdminLimits limits;
-  std::vector<ListedStream*> streams;  // the oldest first; each belongs to its coroutine
+  std::optional<std::vector<std::string>> names;  // of this host on the network; none: Unix socket
+  std::vector<ListedStream*> streams;             // the oldest first; each belongs to its coroutine
 };
 
 namespace {
@@ -69,68 +76,6 @@ struct ListedStream {
 bool has_asked(const ListedStream* listed) { return listed->has_asked; }
 bool is_waiting(const ListedStream* listed) { return !listed->has_asked; }
 
-Response response(http::status status, std::string body, std::string_view type = "text/plain") {
-  Response made(status, 11, std::move(body));
-  made.set(http::field::server, "ambbpf/" AMBBPF_VERSION);
-  made.set(http::field::content_type, beast::string_view(type.data(), type.size()));
-  made.set(http::field::cache_control, "no-store");
-  made.keep_alive(false);
-  made.prepare_payload();
-  return made;
-}
-
-// Where a path is served, and by which method.
-struct Route {
-  std::string_view path;
-  http::verb method;
-  Response (*answer)(const AdminAnswers& answers);
-};
-
-const Route routes[] = {
-    {"/status", http::verb::get,
-     [](const AdminAnswers& answers) {
-       return response(http::status::ok, answers.status(), "application/json");
-     }},
-    {"/healthz", http::verb::get,
-     [](const AdminAnswers&) { return response(http::status::ok, "ok\n"); }},
-    {"/readyz", http::verb::get,
-     [](const AdminAnswers& answers) {
-       const auto why_not = answers.not_ready();
-       return why_not.empty() ? response(http::status::ok, "ready\n")
-                              : response(http::status::service_unavailable, why_not + "\n");
-     }},
-    {"/reload", http::verb::post,
-     [](const AdminAnswers& answers) {
-       if (!answers.reload)
-         return response(http::status::conflict, "this process has no configuration file\n");
-       auto answer = answers.reload();
-       return response(answer.in_force ? http::status::ok : http::status::unprocessable_entity,
-                       std::move(answer.lines));
-     }},
-};
-
-Response respond(const AdminAnswers& answers, http::verb method, std::string_view target) {
-  const auto path = target.substr(0, target.find('?'));
-  const auto* route = std::ranges::find(routes, path, &Route::path);
-  if (route == std::end(routes))
-    return response(http::status::not_found, "try /status, /healthz or /readyz\n");
-  if (route->method == method) return route->answer(answers);
-  const auto only = std::string(http::to_string(route->method));
-  auto refusal = response(http::status::method_not_allowed,
-                          method == http::verb::head ? "" : "only " + only + "\n");
-  refusal.set(http::field::allow, only);
-  return refusal;
-}
-
-// Nothing where nobody is left to be told.
-std::optional<Response> response_to_bad_request(const beast::error_code& error) {
-  if (error == http::error::header_limit)
-    return response(http::status::request_header_fields_too_large, "request too long\n");
-  const bool is_fault_of_text = error.category() == make_error_code(http::error{}).category();
-  if (!is_fault_of_text || error == http::error::end_of_stream) return std::nullopt;
-  return response(http::status::bad_request, error.message() + "\n");
-}
-
 // What was sent beyond the head is of no interest; but a socket closed with unread bytes makes the
 // client's last read an error.
 void discard_what_is_there(int socket) {
@@ -153,6 +98,11 @@ bool is_full(const AdminConnections& connections, bool (*kind)(const ListedStrea
   return static_cast<std::size_t>(count) >= connections.limits.connections;
 }
 
+AdminResponse answer_to(const AdminConnections& connections, const AdminRequest& request) {
+  if (!connections.names) return respond(connections.answers, request);
+  return respond_to_network(connections.answers, request, *connections.names);
+}
+
 awaitable<void> serve(Connections connections, std::unique_ptr<ListedStream> listed) {
   Stream& stream = listed->stream;
   stream.expires_after(connections->limits.request);
@@ -165,14 +115,15 @@ awaitable<void> serve(Connections connections, std::unique_ptr<ListedStream> lis
   if (!unread && is_full(*connections, &has_asked)) co_return turn_away(*listed);
   listed->has_asked = true;
   stream.expires_after(connections->limits.answer);
-  std::optional<Response> answer;
-  if (unread) {
-    answer = response_to_bad_request(unread);
-  } else {
-    const auto target = parser.get().target();
-    answer = respond(connections->answers, parser.get().method(), {target.data(), target.size()});
+  auto answer = unread ? response_to_bad_request(unread)
+                       : std::optional(answer_to(*connections, parser.get()));
+  if (answer) {
+    http::response_serializer<http::string_body> serializer(*answer);
+    if (!unread && parser.get().method() == http::verb::head)
+      co_await http::async_write_header(stream, serializer, as_tuple);
+    else
+      co_await http::async_write(stream, serializer, as_tuple);
   }
-  if (answer) co_await http::async_write(stream, *answer, as_tuple);
   discard_what_is_there(stream.socket().native_handle());
 }
 
@@ -182,7 +133,8 @@ void start(const Connections& connections, UniqueFd client) {
     turn_away(**std::ranges::find_if(connections->streams, &is_waiting));
   auto listed = std::make_unique<ListedStream>(connections);
   beast::error_code failed;
-  listed->stream.socket().assign(Protocol(), client.get(), failed);
+  const int family = connections->names ? AF_INET6 : AF_UNIX;
+  listed->stream.socket().assign(Protocol(family, 0), client.get(), failed);
   if (failed) return;
   [[maybe_unused]] const int now_owned_by_stream = client.release();
   spawn(connections->io, serve(connections, std::move(listed)));
@@ -220,15 +172,26 @@ Result<std::unique_ptr<AdminServer>> AdminServer::open(asio::io_context& io,
                                                        const AdminLimits& limits) {
   auto listening = listen_at(path);
   if (!listening) return tl::unexpected(listening.error());
-  auto connections =
-      std::make_shared<AdminConnections>(io, std::move(listening->fd), std::move(answers), limits);
-  spawn(io, accept_all(connections));
+  auto connections = std::make_shared<AdminConnections>(io, std::move(listening->fd),
+                                                        std::move(answers), limits, std::nullopt);
   return std::unique_ptr<AdminServer>(
       new AdminServer(std::move(connections), std::move(listening->file)));
 }
 
-AdminServer::AdminServer(std::shared_ptr<AdminConnections> connections, SocketFile file)
-    : connections_(std::move(connections)), file_(std::move(file)) {}
+std::unique_ptr<AdminServer> AdminServer::to_network(asio::io_context& io, UniqueFd listener,
+                                                     std::vector<std::string> names,
+                                                     AdminAnswers answers,
+                                                     const AdminLimits& limits) {
+  auto connections = std::make_shared<AdminConnections>(io, std::move(listener), std::move(answers),
+                                                        limits, std::move(names));
+  return std::unique_ptr<AdminServer>(new AdminServer(std::move(connections), std::nullopt));
+}
+
+AdminServer::AdminServer(std::shared_ptr<AdminConnections> connections,
+                         std::optional<SocketFile> file)
+    : connections_(std::move(connections)), file_(std::move(file)) {
+  spawn(connections_->io, accept_all(connections_));
+}
 
 AdminServer::~AdminServer() {
   boost::system::error_code ignored;

@@ -1,19 +1,25 @@
 // SPDX-License-Identifier: Apache-2.0
 // The admin socket: HTTP over a Unix socket, for `ambbpf status` and for scripts (curl
-// --unix-socket). One request a connection. Routes:
-//   GET /status    the StatusReport as JSON
+// --unix-socket); and, for those who may read only, over TCP. One request a connection. Routes:
+//   GET /          the status page, a view of the next two for people; by TCP as well
+//   GET /status    the StatusReport as JSON; by TCP as well
+//   GET /history   what was carried in the last 15 minutes (history.h); by TCP as well
+//   GET /metrics   the same for Prometheus; by TCP as well
 //   GET /healthz   200 "ok": the loop turns
 //   GET /readyz    200 "ready", or 503 with the reason
 //   POST /reload   200 with what has changed, or 422 with what is wrong, a line each; 409 where the
 //                  process has no configuration file
-// Any other path gets 404, any other method 405, what is no HTTP 400, a head of over 8 KiB 431.
+// HEAD is answered like GET. Any other path gets 404, any other method 405, what is no HTTP 400, a
+// head of over 8 KiB 431, and by TCP a Host that is not ours (host_names.h) 421.
 #pragma once
 
 #include <chrono>
 #include <filesystem>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
+#include <vector>
 
 #include "userspace/admin/socket_file.h"
 #include "userspace/support/asio.h"
@@ -30,6 +36,8 @@ struct ReloadAnswer {
 // What the server asks the process; called on the server's thread. Neither may throw.
 struct AdminAnswers {
   std::function<std::string()> status;     // JSON
+  std::function<std::string()> history;    // JSON
+  std::function<std::string()> metrics;    // to_metrics()
   std::function<std::string()> not_ready;  // empty: ready
   std::function<ReloadAnswer()>
       reload;  // puts the configuration file in force; null: there is none
@@ -45,8 +53,8 @@ struct AdminLimits {
 
 struct AdminConnections;
 
-// The socket of one process. Removes its file at the end, if it still is its own, and closes its
-// connections.
+// One socket of a process. Removes its file at the end, if there is one that still is its own, and
+// closes its connections.
 class AdminServer {
  public:
   // Fails with one clear line when `path` is too long for a socket address, names something that is
@@ -56,17 +64,20 @@ class AdminServer {
   static Result<std::unique_ptr<AdminServer>> open(asio::io_context& io, std::filesystem::path path,
                                                    AdminAnswers answers,
                                                    const AdminLimits& limits = {});
+  // By TCP, on a socket that listens already. `names`: of this host, beside its addresses.
+  static std::unique_ptr<AdminServer> to_network(asio::io_context& io, UniqueFd listener,
+                                                 std::vector<std::string> names,
+                                                 AdminAnswers answers,
+                                                 const AdminLimits& limits = {});
   ~AdminServer();
   AdminServer(const AdminServer&) = delete;
   AdminServer& operator=(const AdminServer&) = delete;
 
-  const std::filesystem::path& path() const { return file_.path(); }
-
  private:
-  AdminServer(std::shared_ptr<AdminConnections> connections, SocketFile file);
+  AdminServer(std::shared_ptr<AdminConnections> connections, std::optional<SocketFile> file);
 
   std::shared_ptr<AdminConnections> connections_;  // its coroutines end a turn of `io` after *this
-  SocketFile file_;
+  std::optional<SocketFile> file_;
 };
 
 }  // namespace ambbpf

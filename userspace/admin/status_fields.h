@@ -14,6 +14,12 @@ template <class Given, class T>
 concept Either = std::same_as<std::remove_const_t<Given>, T>;
 
 // visit(name, member) for each field of the object.
+void each_field(Either<StatusReport::Histogram> auto& histogram, auto&& visit) {
+  visit("bounds_us", histogram.bounds_us);
+  visit("in_buckets", histogram.in_buckets);
+  visit("sum_us", histogram.sum_us);
+}
+
 void each_field(Either<StatusReport::Endpoint> auto& endpoint, auto&& visit) {
   visit("address", endpoint.address);
   visit("found_as", endpoint.found_as);
@@ -21,6 +27,8 @@ void each_field(Either<StatusReport::Endpoint> auto& endpoint, auto&& visit) {
   visit("connections_now", endpoint.connections_now);
   visit("connections_total", endpoint.connections_total);
   visit("failed_connects", endpoint.failed_connects);
+  visit("bytes_to_backend", endpoint.bytes_to_backend);
+  visit("bytes_to_client", endpoint.bytes_to_client);
   visit("direct_now", endpoint.direct_now);
   visit("direct_total", endpoint.direct_total);
   visit("direct_failed", endpoint.direct_failed);
@@ -36,6 +44,7 @@ void each_field(Either<StatusReport::RejectedValue> auto& value, auto&& visit) {
 }
 
 void each_field(Either<StatusReport::Source> auto& source, auto&& visit) {
+  visit("name", source.name);
   visit("kind", source.kind);
   visit("from", source.from);
   visit("state", source.state);
@@ -49,6 +58,8 @@ void each_field(Either<StatusReport::Source> auto& source, auto&& visit) {
   visit("failures", source.failures);
   visit("rejected_total", source.rejected_total);
   visit("rejected", source.rejected);
+  visit("replaced", source.replaced);
+  visit("propagation", source.propagation);
 }
 
 void each_field(Either<StatusReport::Service> auto& service, auto&& visit) {
@@ -59,9 +70,18 @@ void each_field(Either<StatusReport::Service> auto& service, auto&& visit) {
   visit("connections_total", service.connections_total);
   visit("max_connections", service.max_connections);
   visit("refused", service.refused);
+  visit("out_of_descriptors", service.out_of_descriptors);
   visit("retries", service.retries);
+  visit("connect_failures", service.connect_failures);
+  visit("ejections", service.ejections);
   visit("held", service.held);
+  visit("held_now", service.held_now);
   visit("failed", service.failed);
+  visit("gave_up", service.gave_up);
+  visit("bytes_to_backend", service.bytes_to_backend);
+  visit("bytes_to_client", service.bytes_to_client);
+  visit("connect_times", service.connect_times);
+  visit("lives", service.lives);
   visit("direct", service.direct);
   visit("direct_reason", service.direct_reason);
   visit("direct_connects", service.direct_connects);
@@ -85,6 +105,7 @@ void each_field(Either<StatusReport::Connections> auto& connections, auto&& visi
   visit("to_backend", connections.to_backend);
   visit("to_client", connections.to_client);
   visit("promoted", connections.promoted);
+  visit("demoted", connections.demoted);
   visit("handed_over", connections.handed_over);
   visit("taken_back", connections.taken_back);
   visit("refused_by_kernel", connections.refused_by_kernel);
@@ -148,6 +169,14 @@ void each_field(Either<StatusReport::Configuration> auto& configuration, auto&& 
   visit("last_error", configuration.last_error);
 }
 
+void each_field(Either<StatusReport::Process> auto& process, auto&& visit) {
+  visit("started_unix_ms", process.started_unix_ms);
+  visit("cpu_us", process.cpu_us);
+  visit("resident_bytes", process.resident_bytes);
+  visit("descriptors", process.descriptors);
+  visit("most_descriptors", process.most_descriptors);
+}
+
 void each_field(Either<StatusReport::Finding> auto& finding, auto&& visit) {
   visit("what", finding.what);
   visit("ok", finding.ok);
@@ -156,6 +185,7 @@ void each_field(Either<StatusReport::Finding> auto& finding, auto&& visit) {
 
 void each_field(Either<StatusReport> auto& report, auto&& visit) {
   visit("version", report.version);
+  visit("commit", report.commit);
   visit("pid", report.pid);
   visit("verb", report.verb);
   visit("uptime_ms", report.uptime_ms);
@@ -169,6 +199,7 @@ void each_field(Either<StatusReport> auto& report, auto&& visit) {
   visit("connections", report.connections);
   visit("registrars", report.registrars);
   visit("configuration", report.configuration);
+  visit("process", report.process);
 }
 
 }  // namespace ambbpf

@@ -131,6 +131,8 @@ std::string to_json(const StatusReport& report) {
   write_fields(out, report);
   out.Key("degraded");
   out.Bool(is_degraded(report));
+  out.Key("troubles");
+  write(out, troubles(report));
   out.EndObject();
   return escape_del({buffer.GetString(), buffer.GetSize()});
 }

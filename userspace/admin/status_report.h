@@ -8,12 +8,14 @@
 #include <string_view>
 #include <vector>
 
+#include "userspace/support/histogram.h"
 #include "userspace/support/result.h"
 
 namespace ambbpf {
 
 // All ages and spans are in milliseconds before the report was made.
 struct StatusReport {
+  using Histogram = ambbpf::Histogram::Counts;  // how long something took, as often as it happened
   struct Endpoint {
     std::string address;   // "10.0.0.1:80", "[fd00::1]:80"
     std::string found_as;  // etcd key, container, or the name that was resolved
@@ -22,6 +24,8 @@ struct StatusReport {
     std::uint64_t connections_now = 0;
     std::uint64_t connections_total = 0;
     std::uint64_t failed_connects = 0;
+    std::uint64_t bytes_to_backend = 0;  // of proxied connections that have ended
+    std::uint64_t bytes_to_client = 0;   // …
     // Connections that consumers have straight to it; bytes are those of closed ones.
     std::uint64_t direct_now = 0;
     std::uint64_t direct_total = 0;
@@ -36,6 +40,7 @@ struct StatusReport {
     std::string reason;
   };
   struct Source {
+    std::string name;   // "etcd.main", "docker.local"; of others where they look
     std::string kind;   // "etcd v2", "etcd v3", "docker", "name", "static"
     std::string from;   // server and key, the engine, or the name
     std::string state;  // "starting", "following", "failing", "not served"
@@ -49,6 +54,8 @@ struct StatusReport {
     std::uint64_t failures = 0;
     std::uint64_t rejected_total = 0;
     std::vector<RejectedValue> rejected;
+    bool replaced = false;  // counts until those in its place have answered
+    Histogram propagation;  // of changes: from when one was heard until it was in force
   };
   struct Service {
     std::string name;
@@ -56,11 +63,20 @@ struct StatusReport {
     bool removed = false;             // from the configuration: only open connections go on
     std::uint64_t connections_now = 0;
     std::uint64_t connections_total = 0;
-    std::uint64_t max_connections = 0;  // at once; 0: not known
-    std::uint64_t refused = 0;          // for being too many
+    std::uint64_t max_connections = 0;     // at once; 0: not known
+    std::uint64_t refused = 0;             // for being too many, or for want of descriptors
+    std::uint64_t out_of_descriptors = 0;  // … of these, the latter
     std::uint64_t retries = 0;
+    std::uint64_t connect_failures = 0;
+    std::uint64_t ejections = 0;
     std::uint64_t held = 0;
+    std::uint64_t held_now = 0;
     std::uint64_t failed = 0;
+    std::uint64_t gave_up = 0;  // … of these, after the last attempt; others were held in vain
+    std::uint64_t bytes_to_backend = 0;  // of proxied connections that have ended
+    std::uint64_t bytes_to_client = 0;   // …
+    Histogram connect_times;             // of backends that answered
+    Histogram lives;                     // of proxied connections that have ended
     // "on"; "off": it was to be where it can be, and it cannot; "failing": it was asked for, and
     // cannot be; empty: not asked for.
     std::string direct;
@@ -84,6 +100,7 @@ struct StatusReport {
     Traffic to_backend;
     Traffic to_client;
     std::uint64_t promoted = 0;
+    std::uint64_t demoted = 0;
     std::uint64_t handed_over = 0;
     std::uint64_t taken_back = 0;
     std::uint64_t refused_by_kernel = 0;
@@ -142,6 +159,13 @@ struct StatusReport {
     std::optional<std::uint64_t> failed_ms;   // age of last_error
     std::string last_error;  // of the last attempt to load another; empty: it was put in force
   };
+  struct Process {
+    std::uint64_t started_unix_ms = 0;
+    std::uint64_t cpu_us = 0;
+    std::uint64_t resident_bytes = 0;
+    std::uint64_t descriptors = 0;
+    std::uint64_t most_descriptors = 0;
+  };
   struct Finding {  // of the start-up self-test
     std::string what;
     bool ok = false;
@@ -149,6 +173,7 @@ struct StatusReport {
   };
 
   std::string version;
+  std::string commit;  // empty: not known
   std::uint64_t pid = 0;
   std::string verb;  // "proxy", "forward", "register", "run"
   std::uint64_t uptime_ms = 0;
@@ -162,6 +187,7 @@ struct StatusReport {
   Connections connections;
   std::vector<Registrar> registrars;
   Configuration configuration;
+  Process process;
 };
 
 // What an operator should look into, one line each: a service without an endpoint in use, a source
@@ -173,7 +199,7 @@ std::vector<std::string> troubles(const StatusReport& report);
 bool is_degraded(const StatusReport& report);
 
 // One object in ASCII; the fields are the members above under their names, an absent age is left
-// out, and "degraded" is is_degraded(). Bytes that are no UTF-8 become U+FFFD.
+// out, and "degraded" and "troubles" are as above. Bytes that are no UTF-8 become U+FFFD.
 std::string to_json(const StatusReport& report);
 
 // Fields that are unknown are skipped, and missing ones (or null) keep their defaults, so that an

@@ -163,10 +163,13 @@ void add_connections(TextPage& page, const StatusReport::Connections& all) {
                human_bytes(all.to_backend.user_bytes)},
               {"to clients", human_bytes(all.to_client.kernel_bytes),
                human_bytes(all.to_client.user_bytes)}});
-  page.paragraph(2, 4,
-                 fmt::format("{} promoted, {} refused by the kernel; {} handed over, {} taken back",
-                             human_count(all.promoted), human_count(all.refused_by_kernel),
-                             counted(all.handed_over, "direction"), human_count(all.taken_back)));
+  page.paragraph(
+      2, 4,
+      fmt::format("{} promoted, {} demoted, {} refused by the kernel; {} handed over, {} taken "
+                  "back",
+                  human_count(all.promoted), human_count(all.demoted),
+                  human_count(all.refused_by_kernel), counted(all.handed_over, "direction"),
+                  human_count(all.taken_back)));
   if (!all.last_refusal.empty()) page.paragraph(2, 4, "last refusal: " + all.last_refusal);
   if (all.lost_events > 0) page.paragraph(2, 4, counted(all.lost_events, "kernel event") + " lost");
   if (all.mismatches > 0)

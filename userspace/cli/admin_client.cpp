@@ -51,8 +51,14 @@ Result<AdminAnswer> ask_process(const std::filesystem::path& socket, const std::
   curl_easy_setopt(easy.get(), CURLOPT_ERRORBUFFER, why.data());
   curl_easy_setopt(easy.get(), CURLOPT_WRITEFUNCTION, &append);
   curl_easy_setopt(easy.get(), CURLOPT_WRITEDATA, &answer.body);
-  if (const auto result = curl_easy_perform(easy.get()); result != CURLE_OK)
+  if (const auto result = curl_easy_perform(easy.get()); result != CURLE_OK) {
+    long error = 0;
+    curl_easy_getinfo(easy.get(), CURLINFO_OS_ERRNO, &error);
+    // libcurl speaks of localhost and its port 80.
+    if (result == CURLE_COULDNT_CONNECT && error != 0)
+      return fail_errno("connect", static_cast<int>(error));
     return fail(why[0] ? why.data() : curl_easy_strerror(result));
+  }
   curl_easy_getinfo(easy.get(), CURLINFO_RESPONSE_CODE, &answer.code);
   return answer;
 }

@@ -6,7 +6,11 @@
 
 #include "userspace/cli/verbs.h"
 #include "userspace/dataplane/probe.h"
+#include "userspace/direct/cgroup.h"
 #include "userspace/direct/direct.h"
+#include "userspace/direct/local_addresses.h"
+#include "userspace/direct/network_namespace.h"
+#include "userspace/direct/pins.h"
 #include "userspace/support/log.h"
 
 namespace ambbpf {
@@ -36,18 +40,57 @@ void print(const EngineTrial& trial) {
     fmt::print("  what to do: {}\n", trial.advice);
 }
 
+void print_ability(const std::string& what, const Result<void>& can, std::string_view needs) {
+  if (can)
+    fmt::print("  ok   {}\n", what);
+  else
+    fmt::print("  FAIL {}: {}\n       it takes {}\n", what, can.error().message(), needs);
+}
+
+Result<void> check_whole_host() {
+  const auto cgroup = open_cgroup(std::nullopt);
+  if (!cgroup) return tl::unexpected(cgroup.error());
+  if (cgroup->is_part) return fail("the cgroup " + cgroup->name + " is a part of it");
+  return {};
+}
+
+Result<void> check_addresses_can_be_listed() {
+  auto addresses = LocalAddresses::open();
+  if (!addresses) return tl::unexpected(addresses.error());
+  const auto listed = addresses->list();
+  if (!listed) return tl::unexpected(listed.error());
+  return {};
+}
+
+Result<void> check_can_pin() {
+  const auto pins = Pins::create();
+  if (!pins) return tl::unexpected(pins.error());
+  return {};
+}
+
 // Loads and attaches the programs for a moment, in which they know no listener.
 void print_direct() {
   asio::io_context io;
-  const auto tried = Direct::create(io, std::nullopt);
-  if (tried)
-    fmt::print("{:<8} works, for consumers below the cgroup {}\n", "direct", (*tried)->cgroup());
-  else
+  const auto tried = Direct::create(io, DirectOptions());
+  if (!tried) {
     fmt::print(
         "{:<8} cannot be used: {}\n"
         "  consumers go by the proxy; it takes CAP_BPF, CAP_PERFMON, CAP_NET_ADMIN, cgroup v2 (or\n"
         "  CAP_SYS_ADMIN to mount it), and Linux 5.10 with BTF\n",
         "direct", tried.error().message());
+    return;
+  }
+  fmt::print("{:<8} works, for consumers below the cgroup {}\n", "direct", (*tried)->cgroup());
+  print_ability("consumers of the whole host", check_whole_host(),
+                "the host's cgroups: -v /sys/fs/cgroup:/sys/fs/cgroup:ro");
+  print_ability("a listener on every address", check_addresses_can_be_listed(),
+                "netlink sockets: RestrictAddressFamilies=AF_NETLINK in a unit");
+  print_ability("consumers in other network namespaces", check_namespaces_can_be_entered(),
+                "CAP_SYS_ADMIN and CAP_SYS_PTRACE; RestrictNamespaces=net in a unit");
+  fmt::print("       those whose processes are in /proc here: in a container, --pid host\n");
+  print_ability("fail_static", check_can_pin(),
+                "/sys/fs/bpf: its owner or CAP_DAC_OVERRIDE, and in a container\n"
+                "       -v /sys/fs/bpf:/sys/fs/bpf; for a unit see the head of ambbpf.service");
 }
 
 }  // namespace

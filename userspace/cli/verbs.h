@@ -22,6 +22,14 @@ int run_check(const CheckOptions& options);
 // Exit codes: 0 an engine works here, though it may not be the best, which is told; 1 none does.
 int run_doctor(const DoctorOptions& options);
 
+// Exit codes: 0 nothing is left of processes that are gone, 1 something could not be removed.
+int run_cleanup();
+
+int run_version(const VersionOptions& options);
+
+// Exit codes: 0 all is written, 1 a file could not be.
+int run_reference(const ReferenceOptions& options);
+
 // One line on stderr: "ambbpf: …".
 void complain(const std::string& what);
 

@@ -40,7 +40,7 @@ class CommandLine {
   void describe_others();
   Result<Command> status_command() const;
   Result<Command> doctor_command() const;
-  std::string document() const;
+  Result<Command> reference_command() const;
 
   CLI::App& proxy_ = add_verb("proxy", "Serve services that etcd knows on local ports");
   CLI::App& forward_ = add_verb("forward", "Serve one fixed HOST:PORT on a local port");
@@ -50,7 +50,9 @@ class CommandLine {
   CLI::App& reload_ = add_verb("reload", "Make a running process read its file again");
   CLI::App& status_ = add_verb("status", "Show what the running ambassadors and registrars do");
   CLI::App& doctor_ = add_verb("doctor", "Try the engines, and say what one needs that fails");
-  CLI::App& reference_ = add_verb("reference", "Print all settings, for reading or as a manual");
+  CLI::App& cleanup_ = add_verb("cleanup", "Take out of the kernel what a killed process left");
+  CLI::App& reference_ = add_verb("reference", "Print all settings, or write the manual");
+  CLI::App& version_ = add_verb("version", "Show the version, and what it was built from");
 
   VerbSettings for_proxy_{proxy_, kProxy};
   VerbSettings for_forward_{forward_, kForward};
@@ -65,7 +67,7 @@ class CommandLine {
   bool json_ = false;
   bool ready_ = false;
   CLI::Option* log_level_ = nullptr;  // of doctor
-  std::string format_ = "markdown";
+  std::string into_;
 };
 
 CommandLine::CommandLine() {
@@ -151,16 +153,14 @@ void CommandLine::describe_others() {
   log_level_ = &add_setting(doctor_, *find_setting(Scope::kProcess, "log_level"));
   log_level_->default_str(DoctorOptions().log_level);
   add_examples(doctor_, {"doctor"});
+  add_examples(cleanup_, {"cleanup"});
   reference_
-      .add_option("--format", format_,
-                  "markdown: the reference; man: ambbpf(1); man-file: ambbpf.toml(5)")
-      ->type_name("markdown|man|man-file")
-      ->check([](const std::string& text) -> std::string {
-        if (text == "markdown" || text == "man" || text == "man-file") return {};
-        return "'" + text + "' is none of markdown, man, man-file";
-      })
-      ->capture_default_str();
-  add_examples(reference_, {"reference", "reference --format man"});
+      .add_option("--into", into_,
+                  "Write manual pages, and completions for shells, below this directory instead")
+      ->type_name("DIRECTORY");
+  add_examples(reference_, {"reference", "reference --into /tmp/ambbpf"});
+  version_.add_flag("--json", json_, "One JSON document, for programs");
+  add_examples(version_, {"version --json"});
 }
 
 Result<Command> CommandLine::status_command() const {
@@ -180,9 +180,12 @@ Result<Command> CommandLine::doctor_command() const {
   return DoctorOptions{draft.process.log_level};
 }
 
-std::string CommandLine::document() const {
-  if (format_ == "man") return manual_of_commands(app);
-  return format_ == "markdown" ? settings_reference() : manual_of_file();
+Result<Command> CommandLine::reference_command() const {
+  if (into_.empty()) return Printed{settings_reference()};
+  auto documents = manual_of_commands(app);
+  documents.push_back(manual_of_file());
+  std::ranges::move(completions(app), std::back_inserter(documents));
+  return ReferenceOptions{into_, std::move(documents)};
 }
 
 Result<Command> CommandLine::command() const {
@@ -202,10 +205,12 @@ Result<Command> CommandLine::command() const {
                                         : std::optional<std::filesystem::path>(admin_)};
   if (status_.parsed()) return status_command();
   if (doctor_.parsed()) return doctor_command();
-  if (reference_.parsed()) return Printed{document()};
+  if (cleanup_.parsed()) return CleanupOptions();
+  if (reference_.parsed()) return reference_command();
+  if (version_.parsed()) return VersionOptions{json_};
   return fail(
-      "which one: proxy, forward, register, run, check, reload, status, doctor or reference? "
-      "(--help explains)");
+      "which one: proxy, forward, register, run, check, reload, status, doctor, cleanup, "
+      "reference or version? (--help explains)");
 }
 
 // CLI11 ends some of its messages with a line of advice.

@@ -6,6 +6,7 @@
 #include <optional>
 #include <string>
 #include <variant>
+#include <vector>
 
 #include "userspace/config/settings.h"
 #include "userspace/support/result.h"
@@ -50,13 +51,33 @@ struct DoctorOptions {
   std::string log_level = "warn";
 };
 
+// What the programs of zero hop were pinned for, of processes that are gone.
+struct CleanupOptions {};
+
+struct VersionOptions {
+  bool json = false;
+};
+
+// The path is relative.
+struct Document {
+  std::filesystem::path path;
+  std::string text;
+};
+
+// Manual pages and completions, to be written below a directory.
+struct ReferenceOptions {
+  std::filesystem::path directory;
+  std::vector<Document> documents;
+};
+
 // `--help`, `--version` or `reference`: to be printed, and that is all.
 struct Printed {
   std::string text;
 };
 
 using Command = std::variant<ProxyOptions, ForwardOptions, RegisterOptions, RunOptions,
-                             CheckOptions, ReloadOptions, StatusOptions, DoctorOptions, Printed>;
+                             CheckOptions, ReloadOptions, StatusOptions, DoctorOptions,
+                             CleanupOptions, VersionOptions, ReferenceOptions, Printed>;
 
 // Every option has a twin in the environment (AMBBPF_ENGINE for --engine), for containers; the
 // command line wins. The error is one line that names the option and the value.

@@ -33,8 +33,10 @@ class Loader {
  private:
   void make_settings();
   void make_process();
-  void make_etcd(const Table& table);
-  void make_docker(const Table& table);
+  template <class Origin>  // EtcdSettings or DockerSettings
+  void make_origin(const Table& table, Scope scope, Origin Draft::*part,
+                   Completed<Origin> (*complete)(Way way, const Draft& draft),
+                   std::vector<Origin>& made);
   void make_service(const Table& table);
   void make_registration(const Table& table);
   void find_sources(const Table& table, ServiceSettings& service);
@@ -63,8 +65,10 @@ void Loader::make_settings() {
   make_process();
   if (files_.defaults) read_table(*files_.defaults, Scope::kService, {}, default_draft_, mistakes_);
   auto& tables = files_.tables;
-  for (const auto& table : tables["etcd"]) make_etcd(table);
-  for (const auto& table : tables["docker"]) make_docker(table);
+  for (const auto& table : tables["etcd"])
+    make_origin(table, Scope::kEtcd, &Draft::etcd, complete_etcd, settings_.etcds);
+  for (const auto& table : tables["docker"])
+    make_origin(table, Scope::kDocker, &Draft::docker, complete_docker, settings_.dockers);
   for (const auto& table : tables["service"]) make_service(table);
   for (const auto& table : tables["register"]) make_registration(table);
   const bool nothing = tables["service"].empty() && tables["register"].empty();
@@ -77,28 +81,19 @@ void Loader::add_flaw(const Table& table, const Flaw& flaw) {
                                            : table.mistake(flaw.setting, flaw.what));
 }
 
-void Loader::make_etcd(const Table& table) {
+template <class Origin>
+void Loader::make_origin(const Table& table, Scope scope, Origin Draft::*part,
+                         Completed<Origin> (*complete)(Way way, const Draft& draft),
+                         std::vector<Origin>& made) {
   Draft draft;
-  read_table(table, Scope::kEtcd, {}, draft, mistakes_);
-  draft.etcd.name = table.name;
-  draft.etcd.written = draft.written;
-  auto made = complete_etcd(Way::kFile, draft);
-  if (made)
-    settings_.etcds.push_back(std::move(*made));
+  read_table(table, scope, {}, draft, mistakes_);
+  (draft.*part).name = table.name;
+  (draft.*part).written = draft.written;
+  auto completed = complete(Way::kFile, draft);
+  if (completed)
+    made.push_back(std::move(*completed));
   else
-    add_flaw(table, made.error());
-}
-
-void Loader::make_docker(const Table& table) {
-  Draft draft;
-  read_table(table, Scope::kDocker, {}, draft, mistakes_);
-  draft.docker.name = table.name;
-  draft.docker.written = draft.written;
-  auto made = complete_docker(Way::kFile, draft);
-  if (made)
-    settings_.dockers.push_back(std::move(*made));
-  else
-    add_flaw(table, made.error());
+    add_flaw(table, completed.error());
 }
 
 bool has_own_source(const TomlNode& table) {

@@ -25,6 +25,23 @@ Result<void> read_threads(const Given& given, Draft& draft) {
   return keep(read_number(given, 1, kMostThreads), draft.process.threads);
 }
 
+// What is told there is for this host only, unless an address says otherwise.
+Result<void> read_admin_listen(const Given& given, Draft& draft) {
+  auto address = read_listen_address(given.text());
+  if (address && given.text().starts_with(':')) address->address(asio::ip::address_v4::loopback());
+  return keep(std::move(address), draft.process.admin_listen);
+}
+
+Result<void> read_admin_names(const Given& given, Draft& draft) {
+  draft.process.admin_names.clear();
+  for (const auto& item : given.items) {
+    if (item.text.empty() || item.text.find_first_of(":/ ") != std::string::npos)
+      return fail(fmt::format("'{}' is not the name of a host", item.text));
+    draft.process.admin_names.push_back(item.text);
+  }
+  return {};
+}
+
 Result<void> read_connect_timeout(const Given& given, Draft& draft) {
   const auto time = read_duration(given);
   if (time && *time == 0ms) return fail("must be more than 0");
@@ -130,6 +147,33 @@ Result<void> read_direct(const Given& given, Draft& draft) {
                          : *mode == "auto" ? DirectMode::kAuto
                                            : DirectMode::kOff;
   return {};
+}
+
+Result<void> read_on_removal(const Given& given, Draft& draft) {
+  using Action = RemovalPolicy::Action;
+  const auto action = read_choice(given, {"keep", "drain", "reset"});
+  if (!action) return tl::unexpected(action.error());
+  draft.service.removal.action = *action == "keep"    ? Action::kKeep
+                                 : *action == "drain" ? Action::kDrain
+                                                      : Action::kReset;
+  return {};
+}
+
+Result<void> read_except_cgroups(const Given& given, Draft& draft) {
+  draft.process.direct_except_cgroups.clear();
+  for (const auto& item : given.items) {
+    if (!item.text.starts_with('/')) return fail(fmt::format("'{}' is no path", item.text));
+    draft.process.direct_except_cgroups.emplace_back(item.text);
+  }
+  return {};
+}
+
+// Its heart beats once a second.
+Result<void> read_fail_static(const Given& given, Draft& draft) {
+  const auto time = read_duration(given);
+  if (time && *time > 0ms && *time < 5s)
+    return fail(fmt::format("'{}' is too short: it takes 0, or 5s and more", given.text()));
+  return keep(time, draft.process.fail_static);
 }
 
 Result<void> read_urls(const Given& given, Draft& draft) {

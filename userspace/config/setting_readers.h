@@ -10,10 +10,11 @@
 
 namespace ambbpf {
 
-SettingReader read_threads, read_connect_timeout, read_peer_timeout, read_listen, read_proxy_listen,
-    read_source, read_proxy_source, read_forward, read_endpoints, read_policy, read_direct,
-    read_urls, read_api, read_prefix, read_ttl, read_advertise, read_container, read_service,
-    read_attributes;
+SettingReader read_threads, read_admin_listen, read_admin_names, read_connect_timeout,
+    read_peer_timeout, read_listen, read_proxy_listen, read_source, read_proxy_source, read_forward,
+    read_endpoints, read_policy, read_direct, read_fail_static, read_except_cgroups,
+    read_on_removal, read_urls, read_api, read_prefix, read_ttl, read_advertise, read_container,
+    read_service, read_attributes;
 
 // Keeps what was read, unless it was refused.
 template <class T, class Kept>

@@ -31,13 +31,19 @@ struct AsWritten {
   bool operator==(const AsWritten&) const { return true; }
 };
 
-// Of the process. What cannot change while it runs: engine, threads, admin, direct_cgroup.
+// Of the process. Only `drain`, `metrics_per_endpoint` and `log_level` can change while it runs.
 struct ProcessSettings {
   std::optional<Engine> engine;                // none: the best that works
   std::optional<unsigned> threads;             // none: one for each CPU that the process may use
   std::chrono::milliseconds drain{5000};       // for open connections, when they have to end
   std::optional<std::filesystem::path> admin;  // none: the default place
+  std::optional<tcp::endpoint> admin_listen;   // none: the admin socket only
+  std::vector<std::string> admin_names;        // of this host, in requests to admin_listen
+  bool metrics_per_endpoint = true;            // false: those of services only
   std::optional<std::filesystem::path> direct_cgroup;  // none: the root of cgroup v2
+  std::vector<std::filesystem::path> direct_except_cgroups;
+  std::uint32_t direct_except_mark = 0;           // 0: none
+  std::chrono::milliseconds fail_static{60'000};  // 0: nothing outlives the process
   std::string log_level = "info";
   AsWritten written{};
 
@@ -83,6 +89,19 @@ enum class DirectMode {
   kOn,    // the same, and that it is not possible is a trouble to be told of
 };
 
+// What becomes of open connections to an endpoint that is removed. A time that has begun is not
+// changed by a new policy.
+struct RemovalPolicy {
+  enum class Action {
+    kKeep,   // they go on until one of their ends has enough
+    kDrain,  // the same, but for `drain` at the most
+    kReset,
+  } action = Action::kKeep;
+  std::chrono::milliseconds drain{300'000};
+
+  bool operator==(const RemovalPolicy&) const = default;
+};
+
 // A service that is served on local ports.
 struct ServiceSettings {
   std::string name;
@@ -90,9 +109,11 @@ struct ServiceSettings {
   SourceSettings sources;
   std::string policy = "round_robin";  // how a backend is chosen (endpoints/choice.h)
   DirectMode direct = DirectMode::kOff;
+  bool direct_watch = false;  // see Direct::serve()
   DialOptions dial;
   std::optional<std::uint64_t> max_connections;  // none: what descriptors allow
   KeepalivePolicy keepalive;                     // with peers that are heard no more
+  RemovalPolicy removal;
   AsWritten written{};
 
   bool operator==(const ServiceSettings&) const = default;

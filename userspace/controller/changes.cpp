@@ -72,11 +72,19 @@ std::vector<std::string> changes_between(const Settings& before, const Settings&
 }
 
 Result<void> check_change(const ProcessSettings& before, const ProcessSettings& after) {
-  const std::string_view changed = before.engine != after.engine                 ? "engine"
-                                   : before.threads != after.threads             ? "threads"
-                                   : before.admin != after.admin                 ? "admin"
-                                   : before.direct_cgroup != after.direct_cgroup ? "direct_cgroup"
-                                                                                 : "";
+  std::string_view changed;
+  const auto compare = [&](std::string_view name, auto field) {
+    if (before.*field != after.*field) changed = name;
+  };
+  compare("engine", &ProcessSettings::engine);
+  compare("threads", &ProcessSettings::threads);
+  compare("admin", &ProcessSettings::admin);
+  compare("admin_listen", &ProcessSettings::admin_listen);
+  compare("admin_names", &ProcessSettings::admin_names);
+  compare("direct_cgroup", &ProcessSettings::direct_cgroup);
+  compare("direct_except_cgroups", &ProcessSettings::direct_except_cgroups);
+  compare("direct_except_mark", &ProcessSettings::direct_except_mark);
+  compare("fail_static", &ProcessSettings::fail_static);
   if (changed.empty()) return {};
   return fail(fmt::format("{} cannot change while the process runs; restart it", changed));
 }

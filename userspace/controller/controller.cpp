@@ -7,10 +7,13 @@
 #include <algorithm>
 
 #include "userspace/admin/admin_paths.h"
+#include "userspace/admin/metrics.h"
 #include "userspace/admin/plain_text.h"
 #include "userspace/config/load.h"
 #include "userspace/controller/changes.h"
 #include "userspace/controller/report.h"
+#include "userspace/proxy/listen.h"
+#include "userspace/support/commit.h"
 #include "userspace/support/log.h"
 #include "userspace/support/quote.h"
 
@@ -51,14 +54,35 @@ Controller::~Controller() = default;
 Result<void> Controller::open_admin(const ProcessSettings& settings) {
   auto path = admin_path(settings.admin, origin_.verb);
   if (!path) return tl::unexpected(path.error());
+  auto admin = AdminServer::open(io_, *path, answers());
+  if (!admin) return tl::unexpected(admin.error());
+  admin_ = std::move(*admin);
+  admin_summary_.push_back("admin socket " + path->string());
+  return open_admin_by_network(settings);
+}
+
+Result<void> Controller::open_admin_by_network(const ProcessSettings& settings) {
+  // Of the descriptors that are kept back it takes an eighth at most.
+  constexpr AdminLimits kLimits{.connections = 8};
+  if (!settings.admin_listen) return {};
+  auto listening = listen_on(*settings.admin_listen, 1);
+  if (!listening) return fail("admin_listen: " + listening.error().what, listening.error().code);
+  admin_by_network_ = AdminServer::to_network(io_, std::move(listening->sockets.front()),
+                                              settings.admin_names, answers(), kLimits);
+  admin_summary_.push_back(fmt::format("status page on http://{}/", to_string(listening->address)));
+  admin_summary_.push_back(
+      fmt::format("metrics on http://{}/metrics", to_string(listening->address)));
+  return {};
+}
+
+AdminAnswers Controller::answers() {
   AdminAnswers answers{.status = [this] { return status(); },
+                       .history = [this] { return history(); },
+                       .metrics = [this] { return metrics(); },
                        .not_ready = [this] { return not_ready(); },
                        .reload = {}};
   if (origin_.file) answers.reload = [this] { return reload(); };
-  auto admin = AdminServer::open(io_, std::move(*path), std::move(answers));
-  if (!admin) return tl::unexpected(admin.error());
-  admin_ = std::move(*admin);
-  return {};
+  return answers;
 }
 
 Result<void> Controller::apply(Settings wanted) {
@@ -139,11 +163,12 @@ void Controller::run() {
               counted(workers.size(), "thread"));
   }
   for (const auto& line : registrations_->summary()) log::info("{}: {}", origin_.verb, line);
-  log::info("{}: admin socket {}", origin_.verb, admin_->path().string());
+  for (const auto& line : admin_summary_) log::info("{}: {}", origin_.verb, line);
   // Whether a source has answered does not count: clients are held until one does, and at boot a
   // unit must not fail for an etcd that is not up yet.
   service_manager_.ready(io_);
   spawn(io_, judge_endpoints(*this));
+  spawn(io_, keep_history(*this));
   spawn(io_, serve_until_signal(*this));
   io_.run();
 }
@@ -153,6 +178,14 @@ awaitable<void> Controller::judge_endpoints(Controller& self) {
   while (!self.stopping_) {
     co_await sleep_for(kBetweenJudgements);
     if (self.forwarding_) self.forwarding_->judge_endpoints();
+  }
+}
+
+// Also while connections are let finish.
+awaitable<void> Controller::keep_history(Controller& self) {
+  for (;;) {
+    self.history_.add(self.traffic(), Clock::now());
+    co_await sleep_for(History::kBetween);
   }
 }
 
@@ -218,10 +251,24 @@ std::string Controller::state() const {
 
 std::string Controller::status() const { return to_json(report()); }
 
+std::string Controller::history() const { return history_.to_json(Clock::now()); }
+
+std::string Controller::metrics() const {
+  return to_metrics(
+      report(), in_force_.process.metrics_per_endpoint ? Detail::kEndpoints : Detail::kServices);
+}
+
+StatusReport Controller::traffic() const {
+  StatusReport report;
+  if (forwarding_) forwarding_->report(report, Clock::now());
+  return report;
+}
+
 StatusReport Controller::report() const {
   const auto now = Clock::now();
   StatusReport report;
   report.version = AMBBPF_VERSION;
+  report.commit = commit();
   report.pid = static_cast<std::uint64_t>(::getpid());
   report.verb = origin_.verb;
   report.uptime_ms = milliseconds_between(started_, now);
@@ -234,6 +281,7 @@ StatusReport Controller::report() const {
                           .applied_ms = age(applied_at_, now),
                           .failed_ms = age(failed_at_, now),
                           .last_error = last_error_};
+  report.process = report_process(started_by_the_clock_);
   return report;
 }
 

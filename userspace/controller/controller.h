@@ -6,7 +6,9 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
+#include "userspace/admin/history.h"
 #include "userspace/admin/server.h"
 #include "userspace/admin/status_report.h"
 #include "userspace/config/settings.h"
@@ -44,22 +46,30 @@ class Controller {
  private:
   explicit Controller(Origin origin);
   Result<void> open_admin(const ProcessSettings& settings);
+  Result<void> open_admin_by_network(const ProcessSettings& settings);
+  AdminAnswers answers();
   ReloadAnswer reload();
 
   static awaitable<void> settle(Controller& self);
   static awaitable<void> judge_endpoints(Controller& self);
+  static awaitable<void> keep_history(Controller& self);
   static awaitable<void> serve_until_signal(Controller& self);
   static awaitable<void> wind_up(Controller& self);
   static awaitable<void> drain(Controller& self);
   static awaitable<void> turn_workers(Controller& self);
   std::string status() const;
+  std::string history() const;
+  std::string metrics() const;
   StatusReport report() const;
+  StatusReport traffic() const;  // of it, what services and connections say
   std::string not_ready() const;
   std::string state() const;
 
   // Each uses those before it, and goes before them.
   const Origin origin_;
   const Clock::time_point started_ = Clock::now();
+  const std::chrono::system_clock::time_point started_by_the_clock_ =
+      std::chrono::system_clock::now();
   asio::io_context io_{1};
 
   Settings in_force_;
@@ -67,6 +77,7 @@ class Controller {
   Clock::time_point applied_at_;
   std::optional<Clock::time_point> failed_at_;
   std::string last_error_;  // of the last reload; empty: it was put in force
+  History history_;
   bool settling_ = false;
   bool stopping_ = false;
 
@@ -75,6 +86,8 @@ class Controller {
   std::unique_ptr<Registrations> registrations_ = std::make_unique<Registrations>(io_);
   std::unique_ptr<Signals> signals_;
   std::unique_ptr<AdminServer> admin_;
+  std::unique_ptr<AdminServer> admin_by_network_;  // null: not asked for
+  std::vector<std::string> admin_summary_;         // where they are, a line each
   ServiceManager service_manager_{{.state = [this] { return state(); },
                                    .turn_other_loops = [this] { return turn_workers(*this); }}};
 };

@@ -27,8 +27,7 @@ Result<std::unique_ptr<Forwarding>> Forwarding::create(asio::io_context& io,
                                                        const ProcessSettings& settings) {
   auto workers = Workers::create(settings);
   if (!workers) return tl::unexpected(workers.error());
-  return std::unique_ptr<Forwarding>(
-      new Forwarding(io, std::move(*workers), settings.direct_cgroup));
+  return std::unique_ptr<Forwarding>(new Forwarding(io, std::move(*workers), settings));
 }
 
 Result<Forwarding::NewListeners> Forwarding::open_listeners(
@@ -82,6 +81,7 @@ std::vector<std::shared_ptr<Service>> Forwarding::change_services(
     }
     served_.back()->settings = settings;
     served_.back()->service->choose_by(*policy_named(settings.policy));
+    served_.back()->removals->change(settings.removal);
   }
   std::vector<std::shared_ptr<Service>> gone;
   for (const auto& served : before) gone.push_back(served->service);
@@ -93,6 +93,10 @@ std::shared_ptr<Forwarding::Served> Forwarding::make_served(const std::string& n
   auto served = std::make_shared<Served>();
   served->service = std::make_shared<Service>(name);
   served->sources = std::make_unique<ServiceSources>(io_, served->service);
+  served->removals = std::make_unique<Removals>(
+      io_, served->service, [this, &service = *served->service](const auto& backends) {
+        reset_connections(service, backends);
+      });
   served->service->reject_by(
       [own = own_listeners_](const tcp::endpoint& address) { return own->objection_to(address); });
   // Workers report a failed connect from their threads; sources live on this one.
@@ -156,7 +160,10 @@ void Forwarding::change_direct(const std::vector<std::shared_ptr<Service>>& gone
     served->why_not_direct = why_not_direct_;
     if (!direct_) continue;
     const auto done =
-        direct_->serve(service, addresses[service.get()], served->settings.dial.connect_timeout);
+        served->settings.max_connections
+            ? Result<void>(fail("only the proxy counts for max_connections"))
+            : direct_->serve(service, addresses[service.get()],
+                             served->settings.dial.connect_timeout, served->settings.direct_watch);
     if (done) continue;
     served->why_not_direct = done.error().message();
     log::warn("service {}: consumers go by the proxy: {}", service->name(), served->why_not_direct);
@@ -166,13 +173,21 @@ void Forwarding::change_direct(const std::vector<std::shared_ptr<Service>>& gone
   for (const auto& service : gone) direct_->stop_serving(*service);
 }
 
+void Forwarding::reset_connections(const Service& service, const Removals::Backends& backends) {
+  for (const auto& backend : backends) workers_->reset(backend, "its endpoint was removed");
+  if (!direct_) return;
+  if (const auto done = direct_->reset(service, backends); !done)
+    log::warn("service {}: direct connections to removed endpoints may go on: {}", service.name(),
+              done.error().message());
+}
+
 void Forwarding::load_direct(const std::vector<ServiceSettings>& services) {
   const auto asked = [&services](DirectMode mode) {
     return std::ranges::find(services, mode, &ServiceSettings::direct) != services.end();
   };
   if (direct_ || !why_not_direct_.empty()) return;
   if (!asked(DirectMode::kOn) && !asked(DirectMode::kAuto)) return;
-  auto made = Direct::create(io_, direct_cgroup_);
+  auto made = Direct::create(io_, direct_options_);
   if (made) {
     direct_ = std::move(*made);
     log::info("direct: consumers below the cgroup {} connect straight to endpoints",

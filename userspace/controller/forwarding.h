@@ -8,6 +8,7 @@
 #include "userspace/admin/status_report.h"
 #include "userspace/config/settings.h"
 #include "userspace/controller/origins.h"
+#include "userspace/controller/removals.h"
 #include "userspace/controller/service_sources.h"
 #include "userspace/controller/workers.h"
 #include "userspace/direct/direct.h"
@@ -60,6 +61,7 @@ class Forwarding {
     ServiceSettings settings;
     std::shared_ptr<Service> service;
     std::unique_ptr<ServiceSources> sources;
+    std::unique_ptr<Removals> removals;
     std::string why_not_direct;  // though it was asked for
   };
   struct Listener {
@@ -70,8 +72,13 @@ class Forwarding {
   };
 
   Forwarding(asio::io_context& io, std::unique_ptr<Workers> workers,
-             std::optional<std::filesystem::path> direct_cgroup)
-      : io_(io), workers_(std::move(workers)), direct_cgroup_(std::move(direct_cgroup)) {}
+             const ProcessSettings& settings)
+      : io_(io),
+        workers_(std::move(workers)),
+        direct_options_{.cgroup = settings.direct_cgroup,
+                        .except_cgroups = settings.direct_except_cgroups,
+                        .except_mark = settings.direct_except_mark,
+                        .fail_static = settings.fail_static} {}
   std::shared_ptr<Served> make_served(const std::string& name);
   // Returns those that are gone.
   std::vector<std::shared_ptr<Service>> change_services(const std::vector<ServiceSettings>& wanted);
@@ -80,6 +87,7 @@ class Forwarding {
   void limit_connections();
   void change_direct(const std::vector<std::shared_ptr<Service>>& gone);
   void load_direct(const std::vector<ServiceSettings>& services);  // if one wants it; tried once
+  void reset_connections(const Service& service, const Removals::Backends& backends);
   void report_direct(const Served& served, StatusReport::Service& report) const;
   Serving serving(const Served& served) const;
   std::vector<std::string> addresses_of(const Service& service) const;
@@ -91,7 +99,7 @@ class Forwarding {
   const std::shared_ptr<OwnListeners> own_listeners_ = std::make_shared<OwnListeners>();
   ListenerId last_listener_ = 0;
   std::vector<Listener> listeners_;
-  const std::optional<std::filesystem::path> direct_cgroup_;
+  const DirectOptions direct_options_;
   std::unique_ptr<Direct> direct_;  // null: nobody has asked for it, or it cannot be had
   std::string why_not_direct_;
   std::vector<std::shared_ptr<Served>> served_;    // in the order of the settings

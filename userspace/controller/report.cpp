@@ -46,10 +46,19 @@ StatusReport::Service report_service(const Service& service, Clock::time_point n
   report.connections_now = service.connections_now;
   report.connections_total = service.connections_total;
   report.max_connections = service.most_connections();
-  report.refused = service.refused;
+  report.out_of_descriptors = service.out_of_descriptors;
+  report.refused = service.too_many + report.out_of_descriptors;
   report.retries = service.connect_retries;
+  report.connect_failures = service.connect_failures;
+  report.ejections = service.ejections;
   report.held = service.held;
-  report.failed = service.failed;
+  report.held_now = service.held_now;
+  report.gave_up = service.gave_up;
+  report.failed = service.no_endpoint + report.gave_up;
+  report.bytes_to_backend = service.bytes_to_backend;
+  report.bytes_to_client = service.bytes_to_client;
+  report.connect_times = service.connect_times.counts();
+  report.lives = service.lives.counts();
   for (const auto& listed : *service.in_force()) {
     const auto& backend = *listed.backend;
     report.endpoints.push_back({
@@ -59,6 +68,8 @@ StatusReport::Service report_service(const Service& service, Clock::time_point n
         .connections_now = backend.connections_now,
         .connections_total = backend.connections_total,
         .failed_connects = backend.failed_connects,
+        .bytes_to_backend = backend.bytes_to_backend,
+        .bytes_to_client = backend.bytes_to_client,
     });
   }
   for (const auto& [key, reason] : service.rejected()) report.rejected.push_back({key, reason});
@@ -67,6 +78,7 @@ StatusReport::Service report_service(const Service& service, Clock::time_point n
 
 StatusReport::Source report_source(const SourceStatus& source, Clock::time_point now) {
   StatusReport::Source report;
+  report.name = source.name;
   report.kind = source.kind;
   report.from = source.from;
   report.state = state_name(source.state);
@@ -80,6 +92,8 @@ StatusReport::Source report_source(const SourceStatus& source, Clock::time_point
   report.failures = source.failures;
   report.rejected_total = source.rejected_total;
   for (const auto& [key, reason] : source.rejected) report.rejected.push_back({key, reason});
+  report.replaced = source.replaced;
+  report.propagation = source.propagation;
   return report;
 }
 
@@ -93,6 +107,7 @@ StatusReport::Connections report_connections(const RelayCounts& counts) {
       .to_backend = report_traffic(counts.to_backend),
       .to_client = report_traffic(counts.to_client),
       .promoted = counts.promoted,
+      .demoted = counts.demoted,
       .handed_over = counts.handed_over,
       .taken_back = counts.taken_back,
       .refused_by_kernel = counts.refused_by_kernel,

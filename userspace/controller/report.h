@@ -2,6 +2,8 @@
 // From what the parts know of themselves to what `ambbpf status` is told.
 #pragma once
 
+#include <chrono>
+
 #include "userspace/admin/status_report.h"
 #include "userspace/dataplane/probe.h"
 #include "userspace/dataplane/relay.h"
@@ -24,6 +26,7 @@ StatusReport::Connections report_connections(const RelayCounts& counts);
 StatusReport::Registrar report_registrar(const RegistrationPlanner& planner,
                                          const KeyReconciler& reconciler,
                                          const DockerStatus& docker, Clock::time_point now);
+StatusReport::Process report_process(std::chrono::system_clock::time_point started);
 void report_engine(const EngineChoice& choice, StatusReport& report);
 
 }  // namespace ambbpf

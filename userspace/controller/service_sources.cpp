@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "userspace/controller/service_sources.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 
 #include "userspace/discovery/name_source.h"
@@ -34,6 +36,20 @@ struct MakeSources {
   Sources operator()(const StaticEndpoints& endpoints) const {
     return only(std::make_unique<StaticSource>(endpoints));
   }
+};
+
+// As a configuration has it.
+struct NameOfFeed {
+  std::string operator()(const std::shared_ptr<EtcdCluster>& etcd) const {
+    return "etcd." + etcd->settings().name;
+  }
+  std::string operator()(const std::shared_ptr<DockerEngine>& docker) const {
+    return "docker." + docker->settings().name;
+  }
+  std::string operator()(const HostAndPort& name) const {
+    return fmt::format("{}:{}", name.host, name.port);
+  }
+  std::string operator()(const StaticEndpoints&) const { return "endpoints"; }
 };
 
 }  // namespace
@@ -125,11 +141,17 @@ bool ServiceSources::any_answered() const {
 
 std::vector<SourceStatus> ServiceSources::status() const {
   std::vector<SourceStatus> all;
+  const auto status_of = [](const Working& working, const AtWork& source) {
+    auto status = source.parts->source->status();
+    status.name = std::visit(NameOfFeed{}, working.feed);
+    return status;
+  };
   for (const auto& working : working_)
-    for (const auto& source : working.sources) all.push_back(source.parts->source->status());
+    for (const auto& source : working.sources) all.push_back(status_of(working, source));
   for (const auto& working : replaced_)
     for (const auto& source : working.sources) {
-      auto status = source.parts->source->status();
+      auto status = status_of(working, source);
+      status.replaced = true;
       status.note = "no longer configured; counts until those in its place have answered";
       all.push_back(std::move(status));
     }

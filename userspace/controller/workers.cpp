@@ -76,6 +76,10 @@ void Workers::reset_all() {
   for (const auto& worker : workers_) worker->reset_all();
 }
 
+void Workers::reset(const std::shared_ptr<const Backend>& backend, std::string_view reason) {
+  for (const auto& worker : workers_) worker->reset(backend, reason);
+}
+
 RelayCounts Workers::counts() const {
   RelayCounts counts;
   for (const auto& worker : workers_) counts += worker->counts();

@@ -28,6 +28,7 @@ class Workers {
   void stop_serving(ListenerId id);
   void stop_accepting();
   void reset_all();
+  void reset(const std::shared_ptr<const Backend>& backend, std::string_view reason);
   RelayCounts counts() const;
   awaitable<void> turn();  // returns when each has turned
 

@@ -70,7 +70,8 @@ RelayThread::RelayThread(asio::io_context& its_io, const RelayOptions& given)
     : options(given),
       io(its_io),
       tools(given.pipes_below),
-      recheck_timers(io, [](Direction& direction) { direction.connection->look_at(direction); }) {}
+      recheck_timers(io, [](Direction& direction) { direction.connection->look_at(direction); }),
+      demotion(*this) {}
 
 void RelayThread::go_on_later(Direction& direction) {
   direction.unfinished = true;
@@ -192,7 +193,10 @@ void Connection::advance(Direction& direction) {
   const auto written_before = pump.written();
   const auto outcome =
       pump.run(source.socket.get(), target.socket.get(), thread_.tools, how_far_to_read(source));
-  if (pump.read() != read_before) ++turns_;
+  if (pump.read() != read_before) {
+    ++turns_;
+    thread_.demotion.count_turn(last_window_);
+  }
   auto& counted =
       direction.source == kClient ? thread_.counts.to_backend : thread_.counts.to_client;
   count(counted.user_bytes, static_cast<std::int64_t>(pump.written() - written_before));

@@ -25,6 +25,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "userspace/dataplane/demotion.h"
 #include "userspace/dataplane/kernel_path.h"
 #include "userspace/dataplane/liveness_scan.h"
 #include "userspace/dataplane/peer_watch.h"
@@ -79,6 +80,7 @@ struct Direction {
 
   // kKernel.
   Clock::time_point handed_over_at{};
+  std::uint64_t redirected_when_looked_at = 0;  // by DemotionWatch
   // From the first time that the program took it back for want of room.
   struct Stay {
     Clock::duration length;   // in user space, before the next try
@@ -123,8 +125,9 @@ struct RelayThread {
   UniqueFd epoll;
   PumpTools tools;
   std::unique_ptr<KernelPath> kernel;  // null unless the engine is sockmap
-  std::vector<Direction*> at_slot;     // whose direction starts at a slot
+  std::vector<Direction*> at_slot;     // whose direction starts at a slot; of those ever used
   RecheckTimers recheck_timers;
+  DemotionWatch demotion;
   std::vector<Direction*> unfinished;  // to go on with
   double events_a_turn = 0;            // of late
   Clock::time_point last_turn{};
@@ -151,8 +154,11 @@ class Connection {
   void on_ready(Leg& leg, std::uint32_t events);
   void look_at(Direction& direction);  // its date has come, or its turn
   void taken_back_by_kernel(Direction& direction);
+  void demote();  // its gates are shut
   void reset(std::string_view reason, std::error_code error);
   void reset_if_a_peer_has_vanished();
+
+  bool was_busy_in_kernel();  // since it was last asked
 
   std::uint64_t group() const { return group_; }
 
@@ -202,6 +208,7 @@ class Connection {
   bool stays_in_user_ = false;     // the kernel refused it
   bool closed_ = false;
   std::uint32_t turns_ = 0;
+  std::uint64_t last_window_ = 0;  // of DemotionWatch
   Clock::time_point adopted_at_;
   Relay::Finished finished_;
 };

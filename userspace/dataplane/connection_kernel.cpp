@@ -55,6 +55,7 @@ void Connection::consider_kernel(Direction& direction) {
   if (!slots_->whole) return;
   if (direction.stay && Clock::now() < direction.stay->until)
     return thread_.recheck_timers.schedule(direction, direction.stay->until);
+  if (thread_.demotion.keeps_gates_shut()) return;
   open_gate(direction);
 }
 
@@ -68,7 +69,8 @@ bool Connection::has_earned_promotion() const {
 
 bool Connection::is_faster_in_kernel() const {
   const auto in_bulk = [](const Direction& direction) { return direction.pump.reads_in_bulk(); };
-  return !thread_.is_busy() && std::none_of(directions_.begin(), directions_.end(), in_bulk);
+  return !thread_.is_busy() && !thread_.demotion.keeps_gates_shut() &&
+         std::none_of(directions_.begin(), directions_.end(), in_bulk);
 }
 
 void Connection::promote() {
@@ -85,9 +87,13 @@ void Connection::promote() {
   count(thread_.counts.promoted);
   count(thread_.counts.in_map_now);
   slots_ = *slots;
+  if (const auto end = std::max(slots_->client, slots_->backend) + std::size_t{1};
+      thread_.at_slot.size() < end)
+    thread_.at_slot.resize(end);
   thread_.at_slot[slots_->client] = &directions_[kClient];
   thread_.at_slot[slots_->backend] = &directions_[kBackend];
   for (auto& direction : directions_) direction.pump.stop_splicing();
+  thread_.demotion.begin();
   for (auto& direction : directions_) advance(direction);
 }
 

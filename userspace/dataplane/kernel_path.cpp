@@ -2,33 +2,19 @@
 #include "userspace/dataplane/kernel_path.h"
 
 #include <bpf/bpf.h>
-#include <bpf/libbpf.h>
 #include <fmt/format.h>
-#include <sys/mman.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <bit>
-#include <cstdio>
 #include <string>
 
 #include "stream_relay.skel.h"
-#include "userspace/support/log.h"
+#include "userspace/support/libbpf.h"
 
 namespace ambbpf {
 namespace {
-
-// libbpf explains a refusal in many lines of its own; they are for `--log-level debug`.
-int log_libbpf(libbpf_print_level level, const char* format, va_list arguments) {
-  char line[512];
-  const int size = std::vsnprintf(line, sizeof line, format, arguments);
-  if (size <= 0 || level == LIBBPF_DEBUG) return size;
-  std::string_view text(line);
-  while (text.ends_with('\n')) text.remove_suffix(1);
-  log::debug("{}", text);
-  return size;
-}
 
 std::string slot_pair_name(int client, int backend) {
   return fmt::format("put sockets {} and {} into the sockmap", client, backend);
@@ -36,7 +22,6 @@ std::string slot_pair_name(int client, int backend) {
 
 }  // namespace
 
-void FreeRing::operator()(ring_buffer* ring) const { ring_buffer__free(ring); }
 void DestroySkeleton::operator()(stream_relay* program) const { stream_relay__destroy(program); }
 
 KernelPath::KernelPath(std::uint32_t slots, std::uint32_t ring_bytes, TakenBack taken_back)
@@ -45,8 +30,12 @@ KernelPath::KernelPath(std::uint32_t slots, std::uint32_t ring_bytes, TakenBack 
   for (Slot slot = slots; slot > 0; --slot) free_slots_.push_back(slot - 1);
 }
 
-KernelPath::~KernelPath() {
-  if (flows_) ::munmap(flows_, slots_ * sizeof(flow));
+KernelPath::~KernelPath() { unshare_map(flows_); }
+
+std::vector<KernelProgram> KernelPath::carried() {
+  std::size_t size = 0;
+  const auto* object = stream_relay__elf_bytes(&size);
+  return kernel_programs_in(object, size);
 }
 
 Result<std::unique_ptr<KernelPath>> KernelPath::load(std::uint32_t slots, std::uint32_t ring_bytes,
@@ -63,7 +52,7 @@ Result<std::unique_ptr<KernelPath>> KernelPath::load(std::uint32_t slots, std::u
 }
 
 Result<void> KernelPath::load_program() {
-  libbpf_set_print(log_libbpf);
+  log_libbpf_at_debug();
   program_.reset(stream_relay__open());
   if (!program_) return fail_errno("open the kernel program stream_relay");
   auto& maps = program_->maps;
@@ -85,10 +74,9 @@ Result<void> KernelPath::attach_program() {
 }
 
 Result<void> KernelPath::share_flows() {
-  void* memory = ::mmap(nullptr, slots_ * sizeof(flow), PROT_READ | PROT_WRITE, MAP_SHARED,
-                        bpf_map__fd(program_->maps.flow_of), 0);
-  if (memory == MAP_FAILED) return fail_errno("map flow_of into memory");
-  flows_ = static_cast<flow*>(memory);
+  auto flows = share_map<flow>(program_->maps.flow_of, slots_);
+  if (!flows) return tl::unexpected(flows.error());
+  flows_ = *flows;
   return {};
 }
 
@@ -116,6 +104,12 @@ std::uint64_t KernelPath::lost_events() const {
 std::uint64_t KernelPath::redirected_in_all(std::size_t to_client) const {
   std::uint64_t sum = 0;
   for (auto& total : program_->bss->totals) sum += load_shared(total.redirected[to_client]);
+  return sum;
+}
+
+std::uint64_t KernelPath::segments() const {
+  std::uint64_t sum = 0;
+  for (auto& total : program_->bss->totals) sum += load_shared(total.segments);
   return sum;
 }
 

@@ -6,19 +6,17 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <span>
 #include <vector>
 
 #include "bpf/stream_relay.h"
+#include "userspace/support/libbpf.h"
 #include "userspace/support/result.h"
 
-struct ring_buffer;   // libbpf's
 struct stream_relay;  // the skeleton that bpftool makes of bpf/stream_relay.bpf.c
 
 namespace ambbpf {
 
-struct FreeRing {
-  void operator()(ring_buffer* ring) const;
-};
 struct DestroySkeleton {
   void operator()(stream_relay* program) const;
 };
@@ -48,6 +46,9 @@ class KernelPath {
                                                   TakenBack taken_back);
   ~KernelPath();
 
+  // What this binary would load.
+  static std::vector<KernelProgram> carried();
+
   // Puts an established connection's sockets under the program's verdict, gates shut. No segment
   // may have been read in part: the program would pass the whole of it once more. Refused by the
   // kernel (EOPNOTSUPP) once a peer has sent its FIN, and when the slots are used up (ENOSPC).
@@ -68,9 +69,10 @@ class KernelPath {
   // How many events the ring had no room for. After a change every parked direction is looked at.
   std::uint64_t lost_events() const;
 
-  // What the program has redirected in all, up to now. These two any thread may call.
+  // What the program has redirected in all, up to now. Any thread may call these.
   std::uint64_t redirected_to_backends() const { return redirected_in_all(0); }
   std::uint64_t redirected_to_clients() const { return redirected_in_all(1); }
+  std::uint64_t segments() const;
 
  private:
   KernelPath(std::uint32_t slots, std::uint32_t ring_bytes, TakenBack taken_back);
@@ -85,21 +87,11 @@ class KernelPath {
 
   std::unique_ptr<stream_relay, DestroySkeleton> program_;
   std::unique_ptr<ring_buffer, FreeRing> ring_;
-  flow* flows_ = nullptr;  // slots_ of them, shared with the kernel
+  std::span<flow> flows_;  // shared with the kernel
   std::uint32_t slots_;
   std::uint32_t ring_bytes_;
   std::vector<Slot> free_slots_;
   TakenBack taken_back_;
 };
-
-// A field that the kernel program writes while we read, or reads while we write.
-template <class T>
-T load_shared(T& field) {
-  return __atomic_load_n(&field, __ATOMIC_SEQ_CST);
-}
-template <class T>
-void store_shared(T& field, T value) {
-  __atomic_store_n(&field, value, __ATOMIC_SEQ_CST);
-}
 
 }  // namespace ambbpf

@@ -6,12 +6,12 @@
 
 #include <algorithm>
 #include <chrono>
-#include <fstream>
 #include <string>
 #include <thread>
 #include <vector>
 
 #include "userspace/dataplane/probe_line.h"
+#include "userspace/support/capabilities.h"
 
 namespace ambbpf {
 
@@ -111,24 +111,6 @@ bool exists(const char* path) {
   return ::stat(path, &status) == 0;
 }
 
-// Of those that loading and attaching the program takes (capabilities(7)); before Linux 5.8 and
-// with old container engines CAP_SYS_ADMIN stands for the first two.
-std::vector<std::string> missing_capabilities() {
-  constexpr std::uint64_t kNetAdmin = 1ULL << 12;
-  constexpr std::uint64_t kSysAdmin = 1ULL << 21;
-  constexpr std::uint64_t kPerfmon = 1ULL << 38;
-  constexpr std::uint64_t kBpf = 1ULL << 39;
-  std::uint64_t effective = 0;
-  std::ifstream status("/proc/self/status");
-  for (std::string word; status >> word;)
-    if (word == "CapEff:") status >> std::hex >> effective;
-  std::vector<std::string> missing;
-  if (!(effective & (kBpf | kSysAdmin))) missing.emplace_back("CAP_BPF");
-  if (!(effective & (kPerfmon | kSysAdmin))) missing.emplace_back("CAP_PERFMON");
-  if (!(effective & kNetAdmin)) missing.emplace_back("CAP_NET_ADMIN");
-  return missing;
-}
-
 std::string advice(const std::vector<std::string>& missing) {
   if (!missing.empty())
     return fmt::format("it lacks {}; ambbpf doctor says how to give it that",
@@ -152,7 +134,7 @@ EngineTrial try_engine(Engine engine) {
   auto relay = TrialRelay::start(engine);
   if (!relay) {
     trial.refusal = relay.error().message();
-    trial.missing_capabilities = missing_capabilities();
+    trial.missing_capabilities = capabilities_missing_for_bpf();
     trial.advice = advice(trial.missing_capabilities);
   } else {
     for (const auto& behaviour : kBehaviours)

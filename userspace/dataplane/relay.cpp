@@ -30,6 +30,7 @@ void each_number(A& a, B& b, Act act) {
   act(a.to_client.kernel_bytes, b.to_client.kernel_bytes);
   act(a.to_client.user_bytes, b.to_client.user_bytes);
   act(a.promoted, b.promoted);
+  act(a.demoted, b.demoted);
   act(a.handed_over, b.handed_over);
   act(a.taken_back, b.taken_back);
   act(a.refused_by_kernel, b.refused_by_kernel);
@@ -72,7 +73,6 @@ Result<void> Relay::set_up() {
         KernelPath::load(thread_->options.slots, thread_->options.event_ring_bytes, taken_back);
     if (!kernel) return tl::unexpected(kernel.error());
     thread_->kernel = std::move(*kernel);
-    thread_->at_slot.resize(thread_->options.slots);
     epoll_event event{.events = EPOLLIN, .data = {.ptr = nullptr}};
     if (::epoll_ctl(thread_->epoll.get(), EPOLL_CTL_ADD, thread_->kernel->event_fd(), &event) != 0)
       return fail_errno("watch the ring buffer taken_back");
@@ -95,6 +95,7 @@ ConnectionId Relay::adopt(NewLeg client, NewLeg backend, const ConnectionSetting
   thread_->connections.emplace(id, &*self);
   self->start(self);
   scan.begin();
+  thread_->demotion.begin();
   return id;
 }
 

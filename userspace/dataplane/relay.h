@@ -3,6 +3,7 @@
 // ended.
 #pragma once
 
+#include <atomic>
 #include <boost/asio/posix/stream_descriptor.hpp>
 #include <chrono>
 #include <cstdint>
@@ -30,9 +31,26 @@ struct Promotion {
   bool only_where_faster = true;
 };
 
+// How many connections are busy in all threads of a process: threads that decided each for itself
+// would have the kernel's worker and user space compete, which is slower than either.
+struct BusyConnections {
+  std::atomic<std::size_t> now{0};
+  std::atomic<std::size_t> threads{0};
+};
+
+// Connections of the sockmap engine are served in user space while more than so many for each
+// thread are busy at once.
+struct Demotion {
+  std::uint32_t connections = 8;
+  std::uint32_t turns_per_second = 20000;  // and so many reads and redirected segments, of all
+  std::chrono::milliseconds calm{1000};  // they return when for so long no more than half were busy
+};
+
 struct RelayOptions {
   Engine engine = Engine::kSockmap;
   Promotion promotion;
+  Demotion demotion{};
+  std::shared_ptr<BusyConnections> busy = std::make_shared<BusyConnections>();  // of these threads
   std::uint32_t slots = 65536;           // sockmap: two for each connection; one thread's share
   std::uint32_t event_ring_bytes = 0;    // sockmap: a power of two, of pages; 0: room for all slots
   int pipes_below = kNoDescriptorLimit;  // of the pipes to splice through; past it, it is copied
@@ -77,6 +95,7 @@ struct RelayCounts {
   DirectionCounts to_backend;
   DirectionCounts to_client;
   std::uint64_t promoted = 0;           // connections put into the sockmap
+  std::uint64_t demoted = 0;            // … and served in user space again, as many were busy
   std::uint64_t handed_over = 0;        // directions given to the kernel program
   std::uint64_t taken_back = 0;         // … and taken back
   std::uint64_t refused_by_kernel = 0;  // connections that had to stay in user space

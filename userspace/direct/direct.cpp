@@ -1,7 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "userspace/direct/direct.h"
 
+#include <arpa/inet.h>
+#include <bpf/bpf.h>
+
 #include <algorithm>
+#include <set>
 
 #include "userspace/proxy/connect.h"
 #include "userspace/proxy/dial.h"
@@ -11,13 +15,46 @@ namespace ambbpf {
 
 using namespace std::chrono_literals;
 
+namespace {
+
+// Of one service, that wait for the backend to be asked.
+constexpr std::size_t kMostFailures = 1000;
+
+// A process that hangs for so long is passed over, though nothing is pinned.
+constexpr auto kLongestSilence = 60s;
+
+// How long the programs of one that is gone serve in our place, until we know of endpoints.
+constexpr auto kTakeOverWithin = 10s;
+
+UniqueFd dialled_in(const std::vector<Pinned>& all) {
+  for (const auto& pinned : all)
+    if (UniqueFd map{::bpf_obj_get((pinned.directory / kPinnedDialled).c_str())}) return map;
+  return UniqueFd();
+}
+
+bool is_unspecified(const direct_listener& listener) {
+  const auto* part = listener.address;
+  return part[0] == 0 && part[1] == 0 && (part[2] == 0 || part[2] == htonl(0xffff)) && part[3] == 0;
+}
+
+bool overlap(const direct_listener& one, const direct_listener& other) {
+  return one.port == other.port && (is_unspecified(one) || is_unspecified(other) ||
+                                    std::ranges::equal(one.address, other.address));
+}
+
+}  // namespace
+
 struct Direct::Served {
   std::shared_ptr<Service> service;
   DirectTable::ServiceIndex index = 0;
   std::vector<tcp::endpoint> listen;
   std::chrono::milliseconds connect_timeout{};
+  bool watch = false;
   bool asking = false;
-  bool served = true;  // false: stop_serving() was called
+  std::set<const Backend*> asked;              // under way
+  bool served = true;                          // false: stop_serving() was called
+  std::vector<std::shared_ptr<Backend>> kept;  // as they were published
+  std::vector<direct_event> failures;          // of consumers, until the backend has been asked
   std::string last_error;
   Task publishing;
 };
@@ -30,26 +67,95 @@ Direct::~Direct() {
   if (address_changes_) address_changes_->release();
 }
 
-Result<std::unique_ptr<Direct>> Direct::create(asio::io_context& io,
-                                               const std::optional<std::filesystem::path>& path) {
-  auto cgroup = open_cgroup(path);
+Result<std::unique_ptr<Direct>> Direct::create(asio::io_context& io, const DirectOptions& options) {
+  auto cgroup = open_cgroup(options.cgroup);
   if (!cgroup) return tl::unexpected(cgroup.error());
   std::unique_ptr<Direct> direct(new Direct(io, cgroup->name));
+  direct->predecessors_ = list_pinned();
   auto programs = DirectPrograms::load(
       *cgroup, DirectSizes{},
-      [self = direct.get()](const direct_event& event) { self->on_event(event); });
+      [self = direct.get()](const direct_event& event) { self->on_event(event); },
+      dialled_in(direct->predecessors_));
   if (!programs) return tl::unexpected(programs.error());
   direct->programs_ = std::move(*programs);
+  if (auto done = direct->exempt(options); !done) return tl::unexpected(done.error());
+  direct->reach_.emplace(io, *direct->programs_);
+  direct->watches_.emplace(
+      io, [self = direct.get()](const Backend& backend) { self->table_->doubt(backend); });
+  // Nothing fails from here on: work that has begun needs *direct.
   direct->table_.emplace(*direct->programs_, [self = direct.get()](const auto& address) {
     return self->known_addresses_.contains(address);
   });
   if (auto listed = direct->begin_listing_addresses(); !listed)
     log::warn("direct: connects to addresses other than loopback go by the proxy: {}",
               listed.error().message());
+  const auto enterable = check_namespaces_can_be_entered();
+  if (enterable)
+    direct->programs_->serve_others();
+  else
+    log::info("direct: consumers in other network namespaces go by the proxy: {}",
+              enterable.error().message());
+  if (cgroup->is_part)
+    log::info(
+        "direct: the cgroup {} is a part of the host only; a container needs the host's "
+        "(-v /sys/fs/cgroup:/sys/fs/cgroup:ro)",
+        cgroup->name);
+  direct->stay_for(options.fail_static);
   direct->events_.emplace(io, direct->programs_->event_fd());
   for (auto* work : {read_events, beat})
     direct->tasks_.emplace_back(io.get_executor(), work(*direct), nullptr);
   return direct;
+}
+
+Result<void> Direct::exempt(const DirectOptions& options) {
+  std::vector<std::uint64_t> cgroups;
+  for (const auto& path : options.except_cgroups) {
+    const auto id = cgroup_id(path);
+    if (!id) return tl::unexpected(id.error());
+    cgroups.push_back(*id);
+  }
+  return programs_->exempt(cgroups, options.except_mark);
+}
+
+void Direct::stay_for(std::chrono::milliseconds fail_static) {
+  programs_->keep_on_for(fail_static > 0ms ? fail_static : kLongestSilence);
+  if (fail_static == 0ms) return;
+  auto pins = Pins::create();
+  const auto pinned = pins ? programs_->pin(*pins) : Result<void>(tl::unexpected(pins.error()));
+  if (pinned)
+    pins_.emplace(std::move(*pins));
+  else
+    log::info("direct: it ends with this process, and without fail_static: {}",
+              pinned.error().message());
+}
+
+bool Direct::listens_where(const Pinned& predecessor) const {
+  if (!predecessor.control || predecessor.control->netns != programs_->own_netns()) return false;
+  return std::ranges::any_of(served_, [&](const auto& entry) {
+    return std::ranges::any_of(entry.second->listen, [&](const auto& address) {
+      return std::ranges::any_of(predecessor.listeners, [&](const auto& theirs) {
+        return overlap(theirs, direct_address(address));
+      });
+    });
+  });
+}
+
+// Whoever listened where we do is gone. Its programs were attached before ours, so they decide as
+// long as they are there: with what it knew last, and not for longer than its fail_static.
+void Direct::take_over() {
+  if (predecessors_.empty() || served_.empty()) return;
+  const bool ready = std::ranges::all_of(
+      served_, [this](const auto& entry) { return table_->gives_out(entry.second->index); });
+  if (!ready && Clock::now() < started_ + kTakeOverWithin) return;
+  for (const auto& left : std::exchange(predecessors_, {})) {
+    if (left.is_of_use() ? !listens_where(left) : !left.control) continue;
+    if (auto removed = remove_pins(left.directory); !removed)
+      log::warn("direct: the programs of a process that is gone stay, and go before ours: {}",
+                removed.error().message());
+    else
+      log::info("direct: removed the programs of a process that is gone, {}",
+                left.directory.string());
+  }
 }
 
 // A sandbox may have no netlink sockets.
@@ -65,7 +171,7 @@ Result<void> Direct::begin_listing_addresses() {
 
 Result<void> Direct::serve(const std::shared_ptr<Service>& service,
                            const std::vector<tcp::endpoint>& listen,
-                           std::chrono::milliseconds connect_timeout) {
+                           std::chrono::milliseconds connect_timeout, bool watch) {
   auto& served = served_[service.get()];
   if (!served) {
     const auto index = table_->add_service();
@@ -79,6 +185,8 @@ Result<void> Direct::serve(const std::shared_ptr<Service>& service,
     served->publishing = Task(io_.get_executor(), publish(*this, served), served);
   }
   served->connect_timeout = connect_timeout;
+  served->watch = watch;
+  if (served->listen == listen) return {};
   for (const auto& address : served->listen)
     if (std::ranges::find(listen, address) == listen.end()) release(address, *served);
   served->listen = listen;
@@ -95,6 +203,7 @@ void Direct::stop_serving(const Service& service) {
   for (const auto& address : served.listen) release(address, served);
   served.served = false;
   served.publishing.stop();
+  for (const auto& backend : served.kept) watches_->drop(*backend);
   table_->remove_service(served.index);
   served_.erase(found);
 }
@@ -106,6 +215,16 @@ void Direct::release(const tcp::endpoint& address, const Served& by) {
     return &other != &by && std::ranges::find(other.listen, address) != other.listen.end();
   });
   if (!taken) programs_->remove_listener(direct_address(address));
+}
+
+Result<std::size_t> Direct::reset(const Service& service, const Backends& backends) {
+  const auto found = served_.find(&service);
+  if (found == served_.end()) return 0;
+  publish_now(*found->second);  // or more would follow
+  std::vector<std::uint32_t> indices;
+  for (const auto& backend : backends)
+    std::ranges::copy(table_->slots_of(*backend), std::back_inserter(indices));
+  return indices.empty() ? 0 : reset_connections(programs_->sent_on_to(std::move(indices)));
 }
 
 std::optional<Direct::Sent> Direct::sent(const Service& service) const {
@@ -120,17 +239,28 @@ DirectCounts Direct::counts(const Service& service, const Backend& backend) cons
   return table_->counts(found->second->index, backend);
 }
 
+std::shared_ptr<const Choice> Direct::publish_now(Served& served) {
+  auto choice = served.service->choice();
+  std::vector<std::shared_ptr<Backend>> kept;
+  for (const auto& listed : *served.service->in_force()) kept.push_back(listed.backend);
+  for (const auto& backend : served.kept)
+    if (std::ranges::find(kept, backend) == kept.end()) watches_->drop(*backend);
+  served.kept = kept;
+  const auto published = table_->publish(served.index, *choice, kept);
+  const auto error = published ? "" : published.error().message();
+  if (!published && error != served.last_error)
+    log::warn("service {}: consumers go by the proxy: {}", served.service->name(), error);
+  served.last_error = error;
+  return choice;
+}
+
 awaitable<void> Direct::publish(Direct& self, ServedPtr served) {
   while (served->served) {
-    const auto choice = served->service->choice();
-    std::vector<std::shared_ptr<Backend>> kept;
-    for (const auto& listed : *served->service->in_force()) kept.push_back(listed.backend);
-    const auto published = self.table_->publish(served->index, *choice, kept);
-    const auto error = published ? "" : published.error().message();
-    if (!published && error != served->last_error)
-      log::warn("service {}: consumers go by the proxy: {}", served->service->name(), error);
-    served->last_error = error;
-    co_await served->service->wait_for_change(choice->version, choice->until);
+    const auto choice = self.publish_now(*served);
+    self.take_over();
+    // What finds no room finds some later, as old turns are left for a while.
+    const auto again = served->last_error.empty() ? choice->until : Clock::now() + 2s;
+    co_await served->service->wait_for_change(choice->version, std::min(choice->until, again));
   }
 }
 
@@ -144,7 +274,9 @@ awaitable<void> Direct::read_events(Direct& self) {
 awaitable<void> Direct::follow_addresses(Direct& self) {
   for (;;) {
     co_await self.address_changes_->async_wait(Descriptor::wait_read, asio::use_awaitable);
-    if (auto listed = self.list_addresses(); !listed) {
+    while (true) {
+      const auto listed = self.list_addresses();
+      if (listed) break;
       log::warn("{}", listed.error().message());
       co_await sleep_for(1s);
     }
@@ -172,33 +304,50 @@ Result<void> Direct::list_addresses() {
 awaitable<void> Direct::beat(Direct& self) {
   for (;;) {
     self.programs_->beat();
+    self.take_over();
     for (const auto& [service, served] : self.served_)
       if (!served->asking && self.table_->is_wanted(served->index)) self.ask_those_in_doubt(served);
+    self.reach_->let_go();
     co_await sleep_for(1s);
   }
 }
 
-Direct::Served* Direct::find(DirectTable::ServiceIndex index) const {
+Direct::ServedPtr Direct::find(DirectTable::ServiceIndex index) const {
   const auto found = std::ranges::find_if(
       served_, [index](const auto& entry) { return entry.second->index == index; });
-  return found == served_.end() ? nullptr : found->second.get();
+  return found == served_.end() ? nullptr : found->second;
 }
 
 void Direct::on_event(const direct_event& event) {
-  if (event.kind == DIRECT_FAILED) return backend_failed(event.index);
-  if (const auto* served = find(event.index)) ask_those_in_doubt(served_.at(served->service.get()));
+  if (event.kind == DIRECT_WANTED) {
+    if (const auto served = find(event.index)) ask_those_in_doubt(served);
+    return;
+  }
+  const auto* known = table_->slot(event.index, event.use);
+  const auto served = known ? find(known->service) : nullptr;
+  if (!served) return;
+  if (event.kind == DIRECT_UNREACHED)
+    return reach_->ask(event, *known->backend, served->connect_timeout);
+  // It is given out no more. Whether the backend or the consumer is at fault, it is asked.
+  if (served->failures.size() < kMostFailures) served->failures.push_back(event);
+  ask_those_in_doubt(served);
 }
 
-void Direct::backend_failed(std::uint32_t slot) {
-  const auto backend = table_->backend(slot);
-  const auto index = table_->service_of(slot);
-  const auto* served = index ? find(*index) : nullptr;
-  if (!backend || !served) return;
-  auto& service = *served->service;
-  if (service.report(*backend, BackendOutcome::kConnectFailed))
-    log::warn("service {}: a consumer's connect to {} failed; the endpoint is ejected",
-              service.name(), to_string(backend->address()));
-  service.doubt();
+// One that is not allowed to connect to a backend that answers us (IPAddressDeny= of its unit, say)
+// must not take it from the others.
+void Direct::judge_consumers(Served& served, const Backend& backend, bool answered) {
+  std::erase_if(served.failures, [&](const direct_event& failure) {
+    const auto* known = table_->slot(failure.index, failure.use);
+    if (known && known->backend.get() != &backend) return false;
+    if (known && answered) {
+      programs_->bar(failure);
+      log::info(
+          "service {}: a consumer in cgroup {} could not connect to {}, which answers: those "
+          "in there go by the proxy for an hour",
+          served.service->name(), failure.cgroup, to_string(backend.address()));
+    }
+    return true;
+  });
 }
 
 void Direct::ask_those_in_doubt(const ServedPtr& served) {
@@ -210,28 +359,35 @@ void Direct::ask_those_in_doubt(const ServedPtr& served) {
 // proxy or to others meanwhile.
 awaitable<void> Direct::ask(Direct& self, ServedPtr served) {
   constexpr auto kLeast = 20ms;  // between two rounds, however much is wanted
-  auto& service = *served->service;
-  std::vector<std::pair<std::shared_ptr<Backend>, Connecting>> asked;
   for (auto& backend : self.table_->in_doubt(served->index)) {
-    if (backend->ejected(Clock::now())) continue;
-    auto connecting = begin_connect(backend->address(), FirstBytes::kUnknown, kNoDescriptorLimit);
-    asked.emplace_back(std::move(backend), std::move(connecting));
-  }
-  for (auto& [backend, connecting] : asked) {
-    const auto socket = co_await finish_connect(std::move(connecting), served->connect_timeout);
-    if (!served->served) co_return;
-    if (socket) {
-      self.table_->answered(served->index, *backend);
-      service.report(*backend, BackendOutcome::kConnected);
-    } else if (service.report(*backend, BackendOutcome::kConnectFailed)) {
-      log::warn("service {}: {}; the endpoint is ejected", service.name(),
-                socket.error().message());
+    if (backend->ejected(Clock::now())) {
+      self.judge_consumers(*served, *backend, false);
+    } else if (served->asked.insert(backend.get()).second) {
+      auto connecting = begin_connect(backend->address(), FirstBytes::kUnknown, kNoDescriptorLimit);
+      spawn(self.io_, hear(self, served, std::move(backend), std::move(connecting)));
     }
   }
   co_await sleep_for(kLeast);
   if (!served->served) co_return;
   served->asking = false;
   self.table_->unwanted(served->index);
+}
+
+awaitable<void> Direct::hear(Direct& self, ServedPtr served, std::shared_ptr<Backend> backend,
+                             Connecting connecting) {
+  auto socket = co_await finish_connect(std::move(connecting), served->connect_timeout);
+  served->asked.erase(backend.get());
+  const auto& kept = served->kept;
+  if (!served->served || std::ranges::find(kept, backend) == kept.end()) co_return;
+  self.judge_consumers(*served, *backend, socket.has_value());
+  if (!socket) {
+    note_failure(*served->service, *backend, socket.error());
+    co_return;
+  }
+  self.table_->answered(served->index, *backend);
+  note_answer(*served->service, *backend);
+  if (served->watch && !self.table_->is_local(*backend))
+    self.watches_->hold(backend, std::move(*socket));
 }
 
 }  // namespace ambbpf

@@ -1,15 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "userspace/direct/programs.h"
 
-#include <bpf/bpf.h>
-#include <sys/mman.h>
+#include <fmt/format.h>
 #include <sys/socket.h>
 
 #include <algorithm>
 #include <cstring>
 
 #include "direct_connect.skel.h"
+#include "userspace/direct/pins.h"
 #include "userspace/endpoints/endpoint.h"
+#include "userspace/support/capabilities.h"
 
 namespace ambbpf {
 
@@ -18,36 +19,23 @@ using std::chrono::nanoseconds;
 
 namespace {
 
-// Not yet fail-static: a process that hangs for so long is passed over.
-constexpr nanoseconds kLongestSilence = 60s;
-// No network that a consumer would bear is slower; a SYN that is lost is sent again after 1 s.
-constexpr nanoseconds kAnswerWithin = 200ms;
-
-template <class Value>
-Result<std::span<Value>> share(const bpf_map* map, std::uint32_t entries) {
-  void* memory = ::mmap(nullptr, entries * sizeof(Value), PROT_READ | PROT_WRITE, MAP_SHARED,
-                        bpf_map__fd(map), 0);
-  if (memory == MAP_FAILED)
-    return fail_errno(std::string("map ") + bpf_map__name(map) + " into memory");
-  return std::span<Value>(static_cast<Value*>(memory), entries);
-}
-
-void unshare(auto values) {
-  if (!values.empty()) ::munmap(values.data(), values.size_bytes());
-}
+// Then the next one goes by the proxy, and shows whether it is still so.
+constexpr nanoseconds kKnownFor = 60s;
+constexpr nanoseconds kWantedEvery = 1s;
+// One failure an hour is what a consumer may cost itself that is not allowed to connect.
+constexpr nanoseconds kBarredFor = 1h;
 
 }  // namespace
 
 void DestroyDirectConnect::operator()(direct_connect* programs) const {
   direct_connect__destroy(programs);
 }
-void FreeDirectRing::operator()(ring_buffer* ring) const { ring_buffer__free(ring); }
 
 Result<std::unique_ptr<DirectPrograms>> DirectPrograms::load(const Cgroup& cgroup,
                                                              const DirectSizes& sizes,
-                                                             OnEvent on_event) {
+                                                             OnEvent on_event, UniqueFd dialled) {
   std::unique_ptr<DirectPrograms> loaded(new DirectPrograms(std::move(on_event)));
-  const auto ready = loaded->load_programs(sizes)
+  const auto ready = loaded->load_programs(sizes, std::move(dialled))
                          .and_then([&] { return loaded->share_maps(sizes); })
                          .and_then([&] { return loaded->attach(cgroup); })
                          .and_then([&] { return loaded->learn_own_identity(); });
@@ -55,43 +43,69 @@ Result<std::unique_ptr<DirectPrograms>> DirectPrograms::load(const Cgroup& cgrou
   return loaded;
 }
 
-DirectPrograms::~DirectPrograms() {
-  links_.clear();
-  unshare(services_);
-  unshare(turns_);
-  unshare(backends_);
+std::vector<KernelProgram> DirectPrograms::carried() {
+  std::size_t size = 0;
+  const auto* object = direct_connect__elf_bytes(&size);
+  return kernel_programs_in(object, size);
 }
 
-Result<void> DirectPrograms::load_programs(const DirectSizes& sizes) {
+// Detached here and now; what is only let go of, the kernel detaches a little later.
+DirectPrograms::~DirectPrograms() {
+  for (const auto& link : links_) bpf_link__detach(link.get());
+  links_.clear();
+  unshare_map(services_);
+  unshare_map(turns_);
+  unshare_map(backends_);
+  unshare_map(control_);
+}
+
+Result<void> DirectPrograms::load_programs(const DirectSizes& sizes, UniqueFd dialled) {
+  log_libbpf_at_debug();
   programs_.reset(direct_connect__open());
   if (!programs_) return fail_errno("open the kernel programs direct_connect");
   auto& maps = programs_->maps;
+  bpf_map__set_max_entries(maps.exempt_cgroup, sizes.exempt);
   bpf_map__set_max_entries(maps.listener_of, sizes.listeners);
   bpf_map__set_max_entries(maps.local_address, sizes.listeners);
   bpf_map__set_max_entries(maps.service_of, sizes.services);
   bpf_map__set_max_entries(maps.turn_of, sizes.turns);
   bpf_map__set_max_entries(maps.backend_of, sizes.backends);
+  bpf_map__set_max_entries(maps.means_us_since, sizes.others);
+  bpf_map__set_max_entries(maps.handshakes, sizes.others);
+  bpf_map__set_max_entries(maps.reached, sizes.others);
+  bpf_map__set_max_entries(maps.barred, sizes.others);
   bpf_map__set_max_entries(maps.events, 256 * 1024);
-  if (const int error = direct_connect__load(programs_.get()))
-    return fail_errno("load the kernel programs direct_connect", -error);
+  // Where that fails, our own one is made.
+  if (dialled) bpf_map__reuse_fd(maps.dialled_by, dialled.get());
+  if (const int error = direct_connect__load(programs_.get())) {
+    const auto missing = capabilities_missing_for_bpf();
+    return fail_errno(fmt::format("load the kernel programs direct_connect{}{}",
+                                  missing.empty() ? "" : " without ", fmt::join(missing, ", ")),
+                      -error);
+  }
   auto& settings = *programs_->bss;
-  settings.longest_silence = static_cast<std::uint64_t>(kLongestSilence.count());
+  settings.owner = direct_now();  // when it is asked for, no two are the same
+  settings.silent_after = static_cast<std::uint64_t>(nanoseconds(kDirectSilentAfter).count());
   settings.live_for = kDirectLiveFor;
-  settings.answer_within = static_cast<std::uint64_t>(kAnswerWithin.count());
-  beat();
+  settings.known_for = static_cast<std::uint64_t>(kKnownFor.count());
+  settings.wanted_every = static_cast<std::uint64_t>(kWantedEvery.count());
   return {};
 }
 
 Result<void> DirectPrograms::share_maps(const DirectSizes& sizes) {
-  auto services = share<direct_service>(programs_->maps.service_of, sizes.services);
+  auto services = share_map<direct_service>(programs_->maps.service_of, sizes.services);
   if (!services) return tl::unexpected(services.error());
   services_ = *services;
-  auto turns = share<std::uint64_t>(programs_->maps.turn_of, sizes.turns);
+  auto turns = share_map<std::uint64_t>(programs_->maps.turn_of, sizes.turns);
   if (!turns) return tl::unexpected(turns.error());
   turns_ = *turns;
-  auto backends = share<direct_backend>(programs_->maps.backend_of, sizes.backends);
+  auto backends = share_map<direct_backend>(programs_->maps.backend_of, sizes.backends);
   if (!backends) return tl::unexpected(backends.error());
   backends_ = *backends;
+  auto control = share_map<direct_control>(programs_->maps.control, 1);
+  if (!control) return tl::unexpected(control.error());
+  control_ = *control;
+  beat();
   ring_.reset(ring_buffer__new(bpf_map__fd(programs_->maps.events), on_event, this, nullptr));
   if (!ring_) return fail_errno("open the ring buffer events");
   return {};
@@ -148,6 +162,17 @@ Result<void> DirectPrograms::set_listener(const direct_listener& key, std::uint3
   return {};
 }
 
+Result<void> DirectPrograms::exempt(const std::vector<std::uint64_t>& cgroups, std::uint32_t mark) {
+  const std::uint32_t one = 1;
+  for (const auto cgroup : cgroups)
+    if (bpf_map_update_elem(bpf_map__fd(programs_->maps.exempt_cgroup), &cgroup, &one, BPF_ANY) !=
+        0)
+      return fail_errno("put a cgroup into the map exempt_cgroup");
+  programs_->bss->any_exempt = cgroups.empty() ? 0 : 1;
+  programs_->bss->exempt_mark = mark;
+  return {};
+}
+
 void DirectPrograms::remove_listener(const direct_listener& key) {
   bpf_map_delete_elem(bpf_map__fd(programs_->maps.listener_of), &key);
 }
@@ -162,16 +187,68 @@ Result<void> DirectPrograms::set_local(const direct_listener& address, bool is_l
   return {};
 }
 
+void DirectPrograms::serve_others() { programs_->bss->serves_others = 1; }
+
+// One that finds no room replaces the one that was used least of late.
+void DirectPrograms::set_reached(const direct_reach& what) {
+  const direct_reached reached{.answered_at = direct_now(), .wanted_at = 0};
+  bpf_map_update_elem(bpf_map__fd(programs_->maps.reached), &what, &reached, BPF_ANY);
+}
+
+void DirectPrograms::set_unreached(const direct_reach& what, nanoseconds pause) {
+  const auto not_before = direct_now() + static_cast<std::uint64_t>(pause.count());
+  const direct_reached reached{.answered_at = 0, .wanted_at = not_before};
+  bpf_map_update_elem(bpf_map__fd(programs_->maps.reached), &what, &reached, BPF_ANY);
+}
+
+void DirectPrograms::bar(const direct_event& failed) {
+  const direct_barred key{
+      .netns = failed.netns, .cgroup = failed.cgroup, .backend = failed.index, .use = failed.use};
+  const std::uint64_t until = direct_now() + static_cast<std::uint64_t>(kBarredFor.count());
+  bpf_map_update_elem(bpf_map__fd(programs_->maps.barred), &key, &until, BPF_ANY);
+  programs_->bss->any_barred = 1;
+}
+
+SentOn DirectPrograms::sent_on_to(std::vector<std::uint32_t> backends) const {
+  return {.dialled_map = bpf_map__fd(programs_->maps.dialled_by),
+          .owner = programs_->bss->owner,
+          .backends = std::move(backends)};
+}
+
+void DirectPrograms::keep_on_for(nanoseconds longest_silence) {
+  store_shared(control_[0].longest_silence, static_cast<__u64>(longest_silence.count()));
+}
+
 void DirectPrograms::beat() {
-  __atomic_store_n(&programs_->bss->heartbeat, direct_now(), __ATOMIC_RELAXED);
+  store_shared(control_[0].heartbeat, static_cast<__u64>(direct_now()));
+}
+
+std::uint64_t DirectPrograms::own_netns() const { return programs_->bss->own_netns; }
+
+Result<void> DirectPrograms::pin(const Pins& pins) const {
+  store_shared(control_[0].netns, static_cast<__u64>(own_netns()));
+  const auto& maps = programs_->maps;
+  auto pinned =
+      pins.add(bpf_map__fd(maps.control), kPinnedControl)
+          .and_then([&] { return pins.add(bpf_map__fd(maps.listener_of), kPinnedListeners); })
+          .and_then([&] { return pins.add(bpf_map__fd(maps.dialled_by), kPinnedDialled); });
+  for (std::size_t i = 0; i < links_.size() && pinned; ++i)
+    pinned = pins.add(bpf_link__fd(links_[i].get()), "link_" + std::to_string(i));
+  return pinned;
 }
 
 int DirectPrograms::event_fd() const { return ring_buffer__epoll_fd(ring_.get()); }
-void DirectPrograms::read_events() { ring_buffer__consume(ring_.get()); }
+
+void DirectPrograms::read_events() {
+  constexpr int kMostAtOnce = 1000;
+  events_left_ = kMostAtOnce;
+  ring_buffer__consume(ring_.get());
+}
 
 int DirectPrograms::on_event(void* self, void* event, std::size_t) {
-  static_cast<DirectPrograms*>(self)->on_event_(*static_cast<const direct_event*>(event));
-  return 0;
+  auto& programs = *static_cast<DirectPrograms*>(self);
+  programs.on_event_(*static_cast<const direct_event*>(event));
+  return --programs.events_left_ > 0 ? 0 : -EAGAIN;
 }
 
 direct_listener direct_address(const tcp::endpoint& endpoint) {

@@ -23,15 +23,6 @@ std::vector<const Backend*> round_of(const Choice& choice) {
   return round;
 }
 
-template <class T>
-T load(const T& shared) {
-  return __atomic_load_n(&shared, __ATOMIC_RELAXED);
-}
-template <class T>
-void store(T& shared, T value) {
-  __atomic_store_n(&shared, value, __ATOMIC_RELAXED);
-}
-
 }  // namespace
 
 std::optional<std::uint32_t> FreeRanges::take(std::uint32_t count) {
@@ -74,7 +65,7 @@ DirectTable::DirectTable(DirectPrograms& programs, IsLocal is_local)
 void DirectTable::judge_addresses() {
   for (const auto& [index, slot] : slots_) {
     const auto address = slot.backend->address().address();
-    store(programs_.backends()[index].kind, kind_of(address));
+    store_shared(programs_.backends()[index].kind, kind_of(address));
   }
 }
 
@@ -127,7 +118,7 @@ Result<DirectTable::Turns> DirectTable::write_turns(const Choice& choice, const 
   const auto first = free_turns_.take(count);
   if (!first) return fail("there is no room for more turns in the kernel");
   for (std::uint32_t i = 0; i < count; ++i)
-    store(programs_.turns()[*first + i], std::uint64_t{served.slots.at(round[i])});
+    store_shared(programs_.turns()[*first + i], std::uint64_t{served.slots.at(round[i])});
   return Turns{.first = *first, .count = count};
 }
 
@@ -145,6 +136,8 @@ void DirectTable::remove_service(ServiceIndex index) {
   left_services_.push_back({index, Clock::now() + kLongestRun});
 }
 
+bool DirectTable::gives_out(ServiceIndex index) const { return served_.at(index).turns.count > 0; }
+
 void DirectTable::leave(std::uint32_t slot) {
   left_slots_.push_back({slot, Clock::now() + kLongestRun});
 }
@@ -160,6 +153,7 @@ Result<std::uint32_t> DirectTable::new_slot(ServiceIndex service,
   std::memcpy(entry.address, place.address, sizeof entry.address);
   entry.port = place.port;
   entry.kind = kind_of(backend->address().address());
+  entry.use = ++last_use_;
   slots_[index] = {backend, service};
   return index;
 }
@@ -187,18 +181,21 @@ void DirectTable::reuse_what_was_left() {
 
 bool DirectTable::is_idle(std::uint32_t slot) const {
   const auto& entry = programs_.backends()[slot];
-  return load(entry.opened) == load(entry.failed) + load(entry.cancelled) + load(entry.closed);
+  return load_shared(entry.opened) ==
+         load_shared(entry.failed) + load_shared(entry.cancelled) + load_shared(entry.closed);
 }
 
-std::shared_ptr<Backend> DirectTable::backend(std::uint32_t index) const {
+const DirectTable::Slot* DirectTable::slot(std::uint32_t index, std::uint32_t use) const {
   const auto found = slots_.find(index);
-  return found == slots_.end() ? nullptr : found->second.backend;
+  if (found == slots_.end() || programs_.backends()[index].use != use) return nullptr;
+  return &found->second;
 }
 
-std::optional<DirectTable::ServiceIndex> DirectTable::service_of(std::uint32_t backend) const {
-  const auto found = slots_.find(backend);
-  if (found == slots_.end()) return std::nullopt;
-  return found->second.service;
+std::vector<std::uint32_t> DirectTable::slots_of(const Backend& backend) const {
+  std::vector<std::uint32_t> all;
+  for (const auto& [index, slot] : slots_)
+    if (slot.backend.get() == &backend) all.push_back(index);
+  return all;
 }
 
 std::vector<std::shared_ptr<Backend>> DirectTable::in_doubt(ServiceIndex service) const {
@@ -206,8 +203,8 @@ std::vector<std::shared_ptr<Backend>> DirectTable::in_doubt(ServiceIndex service
   const auto now = direct_now();
   for (const auto& [backend, index] : served_.at(service).slots) {
     const auto& entry = programs_.backends()[index];
-    if (load(entry.out) != 0 || load(entry.asked_at) != 0 ||
-        now - load(entry.answered_at) > kDirectLiveFor / 2)
+    if (load_shared(entry.out) != 0 || load_shared(entry.asked_at) != 0 ||
+        now - load_shared(entry.answered_at) > kDirectLiveFor / 2)
       all.push_back(slots_.at(index).backend);
   }
   return all;
@@ -223,13 +220,17 @@ direct_backend* DirectTable::find(ServiceIndex service, const Backend& backend) 
 void DirectTable::answered(ServiceIndex service, const Backend& backend) {
   auto* entry = find(service, backend);
   if (!entry) return;
-  store(entry->answered_at, static_cast<__u64>(direct_now()));
-  store(entry->asked_at, __u64{0});
+  store_shared(entry->answered_at, static_cast<__u64>(direct_now()));
+  store_shared(entry->asked_at, __u64{0});
   __atomic_store_n(&entry->out, 0, __ATOMIC_RELEASE);
 }
 
+void DirectTable::doubt(const Backend& backend) {
+  for (const auto slot : slots_of(backend)) store_shared(programs_.backends()[slot].out, 1U);
+}
+
 bool DirectTable::is_wanted(ServiceIndex service) const {
-  return load(programs_.services()[service].wanted) != 0;
+  return load_shared(programs_.services()[service].wanted) != 0;
 }
 
 void DirectTable::unwanted(ServiceIndex service) {
@@ -240,22 +241,22 @@ DirectCounts DirectTable::counts(ServiceIndex service, const Backend& backend) c
   const auto* found = find(service, backend);
   if (!found) return {};
   const auto& entry = *found;
-  const auto established = load(entry.established);
-  const auto closed = load(entry.closed);
+  const auto established = load_shared(entry.established);
+  const auto closed = load_shared(entry.closed);
   return {.connections_now = established - std::min<std::uint64_t>(closed, established),
           .connections_total = established,
-          .failed = load(entry.failed),
-          .bytes_to_backend = load(entry.sent),
-          .bytes_to_client = load(entry.received),
-          .connect_us = established == 0 ? 0 : load(entry.connect_ns) / established / 1000,
-          .rtt_us = load(entry.rtt_us)};
+          .failed = load_shared(entry.failed),
+          .bytes_to_backend = load_shared(entry.sent),
+          .bytes_to_client = load_shared(entry.received),
+          .connect_us = established == 0 ? 0 : load_shared(entry.connect_ns) / established / 1000,
+          .rtt_us = load_shared(entry.rtt_us)};
 }
 
 std::uint64_t DirectTable::sent_on(ServiceIndex service) const {
-  return load(programs_.services()[service].direct);
+  return load_shared(programs_.services()[service].direct);
 }
 std::uint64_t DirectTable::left(ServiceIndex service) const {
-  return load(programs_.services()[service].left);
+  return load_shared(programs_.services()[service].left);
 }
 
 }  // namespace ambbpf

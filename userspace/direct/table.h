@@ -50,14 +50,25 @@ class DirectTable {
   Result<void> publish(ServiceIndex service, const Choice& choice,
                        const std::vector<std::shared_ptr<Backend>>& kept);
   void remove_service(ServiceIndex service);
+  bool gives_out(ServiceIndex service) const;  // it has been published with an endpoint
 
-  // Null: it is unknown, or unknown by now.
-  std::shared_ptr<Backend> backend(std::uint32_t index) const;
-  std::optional<ServiceIndex> service_of(std::uint32_t backend) const;
+  // Where a backend stands for the programs, which name it by its index.
+  struct Slot {
+    std::shared_ptr<Backend> backend;
+    ServiceIndex service = 0;
+  };
+  // Null: it is unknown, or unknown by now. `use`: as in direct_backend.
+  const Slot* slot(std::uint32_t index, std::uint32_t use) const;
+  // All of a backend, which may be kept no more, but has connections.
+  std::vector<std::uint32_t> slots_of(const Backend& backend) const;
 
   // The programs pass over those that are in doubt: that have not answered of late.
   std::vector<std::shared_ptr<Backend>> in_doubt(ServiceIndex service) const;
   void answered(ServiceIndex service, const Backend& backend);
+  void doubt(const Backend& backend);
+  bool is_local(const Backend& backend) const {
+    return (kind_of(backend.address().address()) & DIRECT_LOCAL) != 0;
+  }
   // Whether one that is in doubt was passed over since unwanted().
   bool is_wanted(ServiceIndex service) const;
   void unwanted(ServiceIndex service);
@@ -67,10 +78,6 @@ class DirectTable {
   std::uint64_t left(ServiceIndex service) const;     // connects that went to the listener
 
  private:
-  struct Slot {
-    std::shared_ptr<Backend> backend;
-    ServiceIndex service = 0;
-  };
   struct Turns {
     std::uint32_t first = 0;
     std::uint32_t count = 0;
@@ -102,6 +109,7 @@ class DirectTable {
   FreeRanges free_turns_;
   std::vector<std::uint32_t> free_slots_;
   std::map<std::uint32_t, Slot> slots_;  // by index
+  std::uint32_t last_use_ = 0;
   std::deque<Left<Turns>> left_turns_;
   std::deque<Left<ServiceIndex>> left_services_;
   std::vector<Left<std::uint32_t>> left_slots_;

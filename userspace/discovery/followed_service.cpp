@@ -43,6 +43,7 @@ void FollowedService::heard(const EtcdChange& change) {
     kept_ = false;
     keys_.touch();
   }
+  if (keys_.changed() && !changed_at_) changed_at_ = Clock::now();
 }
 
 std::optional<Clock::time_point> FollowedService::publish(Clock::time_point now) {
@@ -56,12 +57,15 @@ std::optional<Clock::time_point> FollowedService::publish(Clock::time_point now)
 
 void FollowedService::publish_set() {
   keys_.take_changed();
+  const auto changed_at = std::exchange(changed_at_, std::nullopt);
   auto endpoints = keys_.endpoints();
   if (kept_ && endpoints.empty()) return;
   kept_ = false;
   if (published_ == endpoints) return;
   published_ = std::move(endpoints);
-  if (publish_) publish_(*published_);
+  if (!publish_) return;
+  publish_(*published_);
+  if (changed_at) propagation_.observe(Clock::now() - *changed_at);
 }
 
 bool FollowedService::fresh() const { return Clock::now() - listed_at_ < kFresh; }
@@ -85,6 +89,7 @@ SourceStatus FollowedService::status(SourceStatus status) const {
   status.from = fmt::format("{} {}", status.from, printable(directory()));
   status.endpoints = published_ ? published_->size() : 0;
   status.events = events_;
+  status.propagation = propagation_.counts();
   status.note = note(status.state);
   status.rejected_total = keys_.rejected_total();
   status.rejected = keys_.rejected();

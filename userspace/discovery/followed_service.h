@@ -53,6 +53,8 @@ class FollowedService {
   bool kept_ = false;  // published_ is from an earlier cluster, and the new one lists none
   std::string misplaced_;
   std::uint64_t events_ = 0;
+  std::optional<Clock::time_point> changed_at_;  // the oldest change that is not published yet
+  Histogram propagation_{Histogram::latencies()};
 
   const EtcdFollower* follower_ = nullptr;
   EtcdPosition position_;  // of the last listing, or where the last follower ended

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "userspace/endpoints/service.h"
+#include "userspace/support/histogram.h"
 
 namespace ambbpf {
 
@@ -21,6 +22,7 @@ struct SourceStatus {
     kNotServed,  // the server answers, but does not speak this API; asked again now and then
   };
 
+  std::string name;  // in the configuration; set by who knows it
   std::string kind;  // "etcd v2", "etcd v3", "docker", "name", "static"
   std::string from;  // the server in use and the key followed, the engine, or the name resolved
   State state = State::kStarting;
@@ -34,6 +36,8 @@ struct SourceStatus {
   std::uint64_t failures = 0;
   std::uint64_t rejected_total = 0;     // bad values seen since the start
   std::vector<RejectedValue> rejected;  // bad values that stand there now
+  bool replaced = false;                // no longer configured; set by who knows it
+  Histogram::Counts propagation;        // from a change heard to its set published; etcd only
 };
 
 // Lists, then watches; keeps its own map and publishes the whole set after every change. Any doubt

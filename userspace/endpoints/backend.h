@@ -30,6 +30,9 @@ class Backend {
   std::atomic<std::uint64_t> connections_now{0};
   std::atomic<std::uint64_t> connections_total{0};
   std::atomic<std::uint64_t> failed_connects{0};
+  // Of proxied connections that have ended.
+  std::atomic<std::uint64_t> bytes_to_backend{0};
+  std::atomic<std::uint64_t> bytes_to_client{0};
 
  private:
   const tcp::endpoint address_;

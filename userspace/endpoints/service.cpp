@@ -149,6 +149,10 @@ bool Service::report(Backend& backend, BackendOutcome outcome) {
   const auto now = Clock::now();
   const bool was_ejected = backend.ejected(now);
   const bool news = backend.report(outcome, now);
+  if (outcome == BackendOutcome::kConnectFailed) {
+    ++connect_failures;
+    if (news) ++ejections;
+  }
   if (news || was_ejected != backend.ejected(now)) {
     const std::scoped_lock lock(mutex_);
     choose(now);

@@ -17,6 +17,7 @@
 #include "userspace/endpoints/change_log.h"
 #include "userspace/endpoints/choice.h"
 #include "userspace/endpoints/endpoint.h"
+#include "userspace/support/histogram.h"
 #include "userspace/support/log_limit.h"
 
 namespace ambbpf {
@@ -100,13 +101,25 @@ class Service {
     if (doubt_) doubt_();
   }
 
-  // Who counts what: connections_* the Admission (proxy/admission.h), the rest who lets it happen.
+  // Who counts what: connections_*, bytes_* and lives the Admission (proxy/admission.h), the rest
+  // who lets it happen. Of endpoints that are gone by now as well.
   std::atomic<std::uint64_t> connections_now{0};
   std::atomic<std::uint64_t> connections_total{0};
-  std::atomic<std::uint64_t> refused{0};  // connections reset at once: there were too many
+  // Connections reset at once.
+  std::atomic<std::uint64_t> too_many{0};  // as many are open as may be
+  std::atomic<std::uint64_t> out_of_descriptors{0};
   std::atomic<std::uint64_t> connect_retries{0};
-  std::atomic<std::uint64_t> held{0};    // connections that had to wait for an endpoint
-  std::atomic<std::uint64_t> failed{0};  // connections that got none and were reset
+  std::atomic<std::uint64_t> connect_failures{0};
+  std::atomic<std::uint64_t> ejections{0};  // of endpoints, until they answer again
+  std::atomic<std::uint64_t> held{0};       // connections that had to wait for an endpoint
+  std::atomic<std::uint64_t> held_now{0};
+  // Connections that got no endpoint and were reset.
+  std::atomic<std::uint64_t> no_endpoint{0};       // there was none for as long as they were held
+  std::atomic<std::uint64_t> gave_up{0};           // each attempt has failed
+  std::atomic<std::uint64_t> bytes_to_backend{0};  // of connections that have ended
+  std::atomic<std::uint64_t> bytes_to_client{0};   // …
+  Histogram connect_times{Histogram::latencies()};
+  Histogram lives{Histogram::lives()};  // of connections that had an endpoint and have ended
 
   LogLimit own_limits_log;  // for lines on limits of this process that its connections meet
 

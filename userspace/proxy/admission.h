@@ -24,12 +24,15 @@ class Admission {
   const Backend* backend() const { return backend_.get(); }
 
   void served_by(std::shared_ptr<Backend> backend);
+  // What it has moved, all in all: at its end.
+  void moved(std::uint64_t bytes_to_backend, std::uint64_t bytes_to_client);
 
  private:
   explicit Admission(std::shared_ptr<Service> service) : service_(std::move(service)) {}
 
   std::shared_ptr<Service> service_;  // null: moved from
   std::shared_ptr<Backend> backend_;
+  Clock::time_point since_ = Clock::now();
 };
 
 }  // namespace ambbpf

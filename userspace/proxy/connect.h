@@ -14,6 +14,7 @@ struct Connecting {
   tcp::endpoint address;
   UniqueFd socket;  // non-blocking, options set
   int error = 0;    // errno(3); 0: connected, EALREADY: no answer yet
+  Clock::time_point begun = Clock::now();
 };
 
 // Whether there is something to be sent as soon as the connection stands.

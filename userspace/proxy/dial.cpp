@@ -21,22 +21,20 @@ bool is_our_own(const std::error_code& code) {
          code == std::errc::not_enough_memory || code == std::errc::address_not_available;
 }
 
-void note_failure(Service& service, Backend& backend, const Error& error) {
-  if (is_our_own(error.code)) {
-    if (const auto unsaid = service.own_limits_log.pass(Clock::now()))
-      log::warn("service {}: {}{}", service.name(), error.message(), more_before_it(*unsaid));
-    return;
-  }
-  if (service.report(backend, BackendOutcome::kConnectFailed))
-    log::warn("service {}: {}; the endpoint is ejected", service.name(), error.message());
-  service.doubt();
-}
-
 bool has_others_than(const Choice& choice, const Backends& tried) {
   return std::ranges::any_of(choice.candidates, [&](const Candidate& candidate) {
     return std::ranges::find(tried, candidate.backend) == tried.end();
   });
 }
+
+// Counts a connection as held for as long as it lives.
+struct HeldNow {
+  explicit HeldNow(Service& of) : service(of) { ++service.held_now; }
+  ~HeldNow() { --service.held_now; }
+  HeldNow(const HeldNow&) = delete;
+  HeldNow& operator=(const HeldNow&) = delete;
+  Service& service;
+};
 
 // Until there is a backend that is none of `tried`, at the latest until `deadline`.
 awaitable<void> wait_for_others(Service& service, const Backends& tried,
@@ -58,10 +56,26 @@ std::optional<Attempt> begin_dial(Service& service, const DialOptions& options,
   return Attempt{std::move(backend), std::move(connecting)};
 }
 
-Dialled answered(Service& service, Attempt attempt) {
-  if (service.report(*attempt.backend, BackendOutcome::kConnected))
+void note_answer(Service& service, Backend& backend) {
+  if (service.report(backend, BackendOutcome::kConnected))
     log::info("service {}: endpoint {} answers again", service.name(),
-              to_string(attempt.backend->address()));
+              to_string(backend.address()));
+}
+
+void note_failure(Service& service, Backend& backend, const Error& error) {
+  if (is_our_own(error.code)) {
+    if (const auto unsaid = service.own_limits_log.pass(Clock::now()))
+      log::warn("service {}: {}{}", service.name(), error.message(), more_before_it(*unsaid));
+    return;
+  }
+  if (service.report(backend, BackendOutcome::kConnectFailed))
+    log::warn("service {}: {}; the endpoint is ejected", service.name(), error.message());
+  service.doubt();
+}
+
+Dialled answered(Service& service, Attempt attempt) {
+  service.connect_times.observe(Clock::now() - attempt.connecting.begun);
+  note_answer(service, *attempt.backend);
   return Dialled{std::move(attempt.connecting.socket), std::move(attempt.backend)};
 }
 
@@ -79,11 +93,12 @@ awaitable<Result<Dialled>> dial(Service& service, DialOptions options, Client cl
     const auto backend = attempt ? attempt->backend : service.pick(client, failed);
     if (!backend) {
       if (Clock::now() >= held_until) {
-        service.failed.fetch_add(1, std::memory_order_relaxed);
+        service.no_endpoint.fetch_add(1, std::memory_order_relaxed);
         co_return fail(fmt::format("service {}: no endpoint within {} ms", service.name(),
                                    options.hold.count()));
       }
       if (!std::exchange(held, true)) service.held.fetch_add(1, std::memory_order_relaxed);
+      const HeldNow counted(service);
       co_await wait_for_others(service, failed, held_until);
       continue;
     }
@@ -108,7 +123,7 @@ awaitable<Result<Dialled>> dial(Service& service, DialOptions options, Client cl
     last_error = socket.error();
     note_failure(service, *backend, last_error);
   }
-  service.failed.fetch_add(1, std::memory_order_relaxed);
+  service.gave_up.fetch_add(1, std::memory_order_relaxed);
   co_return fail(fmt::format("service {}: gave up after {} attempts: {}", service.name(),
                              options.retries + 1, last_error.what),
                  last_error.code);

@@ -37,6 +37,11 @@ std::optional<Attempt> begin_dial(Service& service, const DialOptions& options,
                                   const Client& client, FirstBytes first_bytes);
 Dialled answered(Service& service, Attempt attempt);
 
+// What a connect has told of a backend: for its service, and for the log where it is news. Refusals
+// that are our own limits say nothing of it.
+void note_answer(Service& service, Backend& backend);
+void note_failure(Service& service, Backend& backend, const Error& error);
+
 // Finds a backend that takes the connection: goes on with `begun`, then as the service chooses,
 // again after each failure. Waits up to `hold` for a service that has no endpoint, and shortly
 // before trying again one that has failed; a backend that has not been tried yet ends either wait.

@@ -26,6 +26,10 @@ FirstBytes has_spoken(int client) {
   return told && bytes > 0 ? FirstBytes::kAreHere : FirstBytes::kUnknown;
 }
 
+std::uint64_t group_of(const Backend& backend) {
+  return reinterpret_cast<std::uintptr_t>(&backend);
+}
+
 void log_end(const Admission& admission, const ConnectionEnd& end) {
   if (!log::says_debug()) return;  // the address is costly to print
   log::debug("service {}: connection to {} ended: {} bytes there, {} back{}{}{}{}",
@@ -131,11 +135,11 @@ Worker::Accepted Worker::accept_some(Listening& listening) {
 void Worker::take_in(UniqueFd client, const tcp::endpoint& address, const Serving& serving) {
   const auto& [service, options, keepalive] = serving;
   if (client.get() >= options.descriptors_below)
-    return refuse(std::move(client), *service,
+    return refuse(std::move(client), *service, service->out_of_descriptors,
                   "no descriptors are left for connections (ulimit -n, LimitNOFILE)");
   auto admission = Admission::to(service);
   if (!admission)
-    return refuse(std::move(client), *service,
+    return refuse(std::move(client), *service, service->too_many,
                   fmt::format("{} are open (--max-connections)", service->most_connections()));
   const Client peer{address};
   auto begun = begin_dial(*service, options, peer, has_spoken(client.get()));
@@ -146,8 +150,9 @@ void Worker::take_in(UniqueFd client, const tcp::endpoint& address, const Servin
   spawn(io_, dial_for(*this, std::prev(waiting_.end()), serving, peer, std::move(begun)));
 }
 
-void Worker::refuse(UniqueFd client, Service& service, const std::string& why) {
-  ++service.refused;  // before the client can know
+void Worker::refuse(UniqueFd client, Service& service, std::atomic<std::uint64_t>& count,
+                    const std::string& why) {
+  ++count;  // before the client can know
   close_with_reset(std::move(client));
   if (const auto unsaid = service.own_limits_log.pass(Clock::now()))
     log::warn("service {}: connection reset: {}{}", service.name(), why, more_before_it(*unsaid));
@@ -171,11 +176,14 @@ awaitable<void> Worker::dial_for(Worker& worker, std::list<Waiting>::iterator pl
 // From here on the relay owns both sockets.
 void Worker::relay(UniqueFd client, Admission admission, Dialled dialled,
                    const KeepalivePolicy& keepalive) {
+  const auto group = group_of(*dialled.backend);
   admission.served_by(std::move(dialled.backend));
   auto open = std::make_shared<Admission>(std::move(admission));
   relay_->adopt({.socket = std::move(client)}, {.socket = std::move(dialled.socket)},
-                {.keepalive = keepalive},
-                [open](const ConnectionEnd& end) { log_end(*open, end); });
+                {.keepalive = keepalive, .group = group}, [open](const ConnectionEnd& end) {
+                  open->moved(end.bytes_to_backend, end.bytes_to_client);
+                  log_end(*open, end);
+                });
 }
 
 void Worker::reset_all() {
@@ -187,6 +195,10 @@ void Worker::reset_all() {
       admission.reset();
     }
   });
+}
+
+void Worker::reset(const std::shared_ptr<const Backend>& backend, std::string_view reason) {
+  asio::post(io_, [this, backend, reason] { relay_->end_group(group_of(*backend), reason); });
 }
 
 awaitable<void> Worker::turn() { co_await asio::co_spawn(io_, nothing(), asio::use_awaitable); }

@@ -3,6 +3,7 @@
 // changes thread.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <list>
 #include <map>
@@ -54,6 +55,8 @@ class Worker {
 
   // Closes what is open with a reset, held and connecting ones included.
   void reset_all();
+  // The same for what is open to `backend`, for `reason`.
+  void reset(const std::shared_ptr<const Backend>& backend, std::string_view reason);
   // As they are kept: asks nobody.
   RelayCounts counts() const { return relay_->counts(); }
   // Returns in the caller's coroutine when the worker's thread has taken up work: never while it
@@ -81,7 +84,8 @@ class Worker {
   Accepted accept_some(Listening& listening);
   void close(Listening& listening);
   void take_in(UniqueFd client, const tcp::endpoint& address, const Serving& serving);
-  void refuse(UniqueFd client, Service& service, const std::string& why);
+  void refuse(UniqueFd client, Service& service, std::atomic<std::uint64_t>& count,
+              const std::string& why);
   void relay(UniqueFd client, Admission admission, Dialled dialled,
              const KeepalivePolicy& keepalive);
 

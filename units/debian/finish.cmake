@@ -1,0 +1,7 @@
+# What Debian has in another way than `cmake --install`, in the directory that becomes the package.
+set(share $ENV{DESTDIR}${CMAKE_INSTALL_PREFIX}/share)
+file(REMOVE ${share}/doc/ambbpf/LICENSE) # copyright says it
+file(RENAME ${share}/zsh/site-functions ${share}/zsh/vendor-completions)
+configure_file(@changelog@ ${share}/doc/ambbpf/changelog.Debian COPYONLY)
+file(GLOB_RECURSE to_compress ${share}/man/* ${share}/doc/ambbpf/changelog.Debian)
+execute_process(COMMAND gzip --best --no-name ${to_compress} COMMAND_ERROR_IS_FATAL ANY)

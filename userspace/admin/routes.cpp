@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "userspace/admin/routes.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <string_view>
+#include <utility>
+
+#include "page.h"
+#include "userspace/admin/host_names.h"
+
+namespace ambbpf {
+
+namespace beast = boost::beast;
+namespace http = beast::http;
+
+namespace {
+
+AdminResponse response(http::status status, std::string body,
+                       std::string_view type = "text/plain") {
+  AdminResponse made(status, 11, std::move(body));
+  made.set(http::field::server, "ambbpf/" AMBBPF_VERSION);
+  made.set(http::field::content_type, beast::string_view(type.data(), type.size()));
+  made.set(http::field::cache_control, "no-store");
+  made.set("X-Content-Type-Options", "nosniff");
+  made.keep_alive(false);
+  made.prepare_payload();
+  return made;
+}
+
+// It runs its own script and asks this process only, and stands in nobody's frame.
+AdminResponse page() {
+  static const std::string policy = fmt::format(
+      "default-src 'none'; script-src '{}'; style-src '{}'; connect-src 'self'; "
+      "img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; "
+      "require-trusted-types-for 'script'",
+      kPageScriptHash, kPageStyleHash);
+  auto made = response(http::status::ok, std::string(kPage), "text/html; charset=utf-8");
+  made.set("Content-Security-Policy", policy);
+  made.set("Referrer-Policy", "no-referrer");
+  return made;
+}
+
+// Where a path is served, and by which method; HEAD is as good as GET.
+struct Route {
+  std::string_view path;
+  http::verb method;
+  bool to_network;
+  AdminResponse (*answer)(const AdminAnswers& answers);
+};
+
+const Route routes[] = {
+    {"/", http::verb::get, true, [](const AdminAnswers&) { return page(); }},
+    {"/status", http::verb::get, true,
+     [](const AdminAnswers& answers) {
+       return response(http::status::ok, answers.status(), "application/json");
+     }},
+    {"/history", http::verb::get, true,
+     [](const AdminAnswers& answers) {
+       return response(http::status::ok, answers.history(), "application/json");
+     }},
+    {"/metrics", http::verb::get, true,
+     [](const AdminAnswers& answers) {
+       return response(http::status::ok, answers.metrics(),
+                       "text/plain; version=0.0.4; charset=utf-8");
+     }},
+    {"/healthz", http::verb::get, false,
+     [](const AdminAnswers&) { return response(http::status::ok, "ok\n"); }},
+    {"/readyz", http::verb::get, false,
+     [](const AdminAnswers& answers) {
+       const auto why_not = answers.not_ready();
+       return why_not.empty() ? response(http::status::ok, "ready\n")
+                              : response(http::status::service_unavailable, why_not + "\n");
+     }},
+    {"/reload", http::verb::post, false,
+     [](const AdminAnswers& answers) {
+       if (!answers.reload)
+         return response(http::status::conflict, "this process has no configuration file\n");
+       auto answer = answers.reload();
+       return response(answer.in_force ? http::status::ok : http::status::unprocessable_entity,
+                       std::move(answer.lines));
+     }},
+};
+
+const Route* find_route(const AdminRequest& request) {
+  const auto target = request.target();
+  const auto path = std::string_view(target.data(), target.size());
+  const auto* route = std::ranges::find(routes, path.substr(0, path.find('?')), &Route::path);
+  return route == std::end(routes) ? nullptr : route;
+}
+
+AdminResponse follow(const Route& route, const AdminAnswers& answers, http::verb method) {
+  const bool reads = route.method == http::verb::get;
+  if (method == route.method || (reads && method == http::verb::head)) return route.answer(answers);
+  const std::string only = reads ? "GET, HEAD" : "POST";
+  auto refusal = response(http::status::method_not_allowed, "only " + only + "\n");
+  refusal.set(http::field::allow, only);
+  return refusal;
+}
+
+}  // namespace
+
+AdminResponse respond(const AdminAnswers& answers, const AdminRequest& request) {
+  if (const auto* route = find_route(request)) return follow(*route, answers, request.method());
+  return response(http::status::not_found,
+                  "try /, /status, /history, /metrics, /healthz or /readyz\n");
+}
+
+AdminResponse respond_to_network(const AdminAnswers& answers, const AdminRequest& request,
+                                 const std::vector<std::string>& names) {
+  const auto host = request[http::field::host];
+  if (request.count(http::field::host) != 1 || !is_ours({host.data(), host.size()}, names))
+    return response(http::status::misdirected_request,
+                    "ask for an address, localhost, or a name of admin_names\n");
+  const auto* route = find_route(request);
+  if (route && route->to_network) return follow(*route, answers, request.method());
+  return response(http::status::not_found, "try /, /status, /history or /metrics\n");
+}
+
+std::optional<AdminResponse> response_to_bad_request(const beast::error_code& error) {
+  if (error == http::error::header_limit)
+    return response(http::status::request_header_fields_too_large, "request too long\n");
+  const bool is_fault_of_text = error.category() == make_error_code(http::error{}).category();
+  if (!is_fault_of_text || error == http::error::end_of_stream) return std::nullopt;
+  return response(http::status::bad_request, error.message() + "\n");
+}
+
+}  // namespace ambbpf

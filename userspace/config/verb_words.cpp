@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "userspace/config/verb_words.h"
+
+#include <algorithm>
+
+namespace ambbpf {
+namespace {
+
+constexpr ExitStatus kWrongCommandLine{2, "The command line is wrong."};
+
+constexpr ExitStatus kServes[] = {
+    {0, "It was asked to stop, and has."},
+    {1, "What it needs cannot be had: a port, the admin socket, or the engine that was asked for."},
+    kWrongCommandLine};
+constexpr ExitStatus kRuns[] = {
+    {0, "It was asked to stop, and has."},
+    {1, "What it needs cannot be had: a port, the admin socket, or the engine that was asked for."},
+    {2, "The command line is wrong, or the file has mistakes; each is a line."}};
+constexpr ExitStatus kChecks[] = {
+    {0, "The file is in order."}, {1, "It has mistakes."}, kWrongCommandLine};
+constexpr ExitStatus kReloads[] = {
+    {0, "The file is in force."}, {1, "Nothing has changed; it says why."}, kWrongCommandLine};
+constexpr ExitStatus kShows[] = {{0, "All is well; with --ready: all are ready."},
+                                 {1, "Something is degraded; with --ready: one is not ready."},
+                                 kWrongCommandLine,
+                                 {3, "Nothing runs."},
+                                 {4, "A process did not answer."}};
+constexpr ExitStatus kTries[] = {
+    {0, "An engine works, though it may not be the best."}, {1, "None works."}, kWrongCommandLine};
+constexpr ExitStatus kCleans[] = {{0, "Nothing is left of processes that are gone."},
+                                  {1, "Something could not be removed."},
+                                  kWrongCommandLine};
+constexpr ExitStatus kWrites[] = {
+    {0, "All was written."}, {1, "A file could not be written."}, kWrongCommandLine};
+constexpr ExitStatus kPrints[] = {{0, "Always."}, kWrongCommandLine};
+
+constexpr VerbWords kVerbs[] = {
+    {"proxy",
+     "Listens on each PORT and forwards every connection to a current endpoint of its SERVICE, as "
+     "etcd or Docker has them at that moment. While a source is away, the last good set stays in "
+     "force.\n"
+     "It is the short form of a file for ambbpf run with a service for each SERVICE.",
+     kServes},
+    {"forward",
+     "Listens on one port and forwards every connection to HOST:PORT. A name is resolved now and "
+     "again, and its addresses are taken in turn.\n"
+     "It is the short form of a file for ambbpf run with one service.",
+     kServes},
+    {"register",
+     "Keeps the published PORT of CONTAINER in etcd as an endpoint of SERVICE while the container "
+     "runs and is healthy; or, with --all, what the labels of the containers say. A key outlives "
+     "this process by no more than --ttl.\n"
+     "It is the short form of a file for ambbpf run with one registration.",
+     kServes},
+    {"run",
+     "Does what the configuration file asks for: services, registrations, or both. SIGHUP and "
+     "ambbpf reload read the file again and put the difference in force; open connections of what "
+     "stays feel nothing.",
+     kRuns},
+    {"check",
+     "Reads the file and those that it includes, as ambbpf run would. Every mistake is a line with "
+     "file, line, key and, for a misspelt key, what it may have meant. Nothing is opened or asked.",
+     kChecks},
+    {"reload",
+     "Asks a running ambbpf run to read its file again and to put the difference in force. Prints "
+     "a line for each thing that changed. A file with a mistake, or a port that cannot be had, "
+     "changes nothing.",
+     kReloads},
+    {"status",
+     "Asks every running process of this machine, through its admin socket, and shows services, "
+     "endpoints, sources with their age and last error, connections, and the bytes moved by the "
+     "kernel and by user space.",
+     kShows},
+    {"doctor",
+     "Tries each engine with a few loopback connections of its own. Prints what it found, which "
+     "engine auto takes, and what a refused one needs.",
+     kTries},
+    {"cleanup",
+     "Removes from the kernel the programs of zero hop that processes have left which were killed, "
+     "where none was started again.",
+     kCleans},
+    {"reference",
+     "Prints all settings: keys of the file, options, variables, defaults. With --into it writes "
+     "the manual pages and the completions of shells below a directory instead: man/, bash/, zsh/ "
+     "and fish/.",
+     kWrites},
+    {"version",
+     "Prints the version, the commit it was built from, the compiler, the libraries with their "
+     "versions (those of libbpf and libcurl as they are loaded), and the kernel programs that the "
+     "binary carries, with the places they are attached to.",
+     kPrints},
+};
+
+}  // namespace
+
+const VerbWords* words_of_verb(std::string_view verb) {
+  const auto* const found = std::ranges::find(kVerbs, verb, &VerbWords::verb);
+  return found == std::end(kVerbs) ? nullptr : found;
+}
+
+}  // namespace ambbpf

@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "userspace/dataplane/demotion.h"
+
+#include <algorithm>
+
+#include "userspace/dataplane/connection.h"
+
+namespace ambbpf {
+
+using namespace std::chrono_literals;
+
+namespace {
+
+constexpr auto kLookEvery = 20ms;
+constexpr auto kLookWhenQuiet = 250ms;      // nothing has moved
+constexpr std::size_t kMostAtATime = 4096;  // some 1 ms
+constexpr auto kBetweenHandovers = 20us;    // which take some 5 each
+
+}  // namespace
+
+DemotionWatch::DemotionWatch(RelayThread& thread) : thread_(thread), timer_(thread.io) {
+  ++thread_.options.busy->threads;
+}
+
+DemotionWatch::~DemotionWatch() {
+  tell_others(0);
+  --thread_.options.busy->threads;
+}
+
+void DemotionWatch::tell_others(std::size_t busy) {
+  auto& all = thread_.options.busy->now;
+  all += busy - std::exchange(told_, busy);  // modulo 2^64
+}
+
+std::size_t DemotionWatch::busy_for_each_thread() const {
+  const auto& all = *thread_.options.busy;
+  return (all.now + all.threads - 1) / all.threads;
+}
+
+void DemotionWatch::begin() {
+  if (goes_on_ || !thread_.kernel) return;
+  if (thread_.counts.in_map_now == 0 && !has_many_connections()) return;
+  segments_seen_ = thread_.kernel->segments();
+  looked_at_ = Clock::now();
+  turns_ = busy_ = 0;
+  go_on(true);
+}
+
+bool DemotionWatch::has_many_connections() const {
+  return thread_.connections.size() > thread_.options.demotion.connections;
+}
+
+// The more there are to look at, the less often.
+void DemotionWatch::go_on(bool moved) {
+  const auto in_map = thread_.counts.in_map_now;
+  goes_on_ = shut_ || in_map > 0 || has_many_connections();
+  if (!goes_on_) return tell_others(0);
+  const Clock::duration pause = kLookEvery * (1 + in_map / kMostAtATime);
+  timer_.expires_after(moved ? pause : std::max<Clock::duration>(pause, kLookWhenQuiet));
+  timer_.async_wait([this](boost::system::error_code error) {
+    if (!error) look();
+  });
+}
+
+void DemotionWatch::look() {
+  const auto& limits = thread_.options.demotion;
+  const auto now = Clock::now();
+  const auto segments = thread_.kernel->segments();
+  const std::chrono::duration<double> span = now - std::exchange(looked_at_, now);
+  const auto moved = std::exchange(turns_, 0) + segments - std::exchange(segments_seen_, segments);
+  const auto in_kernel = busy_in_kernel();
+  // Half of what begins it goes on with it.
+  const bool crowded = now < crowded_until_;
+  const auto least_turns = limits.turns_per_second * span.count() / (crowded ? 2 : 1);
+  const auto least_busy = limits.connections / (crowded ? 2 : 1);
+  const auto own_busy = std::exchange(busy_, 0) + in_kernel.size();
+  tell_others(static_cast<double>(moved) > least_turns ? own_busy : 0);
+  ++window_;
+  if (busy_for_each_thread() > least_busy) crowded_until_ = now + limits.calm;
+  const bool was_shut = std::exchange(shut_, now < crowded_until_);
+  if (was_shut && !shut_) hand_over_all();
+  if (shut_)
+    for (auto* connection : in_kernel) connection->demote();
+  go_on(moved > 0);
+}
+
+// Those that have moved bytes since the last look, unless they have been counted for a turn in user
+// space.
+std::vector<Connection*> DemotionWatch::busy_in_kernel() const {
+  std::vector<Connection*> busy;
+  if (thread_.counts.directions_in_kernel_now == 0) return busy;
+  for (const Direction* direction : thread_.at_slot)
+    if (direction && direction->source == kClient && direction->connection->was_busy_in_kernel())
+      busy.push_back(direction->connection);
+  return busy;
+}
+
+void DemotionWatch::hand_over_all() {
+  auto due = Clock::now();
+  for (Direction* direction : thread_.at_slot)
+    if (direction && direction->state == Direction::State::kUser)
+      thread_.recheck_timers.schedule(*direction, due += kBetweenHandovers);
+}
+
+bool Connection::was_busy_in_kernel() {
+  bool moved = false;
+  for (auto& direction : directions_) {
+    const auto now = redirected(direction);
+    moved |= now != std::exchange(direction.redirected_when_looked_at, now);
+  }
+  return moved && !thread_.demotion.has_counted(last_window_);
+}
+
+void Connection::demote() {
+  if (closed_) return;
+  count(thread_.counts.demoted);
+  for (auto& direction : directions_) {
+    take_back(direction);
+    advance(direction);
+  }
+  rearm();
+}
+
+}  // namespace ambbpf

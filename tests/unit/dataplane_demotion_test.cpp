@@ -133,5 +133,46 @@ TEST_F(NewConnectionOfACrowd, StaysInUserSpace) {
   EXPECT_EQ(relay->counts().promoted, kCrowdOfPairs);
 }
 
+// Two threads of a process, of which this one has few connections.
+class ThreadAmongOthers : public DemotedConnections {
+ protected:
+  void SetUp() override {
+    RelayOptions options;
+    options.promotion = {.turns = 4, .age = 60s};
+    options.demotion = {.connections = 2};
+    for (auto* thread : {&others, &relay}) {
+      auto made = Relay::create(io, options);
+      if (!made) GTEST_SKIP() << made.error().message();
+      *thread = std::move(*made);
+    }
+    pairs.push_back(relayed());
+  }
+
+  void serve() {
+    serving = test::in_background([this] { io.run(); });
+  }
+
+  void take_turns() {
+    for (int i = 0; i < 20; ++i) take_a_turn(1);
+  }
+
+  std::unique_ptr<Relay> others;
+};
+
+TEST_F(ThreadAmongOthers, PromotesByTurnsWhereAllHaveFewConnections) {
+  serve();
+  take_turns();
+  EXPECT_EQ(relay->counts().promoted, 1U);
+}
+
+TEST_F(ThreadAmongOthers, PromotesNoneByTurnsWhereTheyHaveMany) {
+  std::swap(relay, others);
+  for (int i = 0; i < 4; ++i) pairs.push_back(relayed());
+  std::swap(relay, others);
+  serve();
+  take_turns();
+  EXPECT_EQ(relay->counts().promoted, 0U);
+}
+
 }  // namespace
 }  // namespace ambbpf

@@ -100,8 +100,8 @@ bool RelayThread::is_busy() const {
 }
 
 bool RelayThread::has_few_connections() const {
-  constexpr std::size_t kFewConnections = 8;
-  return connections.size() <= kFewConnections;
+  const auto& all = *options.all;
+  return all.connections <= all.threads * options.demotion.connections;
 }
 
 void RelayThread::go_on() {
@@ -121,9 +121,12 @@ Connection::Connection(RelayThread& thread, LivenessScan& scan, ConnectionId id,
           Direction{.connection = this, .source = kClient, .pump = Pump(thread.pump_method())},
           Direction{.connection = this, .source = kBackend, .pump = Pump(thread.pump_method())}},
       adopted_at_(Clock::now()),
-      finished_(std::move(finished)) {}
+      finished_(std::move(finished)) {
+  ++thread_.options.all->connections;
+}
 
 Connection::~Connection() {
+  --thread_.options.all->connections;
   for (auto& direction : directions_) thread_.recheck_timers.cancel(direction);
 }
 

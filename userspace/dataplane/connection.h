@@ -113,7 +113,7 @@ struct RelayThread {
   LivenessScan& scan_of(const KeepalivePolicy& keepalive);
   void count_turn(int events);
   bool is_busy() const;
-  bool has_few_connections() const;
+  bool has_few_connections() const;  // all threads together
 
   // Sockets outside the sockmap can be spliced in any engine but the one that is to copy.
   Pump::Method pump_method() const {

@@ -19,41 +19,36 @@ constexpr auto kBetweenHandovers = 20us;    // which take some 5 each
 }  // namespace
 
 DemotionWatch::DemotionWatch(RelayThread& thread) : thread_(thread), timer_(thread.io) {
-  ++thread_.options.busy->threads;
+  ++thread_.options.all->threads;
 }
 
 DemotionWatch::~DemotionWatch() {
   tell_others(0);
-  --thread_.options.busy->threads;
+  --thread_.options.all->threads;
 }
 
 void DemotionWatch::tell_others(std::size_t busy) {
-  auto& all = thread_.options.busy->now;
-  all += busy - std::exchange(told_, busy);  // modulo 2^64
+  thread_.options.all->busy += busy - std::exchange(told_, busy);  // modulo 2^64
 }
 
 std::size_t DemotionWatch::busy_for_each_thread() const {
-  const auto& all = *thread_.options.busy;
-  return (all.now + all.threads - 1) / all.threads;
+  const auto& all = *thread_.options.all;
+  return (all.busy + all.threads - 1) / all.threads;
 }
 
 void DemotionWatch::begin() {
   if (goes_on_ || !thread_.kernel) return;
-  if (thread_.counts.in_map_now == 0 && !has_many_connections()) return;
+  if (thread_.counts.in_map_now == 0 && thread_.has_few_connections()) return;
   segments_seen_ = thread_.kernel->segments();
   looked_at_ = Clock::now();
   turns_ = busy_ = 0;
   go_on(true);
 }
 
-bool DemotionWatch::has_many_connections() const {
-  return thread_.connections.size() > thread_.options.demotion.connections;
-}
-
 // The more there are to look at, the less often.
 void DemotionWatch::go_on(bool moved) {
   const auto in_map = thread_.counts.in_map_now;
-  goes_on_ = shut_ || in_map > 0 || has_many_connections();
+  goes_on_ = shut_ || in_map > 0 || !thread_.has_few_connections();
   if (!goes_on_) return tell_others(0);
   const Clock::duration pause = kLookEvery * (1 + in_map / kMostAtATime);
   timer_.expires_after(moved ? pause : std::max<Clock::duration>(pause, kLookWhenQuiet));

@@ -33,7 +33,6 @@ class DemotionWatch {
   bool has_counted(std::uint64_t last_window) const { return last_window == window_; }
 
  private:
-  bool has_many_connections() const;
   void tell_others(std::size_t busy);
   std::size_t busy_for_each_thread() const;
   void go_on(bool moved);

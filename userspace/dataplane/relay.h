@@ -24,18 +24,19 @@ namespace ambbpf {
 // that it lives: by turns, times that either side had something to say, or by age, whichever comes
 // first. It also stays there while that is the faster way (PERFORMANCE.md): as long as its
 // reads are large, and where a thread has many events to serve in each of its turns. Turns count
-// only where it has few connections.
+// only where the threads have few connections.
 struct Promotion {
   std::uint32_t turns = 32;
   std::chrono::milliseconds age{500};
   bool only_where_faster = true;
 };
 
-// How many connections are busy in all threads of a process: threads that decided each for itself
-// would have the kernel's worker and user space compete, which is slower than either.
-struct BusyConnections {
-  std::atomic<std::size_t> now{0};
+// What all threads of a process have together: threads that decided each for itself would have the
+// kernel's worker and user space compete, which is slower than either.
+struct AllThreads {
   std::atomic<std::size_t> threads{0};
+  std::atomic<std::size_t> connections{0};
+  std::atomic<std::size_t> busy{0};  // connections, where they move enough to be counted
 };
 
 // Connections of the sockmap engine are served in user space while more than so many for each
@@ -50,7 +51,7 @@ struct RelayOptions {
   Engine engine = Engine::kSockmap;
   Promotion promotion;
   Demotion demotion{};
-  std::shared_ptr<BusyConnections> busy = std::make_shared<BusyConnections>();  // of these threads
+  std::shared_ptr<AllThreads> all = std::make_shared<AllThreads>();  // that decide together
   std::uint32_t slots = 65536;           // sockmap: two for each connection; one thread's share
   std::uint32_t event_ring_bytes = 0;    // sockmap: a power of two, of pages; 0: room for all slots
   int pipes_below = kNoDescriptorLimit;  // of the pipes to splice through; past it, it is copied

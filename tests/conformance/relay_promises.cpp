@@ -119,6 +119,13 @@ void RelayPromises::serve_with_keepalive(std::chrono::milliseconds longest_silen
   proxy->publish({listener->address()});
 }
 
+void RelayPromises::serve_with_proxy_protocol(const ProxyProtocol& proxy_protocol) {
+  auto telling = settings();
+  telling.proxy = proxy_protocol;
+  start_proxy(telling);
+  if (proxy) proxy->publish({listener->address()});
+}
+
 void RelayPromises::start(Buffers client_buffers, Buffers backend_buffers) {
   const auto relayed_before = proxy->counts().connections_total;
   listener->set_buffers(backend_buffers);

@@ -15,6 +15,7 @@ struct ProxySettings {
   DialOptions dial;
   KeepalivePolicy keepalive{};
   tcp::endpoint listens_on = loopback_v4();
+  ProxyProtocol proxy{};
   std::size_t threads = 1;  // the kernel gives a connection to any of them
 };
 

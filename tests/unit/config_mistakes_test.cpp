@@ -46,6 +46,16 @@ TEST_F(ConfigurationMistakes, AllAreTold) {
                   "a.toml:9: register.x.ttl: etcd takes whole seconds, at least one"));
 }
 
+TEST_F(ConfigurationMistakes, ProxyHeadersThatAnyoneMayWriteAreTold) {
+  EXPECT_THAT(mistakes_in(in_service("proxy_protocol = \"accept\"")),
+              ElementsAre(HasSubstr("service.web.proxy_protocol: needs proxy_trusted as well")));
+  EXPECT_THAT(mistakes_in(in_service("proxy_trusted = [\"10.0.0.1/8\"]")),
+              ElementsAre("a.toml:5: service.web.proxy_trusted: '10.0.0.1/8' has bits behind its "
+                          "prefix: did you mean 10.0.0.0/8?"));
+  EXPECT_THAT(mistakes_in(in_service("proxy_protocol = \"require\"\nproxy_trusted = \"::1\"")),
+              ElementsAre());
+}
+
 TEST_F(ConfigurationMistakes, AValueOfTheWrongKindIsTold) {
   EXPECT_THAT(mistakes_in(in_service("retries = \"3\"")),
               ElementsAre("a.toml:5: service.web.retries: takes a whole number, without quotes"));

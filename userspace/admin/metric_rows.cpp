@@ -137,10 +137,17 @@ const MetricRow<Report::Service> of_services[] = {
   {kCounter, "ambbpf_service_held_connections_total", "Connections that had to wait for an endpoint.",
    number<&Report::Service::held>},
   {kCounter, "ambbpf_service_refused_connections_total", "Connections that were reset at once, by reason.",
-   [](const Report::Service& service) -> Value { return static_cast<double>(service.refused - service.out_of_descriptors); },
+   [](const Report::Service& service) -> Value {
+     return static_cast<double>(service.refused - service.out_of_descriptors - service.no_proxy_header -
+                                service.malformed_proxy_headers);
+   },
    only("reason", "max_connections")},
   {kCounter, "ambbpf_service_refused_connections_total", "",
    number<&Report::Service::out_of_descriptors>, only("reason", "descriptors")},
+  {kCounter, "ambbpf_service_refused_connections_total", "",
+   number<&Report::Service::no_proxy_header>, only("reason", "no_proxy_header")},
+  {kCounter, "ambbpf_service_refused_connections_total", "",
+   number<&Report::Service::malformed_proxy_headers>, only("reason", "malformed_proxy_header")},
   {kCounter, "ambbpf_service_failed_connections_total", "Connections that got no endpoint and were reset, by reason.",
    [](const Report::Service& service) -> Value { return static_cast<double>(service.failed - service.gave_up); },
    only("reason", "no_endpoint")},

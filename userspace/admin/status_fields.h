@@ -71,6 +71,8 @@ void each_field(Either<StatusReport::Service> auto& service, auto&& visit) {
   visit("max_connections", service.max_connections);
   visit("refused", service.refused);
   visit("out_of_descriptors", service.out_of_descriptors);
+  visit("no_proxy_header", service.no_proxy_header);
+  visit("malformed_proxy_headers", service.malformed_proxy_headers);
   visit("retries", service.retries);
   visit("connect_failures", service.connect_failures);
   visit("ejections", service.ejections);

@@ -123,6 +123,13 @@ Completed<DockerSettings> complete_docker(Way way, const Draft& draft) {
   return settings;
 }
 
+Completed<void> check_service(Way way, const ServiceSettings& service) {
+  if (!service.proxy.reads() || !service.proxy.trusted.empty()) return {};
+  return flaw(name_of(way, Scope::kService, "proxy_protocol"),
+              fmt::format("needs {} as well, as anyone may write such a header",
+                          name_of(way, Scope::kService, "proxy_trusted")));
+}
+
 Completed<RegistrationSettings> complete_registration(const Draft& draft) {
   auto settings = draft.registration;
   const auto& only = draft.only;

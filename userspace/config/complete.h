@@ -29,6 +29,8 @@ Completed<EtcdSettings> complete_etcd(Way way, const Draft& draft);
 // command.
 Completed<DockerSettings> complete_docker(Way way, const Draft& draft);
 
+Completed<void> check_service(Way way, const ServiceSettings& service);
+
 // COREOS_PRIVATE_IPV4 is what is advertised where nothing else is said.
 Completed<RegistrationSettings> complete_registration(const Draft& draft);
 

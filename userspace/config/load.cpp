@@ -111,6 +111,8 @@ void Loader::make_service(const Table& table) {
   service.written = std::move(draft.written);
   if (const auto why = why_no_service(table.name); !why.empty())
     mistakes_.push_back(table.mistake(fmt::format("cannot name a service: it {}", why)));
+  if (const auto checked = check_service(Way::kFile, service); !checked)
+    add_flaw(table, checked.error());
   find_sources(table, service);
   check_listen(table, service);
   settings_.services.push_back(std::move(service));

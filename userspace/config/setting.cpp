@@ -106,7 +106,7 @@ const Setting every_setting[] = {
   {Scope::kService, "source", Form::kTexts, "", "", kNoVerb,
    "KIND.NAME", kNone, "the only etcd that is defined",
    "Where endpoints are found: etcd.NAME, docker.NAME, or several", read_source},
-  {Scope::kService, "", Form::kText, "--source", "AMBBPF_SOURCE", kProxy,
+  {Scope::kService, "", Form::kTexts, "--source", "AMBBPF_SOURCE", kProxy,
    "SOURCE[,SOURCE]", "etcd", kNone,
    "Where endpoints are found: etcd, docker (labelled containers of this host), or both, "
    "etcd,docker", read_proxy_source},
@@ -159,6 +159,16 @@ const Setting every_setting[] = {
    "TIME", "5m", kNone,
    "How long those may go on that drain",
    read_time<[](Draft& draft) -> auto& { return draft.service.removal.drain; }>},
+  {Scope::kService, "proxy_protocol", Form::kText, "--proxy-protocol", "AMBBPF_PROXY_PROTOCOL", kServing,
+   "off|accept|require", "off", kNone,
+   "Whether clients in proxy_trusted send a PROXY header first, of version 1 or 2: accept: they may; "
+   "require: they must, and others are reset", read_proxy_protocol},
+  {Scope::kService, "proxy_trusted", Form::kTexts, "--proxy-trusted", "AMBBPF_PROXY_TRUSTED", kServing,
+   "NETWORK[,NETWORK...]", kNone, kNone,
+   "Networks whose PROXY headers are believed, as 10.0.0.0/8", read_proxy_trusted},
+  {Scope::kService, "send_proxy", Form::kText, "--send-proxy", "AMBBPF_SEND_PROXY", kServing,
+   "off|v1|v2", "off", kNone,
+   "Tell endpoints with a PROXY header who the client is", read_send_proxy},
 
   // Of an etcd cluster.
   {Scope::kEtcd, "urls", Form::kTexts, "--etcd", "AMBBPF_ETCD", kProxy | kRegister,

@@ -5,7 +5,6 @@
 
 #include <algorithm>
 #include <set>
-#include <sstream>
 
 #include "userspace/endpoints/choice.h"
 #include "userspace/endpoints/service_name.h"
@@ -96,8 +95,7 @@ Result<void> read_proxy_source(const Given& given, Draft& draft) {
   auto& sources = draft.service.sources;
   sources.etcd.clear();
   sources.docker.clear();
-  std::istringstream words(given.text());
-  for (std::string word; std::getline(words, word, ',');) {
+  for (const auto& [word, fields] : given.items) {
     if (word == "etcd")
       sources.etcd = {word};
     else if (word == "docker")
@@ -156,6 +154,35 @@ Result<void> read_on_removal(const Given& given, Draft& draft) {
   draft.service.removal.action = *action == "keep"    ? Action::kKeep
                                  : *action == "drain" ? Action::kDrain
                                                       : Action::kReset;
+  return {};
+}
+
+Result<void> read_proxy_protocol(const Given& given, Draft& draft) {
+  using Clients = ProxyProtocol::Clients;
+  const auto word = read_choice(given, {"off", "accept", "require"});
+  if (!word) return tl::unexpected(word.error());
+  draft.service.proxy.clients = *word == "accept"    ? Clients::kMaySend
+                                : *word == "require" ? Clients::kMustSend
+                                                     : Clients::kSendNone;
+  return {};
+}
+
+Result<void> read_proxy_trusted(const Given& given, Draft& draft) {
+  draft.service.proxy.trusted.clear();
+  for (const auto& item : given.items) {
+    const auto network = Network::parse(item.text);
+    if (!network) return tl::unexpected(network.error());
+    draft.service.proxy.trusted.push_back(*network);
+  }
+  return {};
+}
+
+Result<void> read_send_proxy(const Given& given, Draft& draft) {
+  const auto word = read_choice(given, {"off", "v1", "v2"});
+  if (!word) return tl::unexpected(word.error());
+  draft.service.proxy.to_backend = *word == "v1"   ? ProxyVersion::kOne
+                                   : *word == "v2" ? ProxyVersion::kTwo
+                                                   : ProxyVersion::kNone;
   return {};
 }
 

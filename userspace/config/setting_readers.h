@@ -13,7 +13,7 @@ namespace ambbpf {
 SettingReader read_threads, read_admin_listen, read_admin_names, read_connect_timeout,
     read_peer_timeout, read_listen, read_proxy_listen, read_source, read_proxy_source, read_forward,
     read_endpoints, read_policy, read_direct, read_fail_static, read_except_cgroups,
-    read_on_removal, read_urls, read_api, read_prefix, read_ttl, read_advertise, read_container,
+    read_on_removal, read_proxy_protocol, read_proxy_trusted, read_send_proxy, read_urls, read_api, read_prefix, read_ttl, read_advertise, read_container,
     read_service, read_attributes;
 
 // Keeps what was read, unless it was refused.

@@ -19,6 +19,7 @@
 #include "userspace/etcd/types.h"
 #include "userspace/http/http_client.h"
 #include "userspace/proxy/dial.h"
+#include "userspace/proxy/proxy_protocol.h"
 #include "userspace/registration/plan.h"
 
 namespace ambbpf {
@@ -114,6 +115,7 @@ struct ServiceSettings {
   std::optional<std::uint64_t> max_connections;  // none: what descriptors allow
   KeepalivePolicy keepalive;                     // with peers that are heard no more
   RemovalPolicy removal;
+  ProxyProtocol proxy;
   AsWritten written{};
 
   bool operator==(const ServiceSettings&) const = default;

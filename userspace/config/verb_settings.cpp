@@ -4,12 +4,22 @@
 #include <fmt/format.h>
 
 namespace ambbpf {
+namespace {
+
+// "a,b" of a list is two.
+std::vector<std::string> items_of(const Setting& setting, const std::string& text) {
+  if (setting.form == Form::kTexts) return CLI::detail::split(text, ',');
+  return {text};
+}
+
+}  // namespace
 
 Result<void> read_option(const Setting& setting, const CLI::Option& option, Draft& draft) {
   const auto name = option.get_name();
   Given given{.items = {},
               .as = [&](std::string_view value) { return fmt::format("{} {}", name, value); }};
-  for (const auto& text : option.results()) given.items.push_back({text});
+  for (const auto& text : option.results())
+    for (const auto& item : items_of(setting, text)) given.items.push_back({item});
   const auto read = setting.read(given, draft);
   if (!read) return fail(fmt::format("{}: {}", name, read.error().message()));
   return {};

@@ -97,6 +97,8 @@ Result<Command> proxy_command(const Draft& draft, const std::vector<std::string>
   ProxyOptions options;
   options.settings.process = draft.process;
   auto& settings = options.settings;
+  if (const auto checked = check_service(Way::kCommandLine, draft.service); !checked)
+    return fail(checked.error().text());
   auto found = services(draft, words);
   if (!found) return tl::unexpected(found.error());
   settings.services = std::move(*found);
@@ -123,6 +125,8 @@ Result<Command> forward_command(Draft draft, const std::string& target) {
   auto& service = draft.service;
   if (const auto read = read_word(Scope::kService, "forward", target, draft); !read)
     return fail("HOST:PORT: " + read.error().message());
+  if (const auto checked = check_service(Way::kCommandLine, service); !checked)
+    return fail(checked.error().text());
   service.name = to_string(service.sources.forward[0]);
   if (service.listen.empty()) service.listen.emplace_back(any_address(), kSimpleAmbPort);
   ForwardOptions options;

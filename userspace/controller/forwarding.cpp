@@ -21,6 +21,13 @@ std::optional<Listening> take(std::vector<Listening>& all, const tcp::endpoint& 
   return taken;
 }
 
+// Empty: consumers may as well be sent straight to its endpoints.
+std::string why_only_by_proxy(const ServiceSettings& settings) {
+  if (settings.max_connections) return "only the proxy counts for max_connections";
+  if (settings.proxy.is_used()) return "only the proxy reads and sends PROXY headers";
+  return {};
+}
+
 }  // namespace
 
 Result<std::unique_ptr<Forwarding>> Forwarding::create(asio::io_context& io,
@@ -159,11 +166,11 @@ void Forwarding::change_direct(const std::vector<std::shared_ptr<Service>>& gone
     }
     served->why_not_direct = why_not_direct_;
     if (!direct_) continue;
-    const auto done =
-        served->settings.max_connections
-            ? Result<void>(fail("only the proxy counts for max_connections"))
-            : direct_->serve(service, addresses[service.get()],
-                             served->settings.dial.connect_timeout, served->settings.direct_watch);
+    const auto only_by_proxy = why_only_by_proxy(served->settings);
+    const auto done = !only_by_proxy.empty() ? Result<void>(fail(only_by_proxy))
+                                             : direct_->serve(service, addresses[service.get()],
+                                                              served->settings.dial.connect_timeout,
+                                                              served->settings.direct_watch);
     if (done) continue;
     served->why_not_direct = done.error().message();
     log::warn("service {}: consumers go by the proxy: {}", service->name(), served->why_not_direct);
@@ -202,7 +209,7 @@ void Forwarding::load_direct(const std::vector<ServiceSettings>& services) {
 Serving Forwarding::serving(const Served& served) const {
   auto dial = served.settings.dial;
   dial.descriptors_below = workers_->budget().connections_below;
-  return {served.service, dial, served.settings.keepalive};
+  return {served.service, dial, served.settings.keepalive, served.settings.proxy};
 }
 
 bool Forwarding::settle() {

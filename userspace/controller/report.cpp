@@ -47,7 +47,10 @@ StatusReport::Service report_service(const Service& service, Clock::time_point n
   report.connections_total = service.connections_total;
   report.max_connections = service.most_connections();
   report.out_of_descriptors = service.out_of_descriptors;
-  report.refused = service.too_many + report.out_of_descriptors;
+  report.no_proxy_header = service.no_proxy_header;
+  report.malformed_proxy_headers = service.malformed_proxy_headers;
+  report.refused = service.too_many + report.out_of_descriptors + report.no_proxy_header +
+                   report.malformed_proxy_headers;
   report.retries = service.connect_retries;
   report.connect_failures = service.connect_failures;
   report.ejections = service.ejections;

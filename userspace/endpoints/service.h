@@ -108,6 +108,8 @@ class Service {
   // Connections reset at once.
   std::atomic<std::uint64_t> too_many{0};  // as many are open as may be
   std::atomic<std::uint64_t> out_of_descriptors{0};
+  std::atomic<std::uint64_t> no_proxy_header{0};  // where one has to be
+  std::atomic<std::uint64_t> malformed_proxy_headers{0};
   std::atomic<std::uint64_t> connect_retries{0};
   std::atomic<std::uint64_t> connect_failures{0};
   std::atomic<std::uint64_t> ejections{0};  // of endpoints, until they answer again

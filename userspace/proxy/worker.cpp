@@ -6,6 +6,8 @@
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 
+#include <random>
+
 #include "userspace/support/close_with_reset.h"
 #include "userspace/support/log.h"
 
@@ -24,6 +26,16 @@ FirstBytes has_spoken(int client) {
   int bytes = 0;
   const bool told = ::ioctl(client, SIOCINQ, &bytes) == 0;  // tcp(7)
   return told && bytes > 0 ? FirstBytes::kAreHere : FirstBytes::kUnknown;
+}
+
+// They begin with what tells this process from others.
+std::string new_unique_id() {
+  static const std::uint64_t process = [] {
+    std::random_device random;
+    return std::uniform_int_distribution<std::uint64_t>()(random);
+  }();
+  static std::atomic<std::uint64_t> last{0};
+  return fmt::format("{:016x}{:016x}", process, ++last);
 }
 
 std::uint64_t group_of(const Backend& backend) {
@@ -133,21 +145,62 @@ Worker::Accepted Worker::accept_some(Listening& listening) {
 }
 
 void Worker::take_in(UniqueFd client, const tcp::endpoint& address, const Serving& serving) {
-  const auto& [service, options, keepalive] = serving;
-  if (client.get() >= options.descriptors_below)
+  const auto& service = serving.service;
+  if (client.get() >= serving.dial.descriptors_below)
     return refuse(std::move(client), *service, service->out_of_descriptors,
                   "no descriptors are left for connections (ulimit -n, LimitNOFILE)");
+  const bool trusted = serving.proxy.reads() && serving.proxy.trusts(address.address());
+  if (!trusted && serving.proxy.clients == ProxyProtocol::Clients::kMustSend)
+    return refuse(std::move(client), *service, service->no_proxy_header,
+                  fmt::format("{} is in no network of proxy_trusted", to_string(address)));
   auto admission = Admission::to(service);
   if (!admission)
     return refuse(std::move(client), *service, service->too_many,
                   fmt::format("{} are open (--max-connections)", service->most_connections()));
-  const Client peer{address};
-  auto begun = begin_dial(*service, options, peer, has_spoken(client.get()));
+  if (!trusted)
+    return find_backend({.socket = std::move(client), .client = {address}}, std::move(*admission),
+                        serving);
+  greeting_.push_back(
+      {asio::posix::stream_descriptor(io_, client.release()), std::move(admission)});
+  spawn(io_, greet(*this, std::prev(greeting_.end()), serving, address));
+}
+
+awaitable<void> Worker::greet(Worker& worker, std::list<Greeting>::iterator place, Serving serving,
+                              tcp::endpoint peer) {
+  auto read = co_await read_proxy_header(place->client);
+  auto [descriptor, admission] = std::move(*place);
+  worker.greeting_.erase(place);
+  if (!descriptor.is_open()) co_return;  // it fell to reset_all()
+  UniqueFd client(descriptor.release());
+  auto& service = *serving.service;
+  using Outcome = ProxyHeaderRead::Outcome;
+  if (read.outcome == Outcome::kNone && serving.proxy.clients == ProxyProtocol::Clients::kMustSend)
+    read = {.outcome = Outcome::kMissing, .why = "there is none"};
+  if (read.outcome == Outcome::kMissing || read.outcome == Outcome::kMalformed) {
+    auto& count = read.outcome == Outcome::kMissing ? service.no_proxy_header
+                                                    : service.malformed_proxy_headers;
+    worker.refuse(std::move(client), service, count,
+                  fmt::format("PROXY header of {}: {}", to_string(peer), read.why));
+    co_return;
+  }
+  Arrival arrival{.socket = std::move(client),
+                  .client = {read.header.addresses ? read.header.addresses->client : peer},
+                  .header = std::move(read.header),
+                  .header_size = read.size};
+  worker.find_backend(std::move(arrival), std::move(*admission), serving);
+}
+
+void Worker::find_backend(Arrival arrival, Admission admission, const Serving& serving) {
+  const auto first_bytes = serving.proxy.to_backend != ProxyVersion::kNone
+                               ? FirstBytes::kAreHere
+                               : has_spoken(arrival.socket.get());
+  auto& service = *serving.service;
+  auto begun = begin_dial(service, serving.dial, arrival.client, first_bytes);
   if (begun && begun->connecting.error == 0)
-    return relay(std::move(client), std::move(*admission), answered(*service, std::move(*begun)),
-                 keepalive);
-  waiting_.push_back({std::move(client), std::move(admission)});
-  spawn(io_, dial_for(*this, std::prev(waiting_.end()), serving, peer, std::move(begun)));
+    return relay(std::move(arrival), std::move(admission), answered(service, std::move(*begun)),
+                 serving);
+  waiting_.push_back({std::move(arrival), std::move(admission)});
+  spawn(io_, dial_for(*this, std::prev(waiting_.end()), serving, std::move(begun)));
 }
 
 void Worker::refuse(UniqueFd client, Service& service, std::atomic<std::uint64_t>& count,
@@ -159,39 +212,66 @@ void Worker::refuse(UniqueFd client, Service& service, std::atomic<std::uint64_t
 }
 
 awaitable<void> Worker::dial_for(Worker& worker, std::list<Waiting>::iterator place,
-                                 Serving serving, Client peer, std::optional<Attempt> begun) {
-  auto dialled = co_await dial(*serving.service, serving.dial, peer, std::move(begun));
-  auto [client, admission] = std::move(*place);
+                                 Serving serving, std::optional<Attempt> begun) {
+  auto dialled =
+      co_await dial(*serving.service, serving.dial, place->arrival.client, std::move(begun));
+  auto [arrival, admission] = std::move(*place);
   worker.waiting_.erase(place);
-  if (!client) co_return;  // it fell to reset_all()
+  if (!arrival.socket) co_return;  // it fell to reset_all()
   if (dialled) {
-    worker.relay(std::move(client), std::move(*admission), std::move(*dialled), serving.keepalive);
+    worker.relay(std::move(arrival), std::move(*admission), std::move(*dialled), serving);
     co_return;
   }
-  close_with_reset(std::move(client));
+  close_with_reset(std::move(arrival.socket));
   if (const auto unsaid = worker.failures_log_.pass(Clock::now()))
     log::warn("{}; connection reset{}", dialled.error().message(), more_before_it(*unsaid));
 }
 
 // From here on the relay owns both sockets.
-void Worker::relay(UniqueFd client, Admission admission, Dialled dialled,
-                   const KeepalivePolicy& keepalive) {
+void Worker::relay(Arrival arrival, Admission admission, Dialled dialled, const Serving& serving) {
+  const auto sent = send_proxy_header(arrival, dialled.socket.get(), serving.proxy.to_backend);
+  if (!sent)
+    return refuse(std::move(arrival.socket), *serving.service, serving.service->gave_up,
+                  fmt::format("send a PROXY header to {}: {}",
+                              to_string(dialled.backend->address()), sent.error().message()));
   const auto group = group_of(*dialled.backend);
   admission.served_by(std::move(dialled.backend));
   auto open = std::make_shared<Admission>(std::move(admission));
-  relay_->adopt({.socket = std::move(client)}, {.socket = std::move(dialled.socket)},
-                {.keepalive = keepalive, .group = group}, [open](const ConnectionEnd& end) {
+  relay_->adopt({.socket = std::move(arrival.socket), .read_before = arrival.header_size},
+                {.socket = std::move(dialled.socket), .written_before = *sent},
+                {.keepalive = serving.keepalive, .group = group}, [open](const ConnectionEnd& end) {
                   open->moved(end.bytes_to_backend, end.bytes_to_client);
                   log_end(*open, end);
                 });
 }
 
+// How many bytes. They always fit in the send buffer of a new socket; without its header a backend
+// gets nothing.
+Result<std::size_t> Worker::send_proxy_header(const Arrival& arrival, int backend,
+                                              ProxyVersion version) {
+  if (version == ProxyVersion::kNone) return std::size_t{0};
+  auto header = arrival.header;
+  if (!header.addresses)
+    header.addresses = addresses_of(arrival.socket.get(), arrival.client.address);
+  if (header.unique_id.empty()) header.unique_id = new_unique_id();
+  const auto text = write_proxy_header(version, header);
+  const auto sent = ::send(backend, text.data(), text.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
+  if (sent < 0) return fail_errno("send");
+  if (static_cast<std::size_t>(sent) < text.size()) return fail("only a part of it");
+  return text.size();
+}
+
 void Worker::reset_all() {
   asio::post(io_, [this] {
     relay_->end_all("shutdown");
-    for (auto& [client, admission] : waiting_) {
-      if (!client) continue;
-      close_with_reset(std::move(client));
+    for (auto& [client, admission] : greeting_) {
+      if (!client.is_open()) continue;
+      close_with_reset(UniqueFd(client.release()));
+      admission.reset();
+    }
+    for (auto& [arrival, admission] : waiting_) {
+      if (!arrival.socket) continue;
+      close_with_reset(std::move(arrival.socket));
       admission.reset();
     }
   });

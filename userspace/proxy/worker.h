@@ -16,6 +16,7 @@
 #include "userspace/endpoints/service.h"
 #include "userspace/proxy/admission.h"
 #include "userspace/proxy/dial.h"
+#include "userspace/proxy/proxy_protocol.h"
 #include "userspace/support/log_limit.h"
 
 namespace ambbpf {
@@ -25,6 +26,7 @@ struct Serving {
   std::shared_ptr<Service> service;
   DialOptions dial;
   KeepalivePolicy keepalive{};
+  ProxyProtocol proxy{};
 
   bool operator==(const Serving&) const = default;
 };
@@ -70,29 +72,47 @@ class Worker {
     Serving serving;
   };
 
+  // A client whose PROXY header is yet to come. Its coroutine owns the place in greeting_.
+  struct Greeting {
+    asio::posix::stream_descriptor client;  // closed by reset_all()
+    std::optional<Admission> admission;
+  };
+
+  struct Arrival {
+    UniqueFd socket;
+    Client client;         // as the PROXY header has it, where there is one
+    ProxyHeader header{};  // what is known of the connection beside its socket
+    std::size_t header_size = 0;
+  };
+
   // A client that has no backend yet. Its coroutine owns the place in waiting_.
   struct Waiting {
-    UniqueFd client;  // none after reset_all()
+    Arrival arrival;  // without a socket after reset_all()
     std::optional<Admission> admission;
   };
 
   Worker() = default;
   static awaitable<void> accept_all(Worker& worker, std::shared_ptr<Listening> listening);
+  static awaitable<void> greet(Worker& worker, std::list<Greeting>::iterator place, Serving serving,
+                               tcp::endpoint peer);
   static awaitable<void> dial_for(Worker& worker, std::list<Waiting>::iterator place,
-                                  Serving serving, Client peer, std::optional<Attempt> begun);
+                                  Serving serving, std::optional<Attempt> begun);
   enum class Accepted { kAll, kSome, kOutOfFiles };
   Accepted accept_some(Listening& listening);
   void close(Listening& listening);
   void take_in(UniqueFd client, const tcp::endpoint& address, const Serving& serving);
   void refuse(UniqueFd client, Service& service, std::atomic<std::uint64_t>& count,
               const std::string& why);
-  void relay(UniqueFd client, Admission admission, Dialled dialled,
-             const KeepalivePolicy& keepalive);
+  void find_backend(Arrival arrival, Admission admission, const Serving& serving);
+  void relay(Arrival arrival, Admission admission, Dialled dialled, const Serving& serving);
+  static Result<std::size_t> send_proxy_header(const Arrival& arrival, int backend,
+                                               ProxyVersion version);
 
   asio::io_context io_{1};
   asio::executor_work_guard<asio::io_context::executor_type> busy_{io_.get_executor()};
   LogLimit failures_log_;
   std::map<ListenerId, std::shared_ptr<Listening>> listening_;
+  std::list<Greeting> greeting_;
   std::list<Waiting> waiting_;
   std::unique_ptr<Relay> relay_;
   std::thread thread_;

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // What connections may not have: more than their service's share, and descriptors that are kept
 // back for others.
+#include <sys/socket.h>
+
 #include <filesystem>
 #include <vector>
 
@@ -95,6 +97,83 @@ TEST_F(Limits, ADescriptorThatIsKeptBackIsForNoPipe) {
   });
   EXPECT_TRUE(same(backend.read_all(), sent));
   rest.get();
+}
+
+namespace {
+
+std::shared_ptr<ClientLimits> limits(const ClientLimitSettings& settings) {
+  auto made = std::make_shared<ClientLimits>();
+  made->change(settings);
+  return made;
+}
+
+// From another address of the loopback than 127.0.0.1.
+Peer connect_from(const char* address, const tcp::endpoint& to) {
+  UniqueFd socket(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  const tcp::endpoint own(asio::ip::make_address(address), 0);
+  if (::bind(socket.get(), own.data(), static_cast<socklen_t>(own.size())) != 0 ||
+      ::connect(socket.get(), to.data(), static_cast<socklen_t>(to.size())) != 0)
+    throw std::system_error(errno, std::generic_category(), address);
+  return Peer(std::move(socket));
+}
+
+}  // namespace
+
+TEST_F(Limits, AClientHasNoMoreThanItsShare) {
+  start({.relay = kSplice, .dial = {}, .clients = limits({.most_of_a_client = 1})});
+  Peer first = Peer::connect_to(proxy->address());
+  expect_service(listener, first);
+  ASSERT_TRUE(proxy->becomes_idle());
+  Peer second = Peer::connect_to(proxy->address());
+  Peer its_backend = listener.accept();
+  Peer third = Peer::connect_to(proxy->address());
+  expect_refusal(third);
+  EXPECT_EQ(proxy->service().too_many_of_a_client, 1U);
+  Peer another = connect_from("127.0.0.2", proxy->address());
+  expect_service(listener, another);
+}
+
+TEST_F(Limits, AClientThatIsDeniedReachesNoBackend) {
+  start(
+      {.relay = kSplice, .dial = {}, .clients = limits({.deny = {*Network::parse("127.0.0.2")}})});
+  Peer denied = connect_from("127.0.0.2", proxy->address());
+  expect_refusal(denied);
+  EXPECT_EQ(proxy->service().denied, 1U);
+  Peer welcome = Peer::connect_to(proxy->address());
+  expect_service(listener, welcome);
+}
+
+TEST_F(Limits, WhoIsToldOfInAHeaderIsTheClient) {
+  start({.relay = kSplice,
+         .dial = {},
+         .proxy = {.clients = ProxyProtocol::Clients::kMustSend,
+                   .trusted = {*Network::parse("127.0.0.1")}},
+         .clients = limits({.deny = {*Network::parse("192.0.2.9")}, .most_of_a_client = 1})});
+  const auto connect_for = [this](const std::string& client) {
+    Peer peer = Peer::connect_to(proxy->address());
+    peer.send("PROXY TCP4 " + client + " 192.0.2.2 51234 443\r\n");
+    return peer;
+  };
+  Peer one = connect_for("192.0.2.1");
+  Peer backend_of_one = listener.accept();
+  Peer two = connect_for("192.0.2.2");
+  expect_service(listener, two);
+  Peer one_again = connect_for("192.0.2.1");
+  expect_refusal(one_again);
+  Peer denied = connect_for("192.0.2.9");
+  expect_refusal(denied);
+  EXPECT_EQ(proxy->service().too_many_of_a_client, 1U);
+  EXPECT_EQ(proxy->service().denied, 1U);
+}
+
+TEST_F(Limits, ConnectionsComeNoFasterThanTheyMay) {
+  start({.relay = kSplice, .dial = {}, .clients = limits({.rate = 1})});
+  Peer first = Peer::connect_to(proxy->address());
+  expect_service(listener, first);
+  EXPECT_TRUE(eventually([&] {
+    const Peer next = Peer::connect_to(proxy->address());
+    return proxy->service().too_fast >= 1;
+  }));
 }
 
 }  // namespace ambbpf::test

@@ -16,6 +16,7 @@ struct ProxySettings {
   KeepalivePolicy keepalive{};
   tcp::endpoint listens_on = loopback_v4();
   ProxyProtocol proxy{};
+  std::shared_ptr<ClientLimits> clients{};
   std::size_t threads = 1;  // the kernel gives a connection to any of them
 };
 

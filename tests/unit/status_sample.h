@@ -45,6 +45,7 @@ inline StatusReport sample_report() {
   service.connections_total = 3456;
   service.max_connections = 480;
   service.refused = 8;
+  service.too_many = 5;
   service.out_of_descriptors = 3;
   service.retries = 5;
   service.connect_failures = 18;

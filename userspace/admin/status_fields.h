@@ -70,9 +70,14 @@ void each_field(Either<StatusReport::Service> auto& service, auto&& visit) {
   visit("connections_total", service.connections_total);
   visit("max_connections", service.max_connections);
   visit("refused", service.refused);
+  visit("too_many", service.too_many);
   visit("out_of_descriptors", service.out_of_descriptors);
   visit("no_proxy_header", service.no_proxy_header);
   visit("malformed_proxy_headers", service.malformed_proxy_headers);
+  visit("denied", service.denied);
+  visit("too_many_of_a_client", service.too_many_of_a_client);
+  visit("too_fast_for_a_client", service.too_fast_for_a_client);
+  visit("too_fast", service.too_fast);
   visit("retries", service.retries);
   visit("connect_failures", service.connect_failures);
   visit("ejections", service.ejections);

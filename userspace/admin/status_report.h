@@ -64,10 +64,15 @@ struct StatusReport {
     std::uint64_t connections_now = 0;
     std::uint64_t connections_total = 0;
     std::uint64_t max_connections = 0;     // at once; 0: not known
-    std::uint64_t refused = 0;             // for being too many, or one of these:
+    std::uint64_t refused = 0;             // by one of these:
+    std::uint64_t too_many = 0;
     std::uint64_t out_of_descriptors = 0;
     std::uint64_t no_proxy_header = 0;
     std::uint64_t malformed_proxy_headers = 0;
+    std::uint64_t denied = 0;
+    std::uint64_t too_many_of_a_client = 0;
+    std::uint64_t too_fast_for_a_client = 0;
+    std::uint64_t too_fast = 0;
     std::uint64_t retries = 0;
     std::uint64_t connect_failures = 0;
     std::uint64_t ejections = 0;

@@ -14,6 +14,7 @@ namespace ambbpf {
 namespace {
 
 constexpr auto kNone = "";
+constexpr std::uint64_t kMostRate = 1'000'000;
 
 // "round_robin|first"
 std::string names_of_policies() {
@@ -144,6 +145,34 @@ const Setting every_setting[] = {
    [](const Given& given, Draft& draft) {
      return keep(read_number(given, 1, 1U << 30U), draft.service.max_connections);
    }},
+  {Scope::kService, "max_connections_per_client", Form::kNumber, "--max-connections-per-client",
+   "AMBBPF_MAX_CONNECTIONS_PER_CLIENT", kServing,
+   "NUMBER", kNone, "any number",
+   "Open connections of one client, which is an IPv4 address or the first 64 bits of one of IPv6; others are reset",
+   [](const Given& given, Draft& draft) {
+     return keep(read_number(given, 1, 1U << 30U), draft.service.clients.most_of_a_client);
+   }},
+  {Scope::kService, "connection_rate", Form::kNumber, "--connection-rate", "AMBBPF_CONNECTION_RATE", kServing,
+   "NUMBER", kNone, "any number",
+   "New connections of one service in a second; a second's worth may come at once, others are reset",
+   [](const Given& given, Draft& draft) {
+     return keep(read_number(given, 1, kMostRate), draft.service.clients.rate);
+   }},
+  {Scope::kService, "connection_rate_per_client", Form::kNumber, "--connection-rate-per-client",
+   "AMBBPF_CONNECTION_RATE_PER_CLIENT", kServing,
+   "NUMBER", kNone, "any number",
+   "New connections of one client in a second, in the same way",
+   [](const Given& given, Draft& draft) {
+     return keep(read_number(given, 1, kMostRate), draft.service.clients.rate_of_a_client);
+   }},
+  {Scope::kService, "allow", Form::kTexts, "--allow", "AMBBPF_ALLOW", kServing,
+   "NETWORK[,NETWORK...]", kNone, "everyone",
+   "Networks whose clients are served, as 10.0.0.0/8; others are reset",
+   read_networks<[](Draft& draft) -> auto& { return draft.service.clients.allow; }>},
+  {Scope::kService, "deny", Form::kTexts, "--deny", "AMBBPF_DENY", kServing,
+   "NETWORK[,NETWORK...]", kNone, kNone,
+   "Networks whose clients are not served, whatever allow says",
+   read_networks<[](Draft& draft) -> auto& { return draft.service.clients.deny; }>},
   {Scope::kService, "hold", Form::kText, "--hold", "AMBBPF_HOLD", kServing,
    "TIME", "3s", kNone,
    "How long a connection waits for a service without endpoints",
@@ -165,7 +194,8 @@ const Setting every_setting[] = {
    "require: they must, and others are reset", read_proxy_protocol},
   {Scope::kService, "proxy_trusted", Form::kTexts, "--proxy-trusted", "AMBBPF_PROXY_TRUSTED", kServing,
    "NETWORK[,NETWORK...]", kNone, kNone,
-   "Networks whose PROXY headers are believed, as 10.0.0.0/8", read_proxy_trusted},
+   "Networks whose PROXY headers are believed, as 10.0.0.0/8",
+   read_networks<[](Draft& draft) -> auto& { return draft.service.proxy.trusted; }>},
   {Scope::kService, "send_proxy", Form::kText, "--send-proxy", "AMBBPF_SEND_PROXY", kServing,
    "off|v1|v2", "off", kNone,
    "Tell endpoints with a PROXY header who the client is", read_send_proxy},

@@ -167,16 +167,6 @@ Result<void> read_proxy_protocol(const Given& given, Draft& draft) {
   return {};
 }
 
-Result<void> read_proxy_trusted(const Given& given, Draft& draft) {
-  draft.service.proxy.trusted.clear();
-  for (const auto& item : given.items) {
-    const auto network = Network::parse(item.text);
-    if (!network) return tl::unexpected(network.error());
-    draft.service.proxy.trusted.push_back(*network);
-  }
-  return {};
-}
-
 Result<void> read_send_proxy(const Given& given, Draft& draft) {
   const auto word = read_choice(given, {"off", "v1", "v2"});
   if (!word) return tl::unexpected(word.error());

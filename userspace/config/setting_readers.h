@@ -13,8 +13,8 @@ namespace ambbpf {
 SettingReader read_threads, read_admin_listen, read_admin_names, read_connect_timeout,
     read_peer_timeout, read_listen, read_proxy_listen, read_source, read_proxy_source, read_forward,
     read_endpoints, read_policy, read_direct, read_fail_static, read_except_cgroups,
-    read_on_removal, read_proxy_protocol, read_proxy_trusted, read_send_proxy, read_urls, read_api, read_prefix, read_ttl, read_advertise, read_container,
-    read_service, read_attributes;
+    read_on_removal, read_proxy_protocol, read_send_proxy, read_urls, read_api, read_prefix,
+    read_ttl, read_advertise, read_container, read_service, read_attributes;
 
 // Keeps what was read, unless it was refused.
 template <class T, class Kept>
@@ -34,6 +34,18 @@ Result<void> read_text(const Given& given, Draft& draft) {
 template <auto Place>
 Result<void> read_time(const Given& given, Draft& draft) {
   return keep(read_duration(given), Place(draft));
+}
+
+template <auto Place>
+Result<void> read_networks(const Given& given, Draft& draft) {
+  auto& networks = Place(draft);
+  networks.clear();
+  for (const auto& item : given.items) {
+    const auto network = Network::parse(item.text);
+    if (!network) return tl::unexpected(network.error());
+    networks.push_back(*network);
+  }
+  return {};
 }
 
 template <auto Place>

@@ -18,6 +18,7 @@
 #include "userspace/endpoints/endpoint.h"
 #include "userspace/etcd/types.h"
 #include "userspace/http/http_client.h"
+#include "userspace/proxy/client_limits.h"
 #include "userspace/proxy/dial.h"
 #include "userspace/proxy/proxy_protocol.h"
 #include "userspace/registration/plan.h"
@@ -116,6 +117,7 @@ struct ServiceSettings {
   KeepalivePolicy keepalive;                     // with peers that are heard no more
   RemovalPolicy removal;
   ProxyProtocol proxy;
+  ClientLimitSettings clients;
   AsWritten written{};
 
   bool operator==(const ServiceSettings&) const = default;

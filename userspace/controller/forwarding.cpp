@@ -24,6 +24,7 @@ std::optional<Listening> take(std::vector<Listening>& all, const tcp::endpoint& 
 // Empty: consumers may as well be sent straight to its endpoints.
 std::string why_only_by_proxy(const ServiceSettings& settings) {
   if (settings.max_connections) return "only the proxy counts for max_connections";
+  if (settings.clients.limits_anyone()) return "only the proxy looks at who a client is";
   if (settings.proxy.is_used()) return "only the proxy reads and sends PROXY headers";
   return {};
 }
@@ -89,6 +90,7 @@ std::vector<std::shared_ptr<Service>> Forwarding::change_services(
     served_.back()->settings = settings;
     served_.back()->service->choose_by(*policy_named(settings.policy));
     served_.back()->removals->change(settings.removal);
+    served_.back()->clients->change(settings.clients);
   }
   std::vector<std::shared_ptr<Service>> gone;
   for (const auto& served : before) gone.push_back(served->service);
@@ -209,7 +211,8 @@ void Forwarding::load_direct(const std::vector<ServiceSettings>& services) {
 Serving Forwarding::serving(const Served& served) const {
   auto dial = served.settings.dial;
   dial.descriptors_below = workers_->budget().connections_below;
-  return {served.service, dial, served.settings.keepalive, served.settings.proxy};
+  return {served.service, dial, served.settings.keepalive, served.settings.proxy,
+          served.settings.clients.limits_anyone() ? served.clients : nullptr};
 }
 
 bool Forwarding::settle() {

@@ -62,6 +62,7 @@ class Forwarding {
     std::shared_ptr<Service> service;
     std::unique_ptr<ServiceSources> sources;
     std::unique_ptr<Removals> removals;
+    std::shared_ptr<ClientLimits> clients = std::make_shared<ClientLimits>();
     std::string why_not_direct;  // though it was asked for
   };
   struct Listener {

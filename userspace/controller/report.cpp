@@ -49,8 +49,14 @@ StatusReport::Service report_service(const Service& service, Clock::time_point n
   report.out_of_descriptors = service.out_of_descriptors;
   report.no_proxy_header = service.no_proxy_header;
   report.malformed_proxy_headers = service.malformed_proxy_headers;
-  report.refused = service.too_many + report.out_of_descriptors + report.no_proxy_header +
-                   report.malformed_proxy_headers;
+  report.denied = service.denied;
+  report.too_many_of_a_client = service.too_many_of_a_client;
+  report.too_fast_for_a_client = service.too_fast_for_a_client;
+  report.too_fast = service.too_fast;
+  report.too_many = service.too_many;
+  report.refused = report.too_many + report.out_of_descriptors + report.no_proxy_header +
+                   report.malformed_proxy_headers + report.denied + report.too_many_of_a_client +
+                   report.too_fast_for_a_client + report.too_fast;
   report.retries = service.connect_retries;
   report.connect_failures = service.connect_failures;
   report.ejections = service.ejections;

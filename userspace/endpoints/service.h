@@ -110,6 +110,10 @@ class Service {
   std::atomic<std::uint64_t> out_of_descriptors{0};
   std::atomic<std::uint64_t> no_proxy_header{0};  // where one has to be
   std::atomic<std::uint64_t> malformed_proxy_headers{0};
+  std::atomic<std::uint64_t> denied{0};
+  std::atomic<std::uint64_t> too_many_of_a_client{0};
+  std::atomic<std::uint64_t> too_fast_for_a_client{0};
+  std::atomic<std::uint64_t> too_fast{0};  // all of them together
   std::atomic<std::uint64_t> connect_retries{0};
   std::atomic<std::uint64_t> connect_failures{0};
   std::atomic<std::uint64_t> ejections{0};  // of endpoints, until they answer again

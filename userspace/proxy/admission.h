@@ -5,6 +5,7 @@
 #include <optional>
 
 #include "userspace/endpoints/service.h"
+#include "userspace/proxy/client_limits.h"
 
 namespace ambbpf {
 
@@ -23,6 +24,8 @@ class Admission {
   // Null before served_by().
   const Backend* backend() const { return backend_.get(); }
 
+  // Its client's place is given back at its end.
+  void keeps(ClientLimits::Place place) { place_.emplace(std::move(place)); }
   void served_by(std::shared_ptr<Backend> backend);
   // What it has moved, all in all: at its end.
   void moved(std::uint64_t bytes_to_backend, std::uint64_t bytes_to_client);
@@ -32,6 +35,7 @@ class Admission {
 
   std::shared_ptr<Service> service_;  // null: moved from
   std::shared_ptr<Backend> backend_;
+  std::optional<ClientLimits::Place> place_;
   Clock::time_point since_ = Clock::now();
 };
 

@@ -190,7 +190,36 @@ awaitable<void> Worker::greet(Worker& worker, std::list<Greeting>::iterator plac
   worker.find_backend(std::move(arrival), std::move(*admission), serving);
 }
 
+// Where not, it has been reset.
+bool Worker::is_welcome(Arrival& arrival, Admission& admission, const Serving& serving) {
+  if (!serving.clients) return true;
+  const auto& client = arrival.client.address;
+  auto [verdict, place] = serving.clients->ask(client.address(), Clock::now());
+  auto& service = *serving.service;
+  const auto no = [&](std::atomic<std::uint64_t>& count, std::string_view why) {
+    refuse(std::move(arrival.socket), service, count,
+           fmt::format("{} {}", client.address().to_string(), why));
+    return false;
+  };
+  switch (verdict) {
+    case ClientLimits::Verdict::kWelcome:
+      admission.keeps(std::move(place));
+      return true;
+    case ClientLimits::Verdict::kDenied:
+      return no(service.denied, "is denied (allow, deny)");
+    case ClientLimits::Verdict::kTooMany:
+      return no(service.too_many_of_a_client,
+                "has as many open as one may (max_connections_per_client)");
+    case ClientLimits::Verdict::kTooFast:
+      return no(service.too_fast_for_a_client, "comes too often (connection_rate_per_client)");
+    case ClientLimits::Verdict::kTooFastForAll:
+      return no(service.too_fast, "came when all come too often (connection_rate)");
+  }
+  return false;
+}
+
 void Worker::find_backend(Arrival arrival, Admission admission, const Serving& serving) {
+  if (!is_welcome(arrival, admission, serving)) return;
   const auto first_bytes = serving.proxy.to_backend != ProxyVersion::kNone
                                ? FirstBytes::kAreHere
                                : has_spoken(arrival.socket.get());

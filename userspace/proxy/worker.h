@@ -27,6 +27,7 @@ struct Serving {
   DialOptions dial;
   KeepalivePolicy keepalive{};
   ProxyProtocol proxy{};
+  std::shared_ptr<ClientLimits> clients{};  // null: no limits
 
   bool operator==(const Serving&) const = default;
 };
@@ -103,6 +104,7 @@ class Worker {
   void take_in(UniqueFd client, const tcp::endpoint& address, const Serving& serving);
   void refuse(UniqueFd client, Service& service, std::atomic<std::uint64_t>& count,
               const std::string& why);
+  bool is_welcome(Arrival& arrival, Admission& admission, const Serving& serving);
   void find_backend(Arrival arrival, Admission admission, const Serving& serving);
   void relay(Arrival arrival, Admission admission, Dialled dialled, const Serving& serving);
   static Result<std::size_t> send_proxy_header(const Arrival& arrival, int backend,

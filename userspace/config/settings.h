@@ -11,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "userspace/access/access_log.h"
 #include "userspace/dataplane/engine.h"
 #include "userspace/dataplane/peer_watch.h"
 #include "userspace/discovery/name_source.h"
@@ -20,6 +21,7 @@
 #include "userspace/http/http_client.h"
 #include "userspace/proxy/dial.h"
 #include "userspace/registration/plan.h"
+#include "userspace/support/log.h"
 
 namespace ambbpf {
 
@@ -31,7 +33,7 @@ struct AsWritten {
   bool operator==(const AsWritten&) const { return true; }
 };
 
-// Of the process. Only `drain`, `metrics_per_endpoint` and `log_level` can change while it runs.
+// Of the process. Only `drain`, `metrics_per_endpoint` and what is logged can change while it runs.
 struct ProcessSettings {
   std::optional<Engine> engine;                // none: the best that works
   std::optional<unsigned> threads;             // none: one for each CPU that the process may use
@@ -45,6 +47,8 @@ struct ProcessSettings {
   std::uint32_t direct_except_mark = 0;           // 0: none
   std::chrono::milliseconds fail_static{60'000};  // 0: nothing outlives the process
   std::string log_level = "info";
+  log::Format log_format = log::Format::kText;
+  AccessLogSettings access_log;
   AsWritten written{};
 
   bool operator==(const ProcessSettings&) const = default;

@@ -32,11 +32,17 @@ std::uint64_t group_of(const Backend& backend) {
 
 void log_end(const Admission& admission, const ConnectionEnd& end) {
   if (!log::says_debug()) return;  // the address is costly to print
-  log::debug("service {}: connection to {} ended: {} bytes there, {} back{}{}{}{}",
+  log::debug("service {}: connection to {} ended: {} bytes there, {} back, {}{}{}",
              admission.service().name(), to_string(admission.backend()->address()),
-             end.bytes_to_backend, end.bytes_to_client,
-             end.reason.empty() ? "" : ", reset: ", end.reason, end.error ? ": " : "",
+             end.bytes_to_backend, end.bytes_to_client, name_of(end.reason), end.error ? ": " : "",
              end.error ? end.error.message() : "");
+}
+
+std::shared_ptr<const AccessOrigin> origin_of(int listener, const Service& service) {
+  tcp::endpoint address;
+  auto size = static_cast<socklen_t>(address.capacity());
+  if (::getsockname(listener, address.data(), &size) == 0) address.resize(size);
+  return std::make_shared<const AccessOrigin>(AccessOrigin{service.name(), address});
 }
 
 }  // namespace
@@ -59,8 +65,10 @@ void Worker::start() {
 }
 
 void Worker::serve(ListenerId id, UniqueFd listener, Serving serving) {
-  auto listening = std::make_shared<Listening>(
-      Listening{asio::posix::stream_descriptor(io_, listener.release()), std::move(serving)});
+  auto origin = origin_of(listener.get(), *serving.service);
+  auto listening =
+      std::make_shared<Listening>(Listening{asio::posix::stream_descriptor(io_, listener.release()),
+                                            std::move(serving), std::move(origin)});
   asio::post(io_, [this, id, listening] {
     listening_.emplace(id, listening);
     spawn(io_, accept_all(*this, listening));
@@ -69,8 +77,11 @@ void Worker::serve(ListenerId id, UniqueFd listener, Serving serving) {
 
 void Worker::serve_otherwise(ListenerId id, Serving serving) {
   asio::post(io_, [this, id, serving = std::move(serving)] {
-    if (const auto found = listening_.find(id); found != listening_.end())
-      found->second->serving = serving;
+    const auto found = listening_.find(id);
+    if (found == listening_.end()) return;
+    auto& listening = *found->second;
+    listening.serving = serving;
+    listening.origin = origin_of(listening.socket.native_handle(), *serving.service);
   });
 }
 
@@ -115,7 +126,7 @@ Worker::Accepted Worker::accept_some(Listening& listening) {
     UniqueFd client(::accept4(listening.socket.native_handle(), address.data(), &size,
                               SOCK_NONBLOCK | SOCK_CLOEXEC));
     if (client) {
-      take_in(std::move(client), address, listening.serving);
+      take_in(std::move(client), address, listening);
       continue;
     }
     if (errno == EAGAIN) return Accepted::kAll;
@@ -132,73 +143,117 @@ Worker::Accepted Worker::accept_some(Listening& listening) {
   return Accepted::kSome;
 }
 
-void Worker::take_in(UniqueFd client, const tcp::endpoint& address, const Serving& serving) {
+void Worker::take_in(UniqueFd client, const tcp::endpoint& address, const Listening& listening) {
+  const auto& serving = listening.serving;
   const auto& [service, options, keepalive] = serving;
-  if (client.get() >= options.descriptors_below)
-    return refuse(std::move(client), *service, service->out_of_descriptors,
-                  "no descriptors are left for connections (ulimit -n, LimitNOFILE)");
+  auto record = begin_record(address, listening);
+  if (client.get() >= options.descriptors_below) {
+    const Refusal refusal{EndReason::kNoDescriptors, service->out_of_descriptors,
+                          "no descriptors are left for connections (ulimit -n, LimitNOFILE)"};
+    return refuse(std::move(client), *service, refusal, std::move(record));
+  }
   auto admission = Admission::to(service);
-  if (!admission)
-    return refuse(std::move(client), *service, service->too_many,
-                  fmt::format("{} are open (--max-connections)", service->most_connections()));
+  if (!admission) {
+    const Refusal refusal{
+        EndReason::kTooMany, service->too_many,
+        fmt::format("{} are open (--max-connections)", service->most_connections())};
+    return refuse(std::move(client), *service, refusal, std::move(record));
+  }
   const Client peer{address};
   auto begun = begin_dial(*service, options, peer, has_spoken(client.get()));
   if (begun && begun->connecting.error == 0)
-    return relay(std::move(client), std::move(*admission), answered(*service, std::move(*begun)),
-                 keepalive);
-  waiting_.push_back({std::move(client), std::move(admission)});
+    return relay(std::move(client), std::move(*admission), answered(*service, std::move(*begun), 1),
+                 keepalive, std::move(record));
+  waiting_.push_back({std::move(client), std::move(admission), std::move(record)});
   spawn(io_, dial_for(*this, std::prev(waiting_.end()), serving, peer, std::move(begun)));
 }
 
-void Worker::refuse(UniqueFd client, Service& service, std::atomic<std::uint64_t>& count,
-                    const std::string& why) {
-  ++count;  // before the client can know
+void Worker::refuse(UniqueFd client, Service& service, const Refusal& refusal, Record record) {
+  ++refusal.count;  // before the client can know
   close_with_reset(std::move(client));
+  end_record(std::move(record), {.reason = refusal.reason, .error = {}});
   if (const auto unsaid = service.own_limits_log.pass(Clock::now()))
-    log::warn("service {}: connection reset: {}{}", service.name(), why, more_before_it(*unsaid));
+    log::warn("service {}: connection reset: {}{}", service.name(), refusal.why,
+              more_before_it(*unsaid));
 }
 
 awaitable<void> Worker::dial_for(Worker& worker, std::list<Waiting>::iterator place,
                                  Serving serving, Client peer, std::optional<Attempt> begun) {
   auto dialled = co_await dial(*serving.service, serving.dial, peer, std::move(begun));
-  auto [client, admission] = std::move(*place);
+  auto [client, admission, record] = std::move(*place);
   worker.waiting_.erase(place);
   if (!client) co_return;  // it fell to reset_all()
   if (dialled) {
-    worker.relay(std::move(client), std::move(*admission), std::move(*dialled), serving.keepalive);
+    worker.relay(std::move(client), std::move(*admission), std::move(*dialled), serving.keepalive,
+                 std::move(record));
     co_return;
   }
+  const auto& [reason, attempts, error] = dialled.error();
   close_with_reset(std::move(client));
+  if (record) record->tries = attempts;
+  worker.end_record(std::move(record), {.reason = reason, .error = error.code});
   if (const auto unsaid = worker.failures_log_.pass(Clock::now()))
-    log::warn("{}; connection reset{}", dialled.error().message(), more_before_it(*unsaid));
+    log::warn("{}; connection reset{}", error.message(), more_before_it(*unsaid));
 }
 
 // From here on the relay owns both sockets.
 void Worker::relay(UniqueFd client, Admission admission, Dialled dialled,
-                   const KeepalivePolicy& keepalive) {
+                   const KeepalivePolicy& keepalive, Record record) {
   const auto group = group_of(*dialled.backend);
+  if (record) {
+    record->endpoint = dialled.backend->address();
+    record->tries = dialled.attempts;
+    record->connected_after = Clock::now() - record->begun;
+  }
   admission.served_by(std::move(dialled.backend));
-  auto open = std::make_shared<Admission>(std::move(admission));
+  struct Open {
+    Admission admission;
+    Record record;
+  };
+  auto open = std::make_shared<Open>(Open{std::move(admission), std::move(record)});
   relay_->adopt({.socket = std::move(client)}, {.socket = std::move(dialled.socket)},
-                {.keepalive = keepalive, .group = group}, [open](const ConnectionEnd& end) {
-                  open->moved(end.bytes_to_backend, end.bytes_to_client);
-                  log_end(*open, end);
+                {.keepalive = keepalive, .group = group}, [this, open](const ConnectionEnd& end) {
+                  open->admission.moved(end.bytes_to_backend, end.bytes_to_client);
+                  log_end(open->admission, end);
+                  end_record(std::move(open->record), end);
                 });
+}
+
+Worker::Record Worker::begin_record(const tcp::endpoint& client, const Listening& listening) {
+  if (!access_log_ || taken_in_++ % access_log_->settings().sample != 0) return nullptr;
+  return std::make_unique<AccessRecord>(
+      AccessRecord{.origin = listening.origin, .client = client, .endpoint = {}});
+}
+
+void Worker::end_record(Record record, const ConnectionEnd& end) {
+  if (!record || !access_log_) return;
+  record->ended = std::chrono::system_clock::now();
+  record->lasted = Clock::now() - record->begun;
+  record->bytes_to_backend = end.bytes_to_backend;
+  record->bytes_to_client = end.bytes_to_client;
+  record->kernel_bytes = end.kernel_bytes;
+  record->reason = end.reason;
+  access_log_->add(std::move(*record));
 }
 
 void Worker::reset_all() {
   asio::post(io_, [this] {
-    relay_->end_all("shutdown");
-    for (auto& [client, admission] : waiting_) {
+    relay_->end_all(EndReason::kStopped);
+    for (auto& [client, admission, record] : waiting_) {
       if (!client) continue;
       close_with_reset(std::move(client));
+      end_record(std::move(record), {.reason = EndReason::kStopped, .error = {}});
       admission.reset();
     }
   });
 }
 
-void Worker::reset(const std::shared_ptr<const Backend>& backend, std::string_view reason) {
+void Worker::reset(const std::shared_ptr<const Backend>& backend, EndReason reason) {
   asio::post(io_, [this, backend, reason] { relay_->end_group(group_of(*backend), reason); });
+}
+
+void Worker::log_access(std::shared_ptr<AccessLog> log) {
+  asio::post(io_, [this, log = std::move(log)] { access_log_ = log; });
 }
 
 awaitable<void> Worker::turn() { co_await asio::co_spawn(io_, nothing(), asio::use_awaitable); }

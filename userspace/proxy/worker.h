@@ -12,6 +12,7 @@
 #include <thread>
 #include <vector>
 
+#include "userspace/access/access_log.h"
 #include "userspace/dataplane/relay.h"
 #include "userspace/endpoints/service.h"
 #include "userspace/proxy/admission.h"
@@ -56,7 +57,9 @@ class Worker {
   // Closes what is open with a reset, held and connecting ones included.
   void reset_all();
   // The same for what is open to `backend`, for `reason`.
-  void reset(const std::shared_ptr<const Backend>& backend, std::string_view reason);
+  void reset(const std::shared_ptr<const Backend>& backend, EndReason reason);
+  // From now on, of connections that are taken in while there is one. Null: there is none.
+  void log_access(std::shared_ptr<AccessLog> log);
   // As they are kept: asks nobody.
   RelayCounts counts() const { return relay_->counts(); }
   // Returns in the caller's coroutine when the worker's thread has taken up work: never while it
@@ -68,12 +71,24 @@ class Worker {
   struct Listening {
     asio::posix::stream_descriptor socket;
     Serving serving;
+    std::shared_ptr<const AccessOrigin> origin;
+  };
+
+  // Null: the access log is to have no line of it.
+  using Record = std::unique_ptr<AccessRecord>;
+
+  // A client that no backend is to have, and why.
+  struct Refusal {
+    EndReason reason;
+    std::atomic<std::uint64_t>& count;
+    std::string why;
   };
 
   // A client that has no backend yet. Its coroutine owns the place in waiting_.
   struct Waiting {
     UniqueFd client;  // none after reset_all()
     std::optional<Admission> admission;
+    Record record;
   };
 
   Worker() = default;
@@ -83,15 +98,18 @@ class Worker {
   enum class Accepted { kAll, kSome, kOutOfFiles };
   Accepted accept_some(Listening& listening);
   void close(Listening& listening);
-  void take_in(UniqueFd client, const tcp::endpoint& address, const Serving& serving);
-  void refuse(UniqueFd client, Service& service, std::atomic<std::uint64_t>& count,
-              const std::string& why);
+  void take_in(UniqueFd client, const tcp::endpoint& address, const Listening& listening);
+  void refuse(UniqueFd client, Service& service, const Refusal& refusal, Record record);
   void relay(UniqueFd client, Admission admission, Dialled dialled,
-             const KeepalivePolicy& keepalive);
+             const KeepalivePolicy& keepalive, Record record);
+  Record begin_record(const tcp::endpoint& client, const Listening& listening);
+  void end_record(Record record, const ConnectionEnd& end);
 
   asio::io_context io_{1};
   asio::executor_work_guard<asio::io_context::executor_type> busy_{io_.get_executor()};
   LogLimit failures_log_;
+  std::shared_ptr<AccessLog> access_log_;  // null: there is none
+  std::uint64_t taken_in_ = 0;             // while there is one
   std::map<ListenerId, std::shared_ptr<Listening>> listening_;
   std::list<Waiting> waiting_;
   std::unique_ptr<Relay> relay_;

@@ -43,6 +43,7 @@ int main(int argc, char** argv) {
   ambbpf::set_commit(AMBBPF_COMMIT);
   open_standard_descriptors();
   std::signal(SIGPIPE, SIG_IGN);  // a peer that is gone is an error of one connection
+  std::signal(SIGXFSZ, SIG_IGN);  // a file that may not grow is an error of the access log
   const auto command = ambbpf::parse_command_line(argc, argv);
   if (!command) {
     ambbpf::complain(command.error().message());

@@ -191,10 +191,10 @@ TEST_P(AdoptedSockets, EndOneByOneOrAsAGroup) {
     lines.push_back(open());
     ids.push_back(adopt(lines.back(), {.keepalive = {}, .group = number % 2}));
   }
-  EXPECT_TRUE(on_its_thread([&] { return relay->end(ids[0], "for a test"); }));
-  EXPECT_FALSE(on_its_thread([&] { return relay->end(ids[0], "for a test"); }));
-  EXPECT_FALSE(on_its_thread([&] { return relay->end(0, "for a test"); }));
-  EXPECT_EQ(on_its_thread([&] { return relay->end_group(1, "for a test"); }), 3U);
+  EXPECT_TRUE(on_its_thread([&] { return relay->end(ids[0], EndReason::kStopped); }));
+  EXPECT_FALSE(on_its_thread([&] { return relay->end(ids[0], EndReason::kStopped); }));
+  EXPECT_FALSE(on_its_thread([&] { return relay->end(0, EndReason::kStopped); }));
+  EXPECT_EQ(on_its_thread([&] { return relay->end_group(1, EndReason::kStopped); }), 3U);
   for (const std::size_t ended : {0, 1, 3, 5}) {
     EXPECT_EQ(lines[ended].client.read_until_end().error, std::errc::connection_reset);
     EXPECT_EQ(lines[ended].backend.read_until_end().error, std::errc::connection_reset);

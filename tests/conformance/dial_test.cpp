@@ -62,9 +62,9 @@ class Dialling : public ::testing::Test {
     publish_(std::move(endpoints));
   }
 
-  Result<Dialled> dial_now() {
+  tl::expected<Dialled, NotDialled> dial_now() {
     asio::io_context io;
-    std::optional<Result<Dialled>> dialled;
+    std::optional<tl::expected<Dialled, NotDialled>> dialled;
     spawn(io, dial_into(dialled, service, options));
     io.run();
     return std::move(*dialled);
@@ -85,8 +85,8 @@ class Dialling : public ::testing::Test {
   DialOptions options{.connect_timeout = 300ms, .retries = 3, .hold = 200ms};
 
  private:
-  static awaitable<void> dial_into(std::optional<Result<Dialled>>& dialled, Service& service,
-                                   DialOptions options) {
+  static awaitable<void> dial_into(std::optional<tl::expected<Dialled, NotDialled>>& dialled,
+                                   Service& service, DialOptions options) {
     dialled.emplace(co_await dial(service, options, Client{}, std::nullopt));
   }
 
@@ -125,6 +125,16 @@ TEST_F(Dialling, GoesOnToTheNextEndpointAfterATimeout) {
   EXPECT_EQ(backend_at(silent.address())->failed_connects, 1U);
 }
 
+TEST_F(Dialling, TellsThatAllHaveTimedOutAndHowOftenItTried) {
+  BlackHole silent;
+  publish({silent.address()});
+  options.retries = 1;
+  const auto dialled = dial_now();
+  ASSERT_FALSE(dialled);
+  EXPECT_EQ(dialled.error().reason, EndReason::kConnectTimeout);
+  EXPECT_EQ(dialled.error().attempts, 2U);
+}
+
 TEST_F(Dialling, LetsAnEndpointRestThatHasFailed) {
   RefusingAddress refusing;
   Listener answering(loopback_v4());
@@ -148,7 +158,9 @@ TEST_F(Dialling, GivesUpAfterItsRetriesWhenAllRefuse) {
   publish({one.address(), another.address()});
   const auto dialled = dial_now();
   ASSERT_FALSE(dialled);
-  EXPECT_EQ(dialled.error().code, std::errc::connection_refused);
+  EXPECT_EQ(dialled.error().error.code, std::errc::connection_refused);
+  EXPECT_EQ(dialled.error().reason, EndReason::kConnectFailed);
+  EXPECT_EQ(dialled.error().attempts, options.retries + 1);
   EXPECT_EQ(service.gave_up, 1U);
   EXPECT_EQ(service.connect_retries, options.retries);
   EXPECT_EQ(backend_at(one.address())->failed_connects, 2U);
@@ -162,7 +174,8 @@ TEST_F(Dialling, LeavesDescriptorsThatAreNotForItAndBlamesNoBackend) {
   const CapturedLog log;
   const auto dialled = dial_now();
   ASSERT_FALSE(dialled);
-  EXPECT_EQ(dialled.error().code, std::errc::too_many_files_open);
+  EXPECT_EQ(dialled.error().error.code, std::errc::too_many_files_open);
+  EXPECT_EQ(dialled.error().reason, EndReason::kConnectLimits);
   EXPECT_EQ(backend_at(answering.address())->failed_connects, 0U);
   const auto said = std::ranges::count_if(log.lines(), [](const std::string& line) {
     return line.find("Too many open files") != std::string::npos;
@@ -173,7 +186,10 @@ TEST_F(Dialling, LeavesDescriptorsThatAreNotForItAndBlamesNoBackend) {
 
 TEST_F(Dialling, GivesUpWhenNoEndpointIsPublishedInTime) {
   const auto started = Clock::now();
-  EXPECT_FALSE(dial_now());
+  const auto dialled = dial_now();
+  ASSERT_FALSE(dialled);
+  EXPECT_EQ(dialled.error().reason, EndReason::kNoEndpoint);
+  EXPECT_EQ(dialled.error().attempts, 0U);
   EXPECT_GE(Clock::now() - started, options.hold);
   EXPECT_EQ(service.held, 1U);
   EXPECT_EQ(service.held_now, 0U);

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""What an operator may see stands in units/OPERATING.md: every metric, and every line that is logged as a warning
-or an error. Usage: operating.py [DIRECTORY], the top of the sources
+"""What an operator may see stands in units/OPERATING.md: every metric, every line that is logged as a warning or an
+error, and every reason in the access log. Usage: operating.py [DIRECTORY], the top of the sources
 """
 import pathlib
 import re
@@ -9,6 +9,7 @@ import sys
 
 TEXT = r'"((?:[^"\\]|\\.)*)"'
 LOGGED = re.compile(r"log::(?:warn|error)\(\s*((?:" + TEXT + r"\s*)+)")
+REASON = re.compile(r'EndReason::k\w+, "([a-z_]+)"')
 METRIC = re.compile(r'"((?:ambbpf|process)_[a-z_]+)"')
 
 
@@ -27,13 +28,15 @@ def main():
     operating = (top / "units/OPERATING.md").read_text("utf-8")
     metrics = of(METRIC, (top / "userspace/admin").glob("*.cpp"))
     lines = of(LOGGED, (top / "userspace").rglob("*.cpp"))
-    missing = [f"{file}: {metric}" for file, metric in metrics if f"`{metric}`" not in operating]
+    reasons = of(REASON, [top / "userspace/dataplane/end_reason.h"])
+    missing = [f"{file}: {reason}" for file, reason in reasons if f"| `{reason}` |" not in operating]
+    missing += [f"{file}: {metric}" for file, metric in metrics if f"`{metric}`" not in operating]
     missing += [f"{file}: {telling(line)}" for file, line in lines if telling(line) not in operating]
     for one in sorted(missing):
         print("units/OPERATING.md lacks what is in", one, file=sys.stderr)
-    if missing or not metrics or not lines:
+    if missing or not metrics or not lines or not reasons:
         sys.exit(1)
-    print(f"{len(metrics)} metrics and {len(lines)} lines of the log, all of them there")
+    print(f"{len(metrics)} metrics, {len(lines)} lines of the log and {len(reasons)} reasons, all of them there")
 
 
 if __name__ == "__main__":

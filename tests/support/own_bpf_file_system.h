@@ -1,16 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "tests/support/own_file_system.h"
+
 namespace ambbpf::test {
 
-// At /sys/fs/bpf, in a mount namespace of this process's own: what programs pin there is seen by
-// no other test, and gone with the object.
+// What programs pin there is seen by no other test.
 class OwnBpfFileSystem {
- public:
-  OwnBpfFileSystem();
-  ~OwnBpfFileSystem();
-  OwnBpfFileSystem(const OwnBpfFileSystem&) = delete;
-  OwnBpfFileSystem& operator=(const OwnBpfFileSystem&) = delete;
+ private:
+  OwnFileSystem mounted_{"bpf", "/sys/fs/bpf"};
 };
 
 }  // namespace ambbpf::test

@@ -139,6 +139,17 @@ TEST(Degraded, AreBytesThatDoNotAddUp) {
   EXPECT_THAT(troubles(report), ElementsAre("bytes received and sent on did not agree, 1 time"));
 }
 
+TEST(Degraded, IsAnAccessLogThatCannotBeWrittenOrHasLostLinesOfLate) {
+  auto report = healthy_report();
+  report.access_log = {
+      .target = "/a.log", .sample = 1, .lines = 5, .lost = 7, .lost_ms = 59'999, .last_error = {}};
+  EXPECT_THAT(troubles(report), ElementsAre("access log /a.log: 7 lines lost"));
+  report.access_log.lost_ms = 60'000;
+  EXPECT_THAT(troubles(report), testing::IsEmpty());
+  report.access_log.last_error = "/a.log: No space left on device";
+  EXPECT_THAT(troubles(report), ElementsAre("access log /a.log: No space left on device"));
+}
+
 TEST(StatusJson, ARegistrarIsInTroubleWhereItsServersFailOrAPortIsNotPublished) {
   StatusReport report;
   auto& registrar = report.registrars.emplace_back();

@@ -33,6 +33,12 @@ Value count_of(const auto& all, auto is_meant) {
 }
 
 template <auto kMember>
+Value of_access_log(const Report& all) {
+  if (all.access_log.target.empty()) return std::nullopt;
+  return static_cast<double>(all.access_log.*kMember);
+}
+
+template <auto kMember>
 Value of_direct_service(const Report::Service& service) {
   if (service.direct.empty()) return std::nullopt;
   return static_cast<double>(service.*kMember);
@@ -87,6 +93,11 @@ const MetricRow<Report> of_process[] = {
    [](const Report& all) { return seconds(all.configuration.applied_ms); }},
   {kGauge, "ambbpf_config_last_reload_successful", "0: the last attempt to reload the configuration has failed.",
    [](const Report& all) -> Value { return all.configuration.last_error.empty() ? 1.0 : 0.0; }},
+
+  {kCounter, "ambbpf_access_log_lines_total", "Lines of the access log that were written.",
+   of_access_log<&Report::AccessLog::lines>},
+  {kCounter, "ambbpf_access_log_lost_total", "Lines of the access log that were not taken in time.",
+   of_access_log<&Report::AccessLog::lost>},
 
   {kGauge, "ambbpf_relay_connections", "Proxied connections that are open, of removed services as well.",
    inner<&Report::connections, &Report::Connections::now>},

@@ -176,6 +176,15 @@ void each_field(Either<StatusReport::Configuration> auto& configuration, auto&& 
   visit("last_error", configuration.last_error);
 }
 
+void each_field(Either<StatusReport::AccessLog> auto& log, auto&& visit) {
+  visit("target", log.target);
+  visit("sample", log.sample);
+  visit("lines", log.lines);
+  visit("lost", log.lost);
+  visit("lost_ms", log.lost_ms);
+  visit("last_error", log.last_error);
+}
+
 void each_field(Either<StatusReport::Process> auto& process, auto&& visit) {
   visit("started_unix_ms", process.started_unix_ms);
   visit("cpu_us", process.cpu_us);
@@ -206,6 +215,7 @@ void each_field(Either<StatusReport> auto& report, auto&& visit) {
   visit("connections", report.connections);
   visit("registrars", report.registrars);
   visit("configuration", report.configuration);
+  visit("access_log", report.access_log);
   visit("process", report.process);
 }
 

@@ -1,26 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <fmt/format.h>
-#include <rapidjson/stringbuffer.h>
-#include <rapidjson/writer.h>
 
 #include "userspace/admin/status_fields.h"
 #include "userspace/admin/status_report.h"
 #include "userspace/support/json.h"
-#include "userspace/support/utf8.h"
+#include "userspace/support/json_writer.h"
 
 namespace ambbpf {
 namespace {
 
-// Writes ASCII only: what is beyond it as \uNNNN, which no terminal obeys.
-using Writer = rapidjson::Writer<rapidjson::StringBuffer, rapidjson::UTF8<>, rapidjson::ASCII<>>;
+using Writer = JsonWriter;
 
 void write(Writer& out, bool value) { out.Bool(value); }
 void write(Writer& out, std::uint64_t value) { out.Uint64(value); }
 
-void write(Writer& out, const std::string& value) {
-  const auto text = valid_utf8(value);  // the writer would stop at anything else
-  out.String(text.data(), static_cast<rapidjson::SizeType>(text.size()));
-}
+void write(Writer& out, const std::string& value) { write_text(out, value); }
 
 template <class T>
 void write(Writer& out, const T& object);

@@ -44,6 +44,13 @@ void add_troubles(const StatusReport::Registrar& registrar, std::vector<std::str
     all.push_back(fmt::format("container {}: {}", container, reason));
 }
 
+void add_troubles(const StatusReport::AccessLog& log, std::vector<std::string>& all) {
+  constexpr std::uint64_t kRecently = 60'000;  // ms
+  if (!log.last_error.empty()) all.push_back("access log " + log.last_error);
+  if (log.lost_ms && *log.lost_ms < kRecently)
+    all.push_back(fmt::format("access log {}: {} lost", log.target, counted(log.lost, "line")));
+}
+
 }  // namespace
 
 std::vector<std::string> troubles(const StatusReport& report) {
@@ -52,6 +59,7 @@ std::vector<std::string> troubles(const StatusReport& report) {
     all.push_back("the file as it is now is not in force: " + error);
   for (const auto& service : report.services) add_troubles(service, all);
   for (const auto& registrar : report.registrars) add_troubles(registrar, all);
+  add_troubles(report.access_log, all);
   if (const auto count = report.connections.mismatches; count > 0)
     all.push_back("bytes received and sent on did not agree, " + counted(count, "time"));
   return all;

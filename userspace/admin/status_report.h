@@ -166,6 +166,14 @@ struct StatusReport {
     std::optional<std::uint64_t> failed_ms;   // age of last_error
     std::string last_error;  // of the last attempt to load another; empty: it was put in force
   };
+  struct AccessLog {
+    std::string target;  // a path, "syslog" or "journald"; empty: there is none
+    std::uint64_t sample = 0;
+    std::uint64_t lines = 0;               // since the start of the process
+    std::uint64_t lost = 0;                // …
+    std::optional<std::uint64_t> lost_ms;  // age of the last loss
+    std::string last_error;                // why nothing is written now; empty: it is
+  };
   struct Process {
     std::uint64_t started_unix_ms = 0;
     std::uint64_t cpu_us = 0;
@@ -194,6 +202,7 @@ struct StatusReport {
   Connections connections;
   std::vector<Registrar> registrars;
   Configuration configuration;
+  AccessLog access_log;
   Process process;
 };
 

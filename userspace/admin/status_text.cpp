@@ -32,6 +32,13 @@ void add_configuration(TextPage& page, const StatusReport::Configuration& config
                              human_span(configuration.applied_ms.value_or(0))));
 }
 
+void add_access_log(TextPage& page, const StatusReport::AccessLog& log) {
+  if (log.target.empty()) return;
+  const auto sample = log.sample > 1 ? fmt::format(", of one connection in {}", log.sample) : "";
+  page.field("access log", fmt::format("{}: {}{}, {} lost", log.target, counted(log.lines, "line"),
+                                       sample, human_count(log.lost)));
+}
+
 void add_head(TextPage& page, const StatusReport& report) {
   std::string name = "ambbpf";
   for (const auto& part : {report.version, report.verb})
@@ -50,6 +57,7 @@ void add_head(TextPage& page, const StatusReport& report) {
                    : fmt::format("{} (no better one: {})", report.engine, report.engine_reason));
   if (!report.kernel.empty()) page.field("kernel", report.kernel);
   add_self_test(page, report.findings);
+  add_access_log(page, report.access_log);
 }
 
 void add_endpoints(TextPage& page, const std::vector<StatusReport::Endpoint>& endpoints) {

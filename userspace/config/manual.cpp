@@ -102,6 +102,8 @@ constexpr auto kEnvironmentSignalsAndFiles =
     "ends. A second one ends the wait.\n"
     ".TP\n\\fBSIGHUP\\fR\nReads the file of \\fBambbpf run\\fR again, and applies the "
     "difference.\n"
+    ".TP\n\\fBSIGUSR1\\fR\nCloses the file of the access log and opens it again by its name, "
+    "as\nafter logrotate(8) has moved it.\n"
     ".SH FILES\n"
     ".TP\n\\fI/etc/ambbpf/ambbpf.toml\\fR\nThe configuration file, see \\fBambbpf.toml\\fR(5).\n"
     ".TP\n\\fI/run/ambbpf\\fR\nAdmin sockets.\n"

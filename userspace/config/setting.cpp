@@ -93,6 +93,23 @@ const Setting every_setting[] = {
    [](const Given& given, Draft& draft) {
      return keep(read_choice(given, {"error", "warn", "info", "debug"}), draft.process.log_level);
    }},
+  {Scope::kProcess, "log_format", Form::kText, "--log-format", "AMBBPF_LOG_FORMAT", kServing | kRegister,
+   "text|json|journald", "text", kNone,
+   "How such a line is written; json: an object each; journald: to the journal instead",
+   read_one_of<log::kFormats, [](Draft& draft) -> auto& { return draft.process.log_format; }>},
+  {Scope::kProcess, "access_log", Form::kText, "--access-log", "AMBBPF_ACCESS_LOG", kServing,
+   "PATH|syslog|journald", kNone, "none",
+   "Where a line is written for each proxied connection at its end", read_access_log},
+  {Scope::kProcess, "access_log_format", Form::kText, "--access-log-format", "AMBBPF_ACCESS_LOG_FORMAT", kServing,
+   "text|json", "text", kNone,
+   "How that line is written",
+   read_one_of<kAccessFormats, [](Draft& draft) -> auto& { return draft.process.access_log.format; }>},
+  {Scope::kProcess, "access_log_sample", Form::kNumber, "--access-log-sample", "AMBBPF_ACCESS_LOG_SAMPLE", kServing,
+   "NUMBER", "1", kNone,
+   "Of so many connections one has a line; 1: each",
+   [](const Given& given, Draft& draft) {
+     return keep(read_number(given, 1, 1'000'000'000), draft.process.access_log.sample);
+   }},
 
   // Of a service.
   {Scope::kService, "listen", Form::kTexts, "", "", kNoVerb,

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <set>
 
+#include "userspace/access/targets.h"
 #include "userspace/endpoints/choice.h"
 #include "userspace/endpoints/service_name.h"
 #include "userspace/etcd/url.h"
@@ -38,6 +39,16 @@ Result<void> read_admin_names(const Given& given, Draft& draft) {
       return fail(fmt::format("'{}' is not the name of a host", item.text));
     draft.process.admin_names.push_back(item.text);
   }
+  return {};
+}
+
+// A path is whole, so that a misspelt word is none.
+Result<void> read_access_log(const Given& given, Draft& draft) {
+  const auto& target = given.text();
+  if (target != kSyslog && target != kJournald && !target.starts_with('/'))
+    return fail(fmt::format("'{}' is neither a path, as /var/log/ambbpf/access.log, nor {} nor {}",
+                            target, kSyslog, kJournald));
+  draft.process.access_log.target = target;
   return {};
 }
 

@@ -2,8 +2,10 @@
 // How the values of settings are read, for the list in setting.cpp.
 #pragma once
 
+#include <algorithm>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "userspace/config/draft.h"
 #include "userspace/config/values.h"
@@ -14,7 +16,7 @@ SettingReader read_threads, read_admin_listen, read_admin_names, read_connect_ti
     read_peer_timeout, read_listen, read_proxy_listen, read_source, read_proxy_source, read_forward,
     read_endpoints, read_policy, read_direct, read_fail_static, read_except_cgroups,
     read_on_removal, read_proxy_protocol, read_send_proxy, read_urls, read_api, read_prefix,
-    read_ttl, read_advertise, read_container, read_service, read_attributes;
+    read_ttl, read_advertise, read_container, read_service, read_attributes, read_access_log;
 
 // Keeps what was read, unless it was refused.
 template <class T, class Kept>
@@ -51,6 +53,18 @@ Result<void> read_networks(const Given& given, Draft& draft) {
 template <auto Place>
 Result<void> read_bool(const Given& given, Draft& draft) {
   return keep(read_flag(given), Place(draft));
+}
+
+// One of the words that a list has, each with what it stands for.
+template <const auto& Words, auto Place>
+Result<void> read_one_of(const Given& given, Draft& draft) {
+  std::vector<std::string> choices;
+  for (const auto& [word, meaning] : Words) choices.emplace_back(word);
+  const auto chosen = read_choice(given, choices);
+  if (!chosen) return tl::unexpected(chosen.error());
+  Place(draft) =
+      std::ranges::find(Words, *chosen, [](const auto& one) { return one.first; })->second;
+  return {};
 }
 
 }  // namespace ambbpf

@@ -11,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "userspace/access/access_log.h"
 #include "userspace/dataplane/engine.h"
 #include "userspace/dataplane/peer_watch.h"
 #include "userspace/discovery/name_source.h"
@@ -22,6 +23,7 @@
 #include "userspace/proxy/dial.h"
 #include "userspace/proxy/proxy_protocol.h"
 #include "userspace/registration/plan.h"
+#include "userspace/support/log.h"
 
 namespace ambbpf {
 
@@ -33,7 +35,7 @@ struct AsWritten {
   bool operator==(const AsWritten&) const { return true; }
 };
 
-// Of the process. Only `drain`, `metrics_per_endpoint` and `log_level` can change while it runs.
+// Of the process. Only `drain`, `metrics_per_endpoint` and what is logged can change while it runs.
 struct ProcessSettings {
   std::optional<Engine> engine;                // none: the best that works
   std::optional<unsigned> threads;             // none: one for each CPU that the process may use
@@ -47,6 +49,8 @@ struct ProcessSettings {
   std::uint32_t direct_except_mark = 0;           // 0: none
   std::chrono::milliseconds fail_static{60'000};  // 0: nothing outlives the process
   std::string log_level = "info";
+  log::Format log_format = log::Format::kText;
+  AccessLogSettings access_log;
   AsWritten written{};
 
   bool operator==(const ProcessSettings&) const = default;

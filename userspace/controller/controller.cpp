@@ -31,10 +31,15 @@ std::string lines_of(const std::vector<std::string>& lines) {
   return fmt::format("{}\n", fmt::join(lines, "\n"));
 }
 
+awaitable<void> reset_all(Forwarding& forwarding) {
+  forwarding.reset_all();
+  co_await sleep_for(100ms);  // for the workers to do so; nothing depends on it
+}
+
 }  // namespace
 
 Result<std::unique_ptr<Controller>> Controller::create(Origin origin, Settings settings) {
-  log::set_up(settings.process.log_level);
+  log::set_up(settings.process.log_level, settings.process.log_format);
   std::unique_ptr<Controller> controller(new Controller(std::move(origin)));
   const auto ready = controller->open_admin(settings.process).and_then([&] {
     return controller->apply(std::move(settings));
@@ -46,7 +51,9 @@ Result<std::unique_ptr<Controller>> Controller::create(Origin origin, Settings s
 Controller::Controller(Origin origin) : origin_(std::move(origin)) {
   std::function<void()> reload_file;
   if (origin_.file) reload_file = [this] { reload(); };
-  signals_ = std::make_unique<Signals>(io_, std::move(reload_file));
+  signals_ = std::make_unique<Signals>(io_, std::move(reload_file), [this] {
+    return forwarding_ && forwarding_->reopen_access_log();
+  });
 }
 
 Controller::~Controller() = default;
@@ -100,13 +107,14 @@ Result<void> Controller::apply(Settings wanted) {
     auto opened = forwarding->open_listeners(wanted.services);
     if (!opened) return tl::unexpected(opened.error());
     listeners = std::move(*opened);
+    if (auto begun = forwarding->log_access(wanted.process.access_log); !begun) return begun;
   }
   // From here on nothing can be refused.
   if (made) forwarding_ = std::move(made);
   origins_ = origins_for(wanted, origins_, io_);
   if (forwarding_) forwarding_->change(wanted.services, origins_, std::move(listeners));
   registrations_->change(wanted.registrations, origins_);
-  log::set_up(wanted.process.log_level);
+  log::set_up(wanted.process.log_level, wanted.process.log_format);
   in_force_ = std::move(wanted);
   ++generation_;
   applied_at_ = Clock::now();
@@ -199,6 +207,7 @@ awaitable<void> Controller::serve_until_signal(Controller& self) {
   co_await self.signals_->told_to_stop();
   log::warn("{}: second signal, not waiting for {}", self.origin_.verb,
             self.forwarding_ ? "open connections" : "etcd");
+  if (self.forwarding_) co_await reset_all(*self.forwarding_);
   self.io_.stop();
 }
 
@@ -226,8 +235,7 @@ awaitable<void> Controller::drain(Controller& self) {
   while (forwarding.open_connections() > 0 && Clock::now() < deadline) co_await sleep_for(20ms);
   if (const auto open = forwarding.open_connections(); open > 0) {
     log::warn("{}: the deadline is over: {} reset", self.origin_.verb, counted(open, "connection"));
-    forwarding.reset_all();
-    co_await sleep_for(100ms);  // for the workers to do so; nothing depends on it
+    co_await reset_all(forwarding);
   }
 }
 

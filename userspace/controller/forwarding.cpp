@@ -183,7 +183,7 @@ void Forwarding::change_direct(const std::vector<std::shared_ptr<Service>>& gone
 }
 
 void Forwarding::reset_connections(const Service& service, const Removals::Backends& backends) {
-  for (const auto& backend : backends) workers_->reset(backend, "its endpoint was removed");
+  for (const auto& backend : backends) workers_->reset(backend, EndReason::kEndpointRemoved);
   if (!direct_) return;
   if (const auto done = direct_->reset(service, backends); !done)
     log::warn("service {}: direct connections to removed endpoints may go on: {}", service.name(),
@@ -214,6 +214,26 @@ Serving Forwarding::serving(const Served& served) const {
   return {served.service, dial, served.settings.keepalive, served.settings.proxy,
           served.settings.clients.limits_anyone() ? served.clients : nullptr};
 }
+
+Forwarding::~Forwarding() {
+  workers_.reset();
+  if (access_log_) access_log_->finish(std::chrono::seconds(1));
+}
+
+Result<void> Forwarding::log_access(const AccessLogSettings& settings) {
+  if (settings == (access_log_ ? access_log_->settings() : AccessLogSettings())) return {};
+  std::shared_ptr<AccessLog> log;
+  if (!settings.target.empty()) {
+    auto begun = AccessLog::begin(settings, access_counts_);
+    if (!begun) return tl::unexpected(begun.error());
+    log = std::move(*begun);
+  }
+  access_log_ = std::move(log);
+  workers_->log_access(access_log_);
+  return {};
+}
+
+bool Forwarding::reopen_access_log() { return access_log_ && access_log_->reopen(); }
 
 bool Forwarding::settle() {
   bool settled = true;
@@ -280,6 +300,19 @@ void Forwarding::report_direct(const Served& served, StatusReport::Service& repo
   }
 }
 
+void Forwarding::report_access_log(StatusReport& report, Clock::time_point now) const {
+  if (!access_log_) return;
+  std::optional<Clock::time_point> lost_at;
+  if (access_counts_->lost > 0)
+    lost_at = Clock::time_point(Clock::duration(access_counts_->lost_at.load()));
+  report.access_log = {.target = access_log_->settings().target,
+                       .sample = access_log_->settings().sample,
+                       .lines = access_counts_->lines,
+                       .lost = access_counts_->lost,
+                       .lost_ms = age(lost_at, now),
+                       .last_error = access_log_->trouble()};
+}
+
 void Forwarding::report(StatusReport& report, Clock::time_point now) const {
   report.threads = workers_->size();
   report_engine(workers_->engine(), report);
@@ -294,6 +327,7 @@ void Forwarding::report(StatusReport& report, Clock::time_point now) const {
     if (removed->connections_now > 0)
       report.services.emplace_back(report_service(*removed, now)).removed = true;
   report.connections = report_connections(workers_->counts());
+  report_access_log(report, now);
 }
 
 }  // namespace ambbpf

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "userspace/access/access_log.h"
 #include "userspace/admin/status_report.h"
 #include "userspace/config/settings.h"
 #include "userspace/controller/origins.h"
@@ -23,6 +24,7 @@ class Forwarding {
   // `io` outlives *this.
   static Result<std::unique_ptr<Forwarding>> create(asio::io_context& io,
                                                     const ProcessSettings& settings);
+  ~Forwarding();  // what the access log is still to have is written, within a second
   Forwarding(const Forwarding&) = delete;
   Forwarding& operator=(const Forwarding&) = delete;
 
@@ -40,6 +42,10 @@ class Forwarding {
   // open_listeners() of the same services.
   void change(const std::vector<ServiceSettings>& services, const Origins& origins,
               NewListeners opened);
+
+  // From now on; fails, and changes nothing, where the system refuses a thread for it.
+  Result<void> log_access(const AccessLogSettings& settings);
+  bool reopen_access_log();  // false: there is none in a file
 
   // As ServiceSources have it, of all services.
   bool settle();
@@ -89,17 +95,20 @@ class Forwarding {
   void change_direct(const std::vector<std::shared_ptr<Service>>& gone);
   void load_direct(const std::vector<ServiceSettings>& services);  // if one wants it; tried once
   void reset_connections(const Service& service, const Removals::Backends& backends);
+  void report_access_log(StatusReport& report, Clock::time_point now) const;
   void report_direct(const Served& served, StatusReport::Service& report) const;
   Serving serving(const Served& served) const;
   std::vector<std::string> addresses_of(const Service& service) const;
 
   asio::io_context& io_;
-  const std::unique_ptr<Workers> workers_;
+  std::unique_ptr<Workers> workers_;
   const int descriptors_before_ = descriptors_in_use();
   // Of the services as well, which may outlive *this.
   const std::shared_ptr<OwnListeners> own_listeners_ = std::make_shared<OwnListeners>();
   ListenerId last_listener_ = 0;
   std::vector<Listener> listeners_;
+  std::shared_ptr<AccessLog> access_log_;  // null: there is none
+  const std::shared_ptr<AccessCounts> access_counts_ = std::make_shared<AccessCounts>();
   const DirectOptions direct_options_;
   std::unique_ptr<Direct> direct_;  // null: nobody has asked for it, or it cannot be had
   std::string why_not_direct_;

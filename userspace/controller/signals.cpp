@@ -5,8 +5,10 @@
 
 namespace ambbpf {
 
-Signals::Signals(asio::io_context& io, std::function<void()> reload)
+Signals::Signals(asio::io_context& io, std::function<void()> reload,
+                 std::function<bool()> reopen_files)
     : reload_(std::move(reload)),
+      reopen_files_(std::move(reopen_files)),
       stop_(io, SIGTERM, SIGINT),
       others_(io, SIGHUP, SIGUSR1, SIGUSR2) {
   spawn(io, hear_others(*this));
@@ -22,8 +24,10 @@ awaitable<void> Signals::hear_others(Signals& self) {
       self.reload_();
     else if (number == SIGHUP)
       log::info("SIGHUP is ignored: there is no configuration file to read (SIGTERM stops)");
-    else
-      log::info("{} is ignored: it means nothing here", number == SIGUSR1 ? "SIGUSR1" : "SIGUSR2");
+    else if (number == SIGUSR1 && !self.reopen_files_())
+      log::info("SIGUSR1 is ignored: there is no access log in a file");
+    else if (number == SIGUSR2)
+      log::info("SIGUSR2 is ignored: it means nothing here");
   }
 }
 

@@ -12,9 +12,10 @@ namespace ambbpf {
 // runs. It outlives *this.
 class Signals {
  public:
-  // SIGHUP calls `reload`. Where that is empty, SIGHUP is ignored like SIGUSR1 and SIGUSR2, which
-  // would end the process otherwise: with a line in the log.
-  Signals(asio::io_context& io, std::function<void()> reload);
+  // SIGHUP calls `reload`; where that is empty, it is ignored. SIGUSR1 calls `reopen_files`, which
+  // says whether there was any. What is ignored, as SIGUSR2 always, would end the process
+  // otherwise: it costs a line in the log.
+  Signals(asio::io_context& io, std::function<void()> reload, std::function<bool()> reopen_files);
 
   // The next SIGTERM or SIGINT.
   awaitable<void> told_to_stop();
@@ -23,6 +24,7 @@ class Signals {
   static awaitable<void> hear_others(Signals& self);
 
   const std::function<void()> reload_;
+  const std::function<bool()> reopen_files_;
   asio::signal_set stop_;
   asio::signal_set others_;
 };

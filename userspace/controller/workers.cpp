@@ -76,8 +76,12 @@ void Workers::reset_all() {
   for (const auto& worker : workers_) worker->reset_all();
 }
 
-void Workers::reset(const std::shared_ptr<const Backend>& backend, std::string_view reason) {
+void Workers::reset(const std::shared_ptr<const Backend>& backend, EndReason reason) {
   for (const auto& worker : workers_) worker->reset(backend, reason);
+}
+
+void Workers::log_access(const std::shared_ptr<AccessLog>& log) {
+  for (const auto& worker : workers_) worker->log_access(log);
 }
 
 RelayCounts Workers::counts() const {

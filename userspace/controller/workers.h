@@ -28,7 +28,8 @@ class Workers {
   void stop_serving(ListenerId id);
   void stop_accepting();
   void reset_all();
-  void reset(const std::shared_ptr<const Backend>& backend, std::string_view reason);
+  void reset(const std::shared_ptr<const Backend>& backend, EndReason reason);
+  void log_access(const std::shared_ptr<AccessLog>& log);
   RelayCounts counts() const;
   awaitable<void> turn();  // returns when each has turned
 

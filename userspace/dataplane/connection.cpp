@@ -57,6 +57,16 @@ Leg leg_of(Connection& connection, std::size_t index, NewLeg leg) {
 
 std::string_view name_of(const Leg& leg) { return leg.index == kClient ? "client" : "backend"; }
 
+// A connection that the kernel gave up has timed out; that it had heard of no way to the peer is
+// what it says then instead (tcp(7), ip(7)).
+EndReason broken_by(const Leg& leg, std::error_code error) {
+  const bool is_client = leg.index == kClient;
+  if (error == std::errc::timed_out || error == std::errc::host_unreachable ||
+      error == std::errc::network_unreachable)
+    return is_client ? EndReason::kClientVanished : EndReason::kBackendVanished;
+  return is_client ? EndReason::kClientReset : EndReason::kBackendReset;
+}
+
 std::optional<TcpCounts> counts_of(const Leg& leg) {
   auto counts = tcp_counts(leg.socket.get());
   if (counts) {
@@ -161,7 +171,7 @@ void Connection::on_ready(Leg& leg, std::uint32_t events) {
   if (events & EPOLLOUT && !closed_ && to_here.pump.has_buffered_bytes()) advance(to_here);
   // What came before a reset has been read above, and reading on has met the error. Where reading
   // was over, or is held up by the other side, the error is still to be asked for.
-  if (events & EPOLLERR && !closed_) reset(name_of(leg), pending_error(leg.socket.get()));
+  if (events & EPOLLERR && !closed_) break_off(leg, pending_error(leg.socket.get()));
   rearm();
 }
 
@@ -212,9 +222,9 @@ void Connection::advance(Direction& direction) {
     case Pump::Outcome::kSourceEnded:
       return end_of_stream(direction);
     case Pump::Outcome::kSourceFailed:
-      return reset(name_of(source), pump.error());
+      return break_off(source, pump.error());
     case Pump::Outcome::kTargetFailed:
-      return reset(name_of(target), pump.error());
+      return break_off(target, pump.error());
     case Pump::Outcome::kDrained:
       // Told of the FIN, but the end is not readable yet: bytes are still on their way to us.
       if (source.hung_up) return look_again_soon(direction);
@@ -265,7 +275,7 @@ void Connection::wait_for(const Backlog& waiting, Direction& direction) {
 
 void Connection::give_up(const Direction& direction) {
   report_mismatch(direction);
-  reset("byte counts do not agree", {});
+  reset(EndReason::kMiscounted, {});
 }
 
 bool Connection::all_is_read(const Direction& direction) {
@@ -283,7 +293,7 @@ void Connection::pass_on_the_end(Direction& direction) {
   }
   Leg& target = target_of(direction);
   if (::shutdown(target.socket.get(), SHUT_WR) != 0)  // ENOTCONN: it has been reset
-    reset(name_of(target), pending_error(target.socket.get()));
+    break_off(target, pending_error(target.socket.get()));
 }
 
 // Byte conservation: what each side sent is what entered the other one. Both directions have ended.
@@ -311,9 +321,11 @@ void Connection::report_mismatch(const Direction& direction) {
       direction.pump.written());
 }
 
-void Connection::reset(std::string_view reason, std::error_code error) {
+void Connection::reset(EndReason reason, std::error_code error) {
   if (closed_) return;
   count(thread_.counts.resets);
+  if (reason == EndReason::kClientVanished || reason == EndReason::kBackendVanished)
+    count(thread_.counts.vanished);
   for (const auto& direction : directions_)
     if (flow* flow = flow_of(direction)) store_shared(flow->gate, 0U);
   for (auto& leg : legs_) close_with_reset(std::move(leg.socket));
@@ -323,8 +335,11 @@ void Connection::reset(std::string_view reason, std::error_code error) {
 void Connection::close(const ConnectionEnd& how) {
   closed_ = true;
   ConnectionEnd end = how;
-  end.bytes_to_backend = directions_[kClient].pump.written() + redirected(directions_[kClient]);
-  end.bytes_to_client = directions_[kBackend].pump.written() + redirected(directions_[kBackend]);
+  const auto to_backend_by_kernel = redirected(directions_[kClient]);
+  const auto to_client_by_kernel = redirected(directions_[kBackend]);
+  end.bytes_to_backend = directions_[kClient].pump.written() + to_backend_by_kernel;
+  end.bytes_to_client = directions_[kBackend].pump.written() + to_client_by_kernel;
+  end.kernel_bytes = to_backend_by_kernel + to_client_by_kernel;
   for (auto& leg : legs_) leg.socket = UniqueFd();
   if (slots_) {
     thread_.at_slot[slots_->client] = thread_.at_slot[slots_->backend] = nullptr;
@@ -371,7 +386,7 @@ void Connection::watch(int operation, Leg& leg, std::uint32_t events) {
     return;
   }
   // Only for want of memory or watches (ENOMEM, ENOSPC): unwatched, the connection would hang.
-  reset("epoll refuses its socket", std::error_code(errno, std::system_category()));
+  reset(EndReason::kInternal, std::error_code(errno, std::system_category()));
 }
 
 }  // namespace ambbpf

@@ -53,6 +53,8 @@ struct Leg {
 };
 
 std::string_view name_of(const Leg& leg);  // "client", "backend"
+// What an error of its socket says of the peer.
+EndReason broken_by(const Leg& leg, std::error_code error);
 // Without what others have moved through it.
 std::optional<TcpCounts> counts_of(const Leg& leg);
 
@@ -155,7 +157,7 @@ class Connection {
   void look_at(Direction& direction);  // its date has come, or its turn
   void taken_back_by_kernel(Direction& direction);
   void demote();  // its gates are shut
-  void reset(std::string_view reason, std::error_code error);
+  void reset(EndReason reason, std::error_code error);
   void reset_if_a_peer_has_vanished();
 
   bool was_busy_in_kernel();  // since it was last asked
@@ -194,6 +196,7 @@ class Connection {
 
   void rearm();
   void watch(int operation, Leg& leg, std::uint32_t events);
+  void break_off(const Leg& leg, std::error_code error) { reset(broken_by(leg, error), error); }
   void close(const ConnectionEnd& how);
   void retire();
 

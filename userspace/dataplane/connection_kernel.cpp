@@ -119,7 +119,7 @@ bool Connection::drain_receive_queues() {
     const Leg& source = source_of(direction);
     const auto outcome =
         direction.pump.drain(source.socket.get(), source.read_before, thread_.tools);
-    if (outcome == Pump::Outcome::kSourceFailed) reset(name_of(source), direction.pump.error());
+    if (outcome == Pump::Outcome::kSourceFailed) break_off(source, direction.pump.error());
     if (outcome != Pump::Outcome::kDrained) return false;
   }
   return true;

@@ -55,9 +55,7 @@ void LivenessScan::go_on_at(Clock::time_point due) {
 void Connection::reset_if_a_peer_has_vanished() {
   for (auto& leg : legs_) {
     if (!leg.peer.sees_it_vanished(leg.socket.get(), scan_.keepalive)) continue;
-    count(thread_.counts.vanished);
-    return reset(leg.index == kClient ? "client has vanished" : "backend has vanished",
-                 std::error_code(ETIMEDOUT, std::system_category()));
+    return break_off(leg, std::error_code(ETIMEDOUT, std::system_category()));
   }
 }
 

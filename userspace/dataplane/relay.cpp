@@ -132,7 +132,7 @@ void Relay::look_at_all_when_events_were_lost() {
     if (direction) direction->connection->taken_back_by_kernel(*direction);
 }
 
-bool Relay::end(ConnectionId id, std::string_view reason) {
+bool Relay::end(ConnectionId id, EndReason reason) {
   const auto found = thread_->connections.find(id);
   if (found == thread_->connections.end()) return false;
   found->second->reset(reason, {});
@@ -140,7 +140,7 @@ bool Relay::end(ConnectionId id, std::string_view reason) {
 }
 
 // Those of now: a callback may adopt others, or end some of these.
-std::size_t Relay::end_group(std::uint64_t group, std::string_view reason) {
+std::size_t Relay::end_group(std::uint64_t group, EndReason reason) {
   std::vector<ConnectionId> ids;
   for (const auto& [id, connection] : thread_->connections)
     if (connection->group() == group) ids.push_back(id);
@@ -148,7 +148,7 @@ std::size_t Relay::end_group(std::uint64_t group, std::string_view reason) {
       std::count_if(ids.begin(), ids.end(), [&](ConnectionId id) { return end(id, reason); }));
 }
 
-void Relay::end_all(std::string_view reason) {
+void Relay::end_all(EndReason reason) {
   while (!thread_->connections.empty()) thread_->connections.begin()->second->reset(reason, {});
 }
 

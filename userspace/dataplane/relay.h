@@ -12,6 +12,7 @@
 #include <string>
 #include <system_error>
 
+#include "userspace/dataplane/end_reason.h"
 #include "userspace/dataplane/engine.h"
 #include "userspace/dataplane/peer_watch.h"
 #include "userspace/support/asio.h"
@@ -74,12 +75,13 @@ struct ConnectionSettings {
 
 using ConnectionId = std::uint64_t;  // in its relay; never 0, never used again
 
-// What became of a connection. `error` is empty when both sides finished in order.
+// What became of a connection.
 struct ConnectionEnd {
   std::uint64_t bytes_to_backend = 0;
   std::uint64_t bytes_to_client = 0;
-  std::string_view reason;  // of a reset; empty otherwise
-  std::error_code error;
+  std::uint64_t kernel_bytes = 0;  // of both, those that the kernel program moved
+  EndReason reason = EndReason::kFinished;
+  std::error_code error;  // what the socket said, where it said something
 };
 
 struct DirectionCounts {
@@ -130,9 +132,9 @@ class Relay {
                      Finished finished);
 
   // Ends with a reset of both sides. `reason` is handed to the callback only.
-  bool end(ConnectionId id, std::string_view reason);                   // false: it has ended
-  std::size_t end_group(std::uint64_t group, std::string_view reason);  // how many; looks at all
-  void end_all(std::string_view reason);
+  bool end(ConnectionId id, EndReason reason);                   // false: it has ended
+  std::size_t end_group(std::uint64_t group, EndReason reason);  // how many; looks at all
+  void end_all(EndReason reason);
   // Any thread may call it, at any time while the relay exists. It looks at no connection.
   RelayCounts counts() const;
 

@@ -21,6 +21,12 @@ bool is_our_own(const std::error_code& code) {
          code == std::errc::not_enough_memory || code == std::errc::address_not_available;
 }
 
+EndReason reason_of(const std::error_code& last_failure) {
+  if (is_our_own(last_failure)) return EndReason::kConnectLimits;
+  return last_failure == std::errc::timed_out ? EndReason::kConnectTimeout
+                                              : EndReason::kConnectFailed;
+}
+
 bool has_others_than(const Choice& choice, const Backends& tried) {
   return std::ranges::any_of(choice.candidates, [&](const Candidate& candidate) {
     return std::ranges::find(tried, candidate.backend) == tried.end();
@@ -73,14 +79,14 @@ void note_failure(Service& service, Backend& backend, const Error& error) {
   service.doubt();
 }
 
-Dialled answered(Service& service, Attempt attempt) {
+Dialled answered(Service& service, Attempt attempt, unsigned attempts) {
   service.connect_times.observe(Clock::now() - attempt.connecting.begun);
   note_answer(service, *attempt.backend);
-  return Dialled{std::move(attempt.connecting.socket), std::move(attempt.backend)};
+  return Dialled{std::move(attempt.connecting.socket), std::move(attempt.backend), attempts};
 }
 
-awaitable<Result<Dialled>> dial(Service& service, DialOptions options, Client client,
-                                std::optional<Attempt> begun) {
+awaitable<tl::expected<Dialled, NotDialled>> dial(Service& service, DialOptions options,
+                                                  Client client, std::optional<Attempt> begun) {
   constexpr auto kFirstPause = 100ms;
   const auto held_until = Clock::now() + options.hold;
   auto pause = Clock::duration(kFirstPause);
@@ -88,14 +94,17 @@ awaitable<Result<Dialled>> dial(Service& service, DialOptions options, Client cl
   Error last_error;
   bool held = false;
 
-  for (unsigned attempts = 0; attempts <= options.retries;) {
+  unsigned attempts = 0;
+  while (attempts <= options.retries) {
     auto attempt = std::exchange(begun, std::nullopt);
     const auto backend = attempt ? attempt->backend : service.pick(client, failed);
     if (!backend) {
       if (Clock::now() >= held_until) {
         service.no_endpoint.fetch_add(1, std::memory_order_relaxed);
-        co_return fail(fmt::format("service {}: no endpoint within {} ms", service.name(),
-                                   options.hold.count()));
+        NotDialled held_in_vain{EndReason::kNoEndpoint, attempts, {}};
+        held_in_vain.error.what = fmt::format("service {}: no endpoint within {} ms",
+                                              service.name(), options.hold.count());
+        co_return tl::unexpected(std::move(held_in_vain));
       }
       if (!std::exchange(held, true)) service.held.fetch_add(1, std::memory_order_relaxed);
       const HeldNow counted(service);
@@ -117,16 +126,17 @@ awaitable<Result<Dialled>> dial(Service& service, DialOptions options, Client cl
     auto socket = co_await finish_connect(std::move(attempt->connecting), options.connect_timeout);
     if (socket) {
       attempt->connecting.socket = std::move(*socket);
-      co_return answered(service, std::move(*attempt));
+      co_return answered(service, std::move(*attempt), attempts);
     }
     failed.push_back(backend);
     last_error = socket.error();
     note_failure(service, *backend, last_error);
   }
   service.gave_up.fetch_add(1, std::memory_order_relaxed);
-  co_return fail(fmt::format("service {}: gave up after {} attempts: {}", service.name(),
-                             options.retries + 1, last_error.what),
-                 last_error.code);
+  NotDialled given_up{reason_of(last_error.code), attempts, last_error};
+  given_up.error.what = fmt::format("service {}: gave up after {} attempts: {}", service.name(),
+                                    attempts, last_error.what);
+  co_return tl::unexpected(std::move(given_up));
 }
 
 }  // namespace ambbpf

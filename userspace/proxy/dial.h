@@ -5,6 +5,7 @@
 #include <memory>
 #include <optional>
 
+#include "userspace/dataplane/end_reason.h"
 #include "userspace/endpoints/service.h"
 #include "userspace/proxy/connect.h"
 #include "userspace/support/unique_fd.h"
@@ -23,6 +24,14 @@ struct DialOptions {
 struct Dialled {
   UniqueFd socket;  // connected, non-blocking, options set
   std::shared_ptr<Backend> backend;
+  unsigned attempts = 1;  // this one counted
+};
+
+// No backend takes the connection.
+struct NotDialled {
+  EndReason reason = EndReason::kNoEndpoint;
+  unsigned attempts = 0;
+  Error error;
 };
 
 // A connect to the backend whose turn it is.
@@ -35,7 +44,7 @@ struct Attempt {
 // to answered(), everything else to dial().
 std::optional<Attempt> begin_dial(Service& service, const DialOptions& options,
                                   const Client& client, FirstBytes first_bytes);
-Dialled answered(Service& service, Attempt attempt);
+Dialled answered(Service& service, Attempt attempt, unsigned attempts);
 
 // What a connect has told of a backend: for its service, and for the log where it is news. Refusals
 // that are our own limits say nothing of it.
@@ -45,7 +54,7 @@ void note_failure(Service& service, Backend& backend, const Error& error);
 // Finds a backend that takes the connection: goes on with `begun`, then as the service chooses,
 // again after each failure. Waits up to `hold` for a service that has no endpoint, and shortly
 // before trying again one that has failed; a backend that has not been tried yet ends either wait.
-awaitable<Result<Dialled>> dial(Service& service, DialOptions options, Client client,
-                                std::optional<Attempt> begun);
+awaitable<tl::expected<Dialled, NotDialled>> dial(Service& service, DialOptions options,
+                                                  Client client, std::optional<Attempt> begun);
 
 }  // namespace ambbpf

@@ -44,11 +44,17 @@ std::uint64_t group_of(const Backend& backend) {
 
 void log_end(const Admission& admission, const ConnectionEnd& end) {
   if (!log::says_debug()) return;  // the address is costly to print
-  log::debug("service {}: connection to {} ended: {} bytes there, {} back{}{}{}{}",
+  log::debug("service {}: connection to {} ended: {} bytes there, {} back, {}{}{}",
              admission.service().name(), to_string(admission.backend()->address()),
-             end.bytes_to_backend, end.bytes_to_client,
-             end.reason.empty() ? "" : ", reset: ", end.reason, end.error ? ": " : "",
+             end.bytes_to_backend, end.bytes_to_client, name_of(end.reason), end.error ? ": " : "",
              end.error ? end.error.message() : "");
+}
+
+std::shared_ptr<const AccessOrigin> origin_of(int listener, const Service& service) {
+  tcp::endpoint address;
+  auto size = static_cast<socklen_t>(address.capacity());
+  if (::getsockname(listener, address.data(), &size) == 0) address.resize(size);
+  return std::make_shared<const AccessOrigin>(AccessOrigin{service.name(), address});
 }
 
 }  // namespace
@@ -71,8 +77,10 @@ void Worker::start() {
 }
 
 void Worker::serve(ListenerId id, UniqueFd listener, Serving serving) {
-  auto listening = std::make_shared<Listening>(
-      Listening{asio::posix::stream_descriptor(io_, listener.release()), std::move(serving)});
+  auto origin = origin_of(listener.get(), *serving.service);
+  auto listening =
+      std::make_shared<Listening>(Listening{asio::posix::stream_descriptor(io_, listener.release()),
+                                            std::move(serving), std::move(origin)});
   asio::post(io_, [this, id, listening] {
     listening_.emplace(id, listening);
     spawn(io_, accept_all(*this, listening));
@@ -81,8 +89,11 @@ void Worker::serve(ListenerId id, UniqueFd listener, Serving serving) {
 
 void Worker::serve_otherwise(ListenerId id, Serving serving) {
   asio::post(io_, [this, id, serving = std::move(serving)] {
-    if (const auto found = listening_.find(id); found != listening_.end())
-      found->second->serving = serving;
+    const auto found = listening_.find(id);
+    if (found == listening_.end()) return;
+    auto& listening = *found->second;
+    listening.serving = serving;
+    listening.origin = origin_of(listening.socket.native_handle(), *serving.service);
   });
 }
 
@@ -127,7 +138,7 @@ Worker::Accepted Worker::accept_some(Listening& listening) {
     UniqueFd client(::accept4(listening.socket.native_handle(), address.data(), &size,
                               SOCK_NONBLOCK | SOCK_CLOEXEC));
     if (client) {
-      take_in(std::move(client), address, listening.serving);
+      take_in(std::move(client), address, listening);
       continue;
     }
     if (errno == EAGAIN) return Accepted::kAll;
@@ -144,49 +155,55 @@ Worker::Accepted Worker::accept_some(Listening& listening) {
   return Accepted::kSome;
 }
 
-void Worker::take_in(UniqueFd client, const tcp::endpoint& address, const Serving& serving) {
+void Worker::take_in(UniqueFd client, const tcp::endpoint& address, const Listening& listening) {
+  const auto& serving = listening.serving;
   const auto& service = serving.service;
-  if (client.get() >= serving.dial.descriptors_below)
-    return refuse(std::move(client), *service, service->out_of_descriptors,
-                  "no descriptors are left for connections (ulimit -n, LimitNOFILE)");
+  Arrival arrival{.socket = std::move(client), .client = {address}, .record = {}};
+  arrival.record = begin_record(address, listening);
+  if (arrival.socket.get() >= serving.dial.descriptors_below)
+    return refuse(std::move(arrival), *service,
+                  {EndReason::kNoDescriptors, service->out_of_descriptors,
+                   "no descriptors are left for connections (ulimit -n, LimitNOFILE)"});
   const bool trusted = serving.proxy.reads() && serving.proxy.trusts(address.address());
   if (!trusted && serving.proxy.clients == ProxyProtocol::Clients::kMustSend)
-    return refuse(std::move(client), *service, service->no_proxy_header,
-                  fmt::format("{} is in no network of proxy_trusted", to_string(address)));
+    return refuse(std::move(arrival), *service,
+                  {EndReason::kNoProxyHeader, service->no_proxy_header,
+                   fmt::format("{} is in no network of proxy_trusted", to_string(address))});
   auto admission = Admission::to(service);
   if (!admission)
-    return refuse(std::move(client), *service, service->too_many,
-                  fmt::format("{} are open (--max-connections)", service->most_connections()));
-  if (!trusted)
-    return find_backend({.socket = std::move(client), .client = {address}}, std::move(*admission),
-                        serving);
-  greeting_.push_back(
-      {asio::posix::stream_descriptor(io_, client.release()), std::move(admission)});
-  spawn(io_, greet(*this, std::prev(greeting_.end()), serving, address));
+    return refuse(std::move(arrival), *service,
+                  {EndReason::kTooMany, service->too_many,
+                   fmt::format("{} are open (--max-connections)", service->most_connections())});
+  if (!trusted) return find_backend(std::move(arrival), std::move(*admission), serving);
+  asio::posix::stream_descriptor descriptor(io_, arrival.socket.release());
+  greeting_.push_back({std::move(descriptor), std::move(arrival), std::move(admission)});
+  spawn(io_, greet(*this, std::prev(greeting_.end()), serving));
 }
 
-awaitable<void> Worker::greet(Worker& worker, std::list<Greeting>::iterator place, Serving serving,
-                              tcp::endpoint peer) {
+awaitable<void> Worker::greet(Worker& worker, std::list<Greeting>::iterator place,
+                              Serving serving) {
   auto read = co_await read_proxy_header(place->client);
-  auto [descriptor, admission] = std::move(*place);
+  auto [descriptor, arrival, admission] = std::move(*place);
   worker.greeting_.erase(place);
   if (!descriptor.is_open()) co_return;  // it fell to reset_all()
-  UniqueFd client(descriptor.release());
+  arrival.socket = UniqueFd(descriptor.release());
   auto& service = *serving.service;
   using Outcome = ProxyHeaderRead::Outcome;
   if (read.outcome == Outcome::kNone && serving.proxy.clients == ProxyProtocol::Clients::kMustSend)
     read = {.outcome = Outcome::kMissing, .why = "there is none"};
   if (read.outcome == Outcome::kMissing || read.outcome == Outcome::kMalformed) {
-    auto& count = read.outcome == Outcome::kMissing ? service.no_proxy_header
-                                                    : service.malformed_proxy_headers;
-    worker.refuse(std::move(client), service, count,
-                  fmt::format("PROXY header of {}: {}", to_string(peer), read.why));
+    const bool missing = read.outcome == Outcome::kMissing;
+    const Refusal refusal{
+        missing ? EndReason::kNoProxyHeader : EndReason::kMalformedProxyHeader,
+        missing ? service.no_proxy_header : service.malformed_proxy_headers,
+        fmt::format("PROXY header of {}: {}", to_string(arrival.client.address), read.why)};
+    worker.refuse(std::move(arrival), service, refusal);
     co_return;
   }
-  Arrival arrival{.socket = std::move(client),
-                  .client = {read.header.addresses ? read.header.addresses->client : peer},
-                  .header = std::move(read.header),
-                  .header_size = read.size};
+  if (read.header.addresses) arrival.client = {read.header.addresses->client};
+  if (arrival.record) arrival.record->client = arrival.client.address;
+  arrival.header = std::move(read.header);
+  arrival.header_size = read.size;
   worker.find_backend(std::move(arrival), std::move(*admission), serving);
 }
 
@@ -196,9 +213,9 @@ bool Worker::is_welcome(Arrival& arrival, Admission& admission, const Serving& s
   const auto& client = arrival.client.address;
   auto [verdict, place] = serving.clients->ask(client.address(), Clock::now());
   auto& service = *serving.service;
-  const auto no = [&](std::atomic<std::uint64_t>& count, std::string_view why) {
-    refuse(std::move(arrival.socket), service, count,
-           fmt::format("{} {}", client.address().to_string(), why));
+  const auto no = [&](EndReason reason, std::atomic<std::uint64_t>& count, std::string_view why) {
+    const Refusal refusal{reason, count, fmt::format("{} {}", client.address().to_string(), why)};
+    refuse(std::move(arrival), service, refusal);
     return false;
   };
   switch (verdict) {
@@ -206,14 +223,16 @@ bool Worker::is_welcome(Arrival& arrival, Admission& admission, const Serving& s
       admission.keeps(std::move(place));
       return true;
     case ClientLimits::Verdict::kDenied:
-      return no(service.denied, "is denied (allow, deny)");
+      return no(EndReason::kDenied, service.denied, "is denied (allow, deny)");
     case ClientLimits::Verdict::kTooMany:
-      return no(service.too_many_of_a_client,
+      return no(EndReason::kTooManyOfClient, service.too_many_of_a_client,
                 "has as many open as one may (max_connections_per_client)");
     case ClientLimits::Verdict::kTooFast:
-      return no(service.too_fast_for_a_client, "comes too often (connection_rate_per_client)");
+      return no(EndReason::kTooFast, service.too_fast_for_a_client,
+                "comes too often (connection_rate_per_client)");
     case ClientLimits::Verdict::kTooFastForAll:
-      return no(service.too_fast, "came when all come too often (connection_rate)");
+      return no(EndReason::kTooFast, service.too_fast,
+                "came when all come too often (connection_rate)");
   }
   return false;
 }
@@ -226,18 +245,19 @@ void Worker::find_backend(Arrival arrival, Admission admission, const Serving& s
   auto& service = *serving.service;
   auto begun = begin_dial(service, serving.dial, arrival.client, first_bytes);
   if (begun && begun->connecting.error == 0)
-    return relay(std::move(arrival), std::move(admission), answered(service, std::move(*begun)),
+    return relay(std::move(arrival), std::move(admission), answered(service, std::move(*begun), 1),
                  serving);
   waiting_.push_back({std::move(arrival), std::move(admission)});
   spawn(io_, dial_for(*this, std::prev(waiting_.end()), serving, std::move(begun)));
 }
 
-void Worker::refuse(UniqueFd client, Service& service, std::atomic<std::uint64_t>& count,
-                    const std::string& why) {
-  ++count;  // before the client can know
-  close_with_reset(std::move(client));
+void Worker::refuse(Arrival arrival, Service& service, const Refusal& refusal) {
+  ++refusal.count;  // before the client can know
+  close_with_reset(std::move(arrival.socket));
+  end_record(std::move(arrival.record), {.reason = refusal.reason, .error = {}});
   if (const auto unsaid = service.own_limits_log.pass(Clock::now()))
-    log::warn("service {}: connection reset: {}{}", service.name(), why, more_before_it(*unsaid));
+    log::warn("service {}: connection reset: {}{}", service.name(), refusal.why,
+              more_before_it(*unsaid));
 }
 
 awaitable<void> Worker::dial_for(Worker& worker, std::list<Waiting>::iterator place,
@@ -251,26 +271,41 @@ awaitable<void> Worker::dial_for(Worker& worker, std::list<Waiting>::iterator pl
     worker.relay(std::move(arrival), std::move(*admission), std::move(*dialled), serving);
     co_return;
   }
+  const auto& [reason, attempts, error] = dialled.error();
   close_with_reset(std::move(arrival.socket));
+  if (arrival.record) arrival.record->tries = attempts;
+  worker.end_record(std::move(arrival.record), {.reason = reason, .error = error.code});
   if (const auto unsaid = worker.failures_log_.pass(Clock::now()))
-    log::warn("{}; connection reset{}", dialled.error().message(), more_before_it(*unsaid));
+    log::warn("{}; connection reset{}", error.message(), more_before_it(*unsaid));
 }
 
 // From here on the relay owns both sockets.
 void Worker::relay(Arrival arrival, Admission admission, Dialled dialled, const Serving& serving) {
   const auto sent = send_proxy_header(arrival, dialled.socket.get(), serving.proxy.to_backend);
   if (!sent)
-    return refuse(std::move(arrival.socket), *serving.service, serving.service->gave_up,
-                  fmt::format("send a PROXY header to {}: {}",
-                              to_string(dialled.backend->address()), sent.error().message()));
+    return refuse(std::move(arrival), *serving.service,
+                  {EndReason::kConnectFailed, serving.service->gave_up,
+                   fmt::format("send a PROXY header to {}: {}",
+                               to_string(dialled.backend->address()), sent.error().message())});
   const auto group = group_of(*dialled.backend);
+  if (const auto& record = arrival.record) {
+    record->endpoint = dialled.backend->address();
+    record->tries = dialled.attempts;
+    record->connected_after = Clock::now() - record->begun;
+  }
   admission.served_by(std::move(dialled.backend));
-  auto open = std::make_shared<Admission>(std::move(admission));
+  struct Open {
+    Admission admission;
+    Record record;
+  };
+  auto open = std::make_shared<Open>(Open{std::move(admission), std::move(arrival.record)});
   relay_->adopt({.socket = std::move(arrival.socket), .read_before = arrival.header_size},
                 {.socket = std::move(dialled.socket), .written_before = *sent},
-                {.keepalive = serving.keepalive, .group = group}, [open](const ConnectionEnd& end) {
-                  open->moved(end.bytes_to_backend, end.bytes_to_client);
-                  log_end(*open, end);
+                {.keepalive = serving.keepalive, .group = group},
+                [this, open](const ConnectionEnd& end) {
+                  open->admission.moved(end.bytes_to_backend, end.bytes_to_client);
+                  log_end(open->admission, end);
+                  end_record(std::move(open->record), end);
                 });
 }
 
@@ -290,24 +325,47 @@ Result<std::size_t> Worker::send_proxy_header(const Arrival& arrival, int backen
   return text.size();
 }
 
+Worker::Record Worker::begin_record(const tcp::endpoint& client, const Listening& listening) {
+  if (!access_log_ || taken_in_++ % access_log_->settings().sample != 0) return nullptr;
+  return std::make_unique<AccessRecord>(
+      AccessRecord{.origin = listening.origin, .client = client, .endpoint = {}});
+}
+
+void Worker::end_record(Record record, const ConnectionEnd& end) {
+  if (!record || !access_log_) return;
+  record->ended = std::chrono::system_clock::now();
+  record->lasted = Clock::now() - record->begun;
+  record->bytes_to_backend = end.bytes_to_backend;
+  record->bytes_to_client = end.bytes_to_client;
+  record->kernel_bytes = end.kernel_bytes;
+  record->reason = end.reason;
+  access_log_->add(std::move(*record));
+}
+
 void Worker::reset_all() {
   asio::post(io_, [this] {
-    relay_->end_all("shutdown");
-    for (auto& [client, admission] : greeting_) {
-      if (!client.is_open()) continue;
-      close_with_reset(UniqueFd(client.release()));
-      admission.reset();
-    }
-    for (auto& [arrival, admission] : waiting_) {
-      if (!arrival.socket) continue;
+    relay_->end_all(EndReason::kStopped);
+    const auto reset = [this](Arrival& arrival, std::optional<Admission>& admission) {
       close_with_reset(std::move(arrival.socket));
+      end_record(std::move(arrival.record), {.reason = EndReason::kStopped, .error = {}});
       admission.reset();
+    };
+    for (auto& [client, arrival, admission] : greeting_) {
+      if (!client.is_open()) continue;
+      arrival.socket = UniqueFd(client.release());
+      reset(arrival, admission);
     }
+    for (auto& [arrival, admission] : waiting_)
+      if (arrival.socket) reset(arrival, admission);
   });
 }
 
-void Worker::reset(const std::shared_ptr<const Backend>& backend, std::string_view reason) {
+void Worker::reset(const std::shared_ptr<const Backend>& backend, EndReason reason) {
   asio::post(io_, [this, backend, reason] { relay_->end_group(group_of(*backend), reason); });
+}
+
+void Worker::log_access(std::shared_ptr<AccessLog> log) {
+  asio::post(io_, [this, log = std::move(log)] { access_log_ = log; });
 }
 
 awaitable<void> Worker::turn() { co_await asio::co_spawn(io_, nothing(), asio::use_awaitable); }

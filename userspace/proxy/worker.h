@@ -12,6 +12,7 @@
 #include <thread>
 #include <vector>
 
+#include "userspace/access/access_log.h"
 #include "userspace/dataplane/relay.h"
 #include "userspace/endpoints/service.h"
 #include "userspace/proxy/admission.h"
@@ -59,7 +60,9 @@ class Worker {
   // Closes what is open with a reset, held and connecting ones included.
   void reset_all();
   // The same for what is open to `backend`, for `reason`.
-  void reset(const std::shared_ptr<const Backend>& backend, std::string_view reason);
+  void reset(const std::shared_ptr<const Backend>& backend, EndReason reason);
+  // From now on, of connections that are taken in while there is one. Null: there is none.
+  void log_access(std::shared_ptr<AccessLog> log);
   // As they are kept: asks nobody.
   RelayCounts counts() const { return relay_->counts(); }
   // Returns in the caller's coroutine when the worker's thread has taken up work: never while it
@@ -71,12 +74,17 @@ class Worker {
   struct Listening {
     asio::posix::stream_descriptor socket;
     Serving serving;
+    std::shared_ptr<const AccessOrigin> origin;
   };
 
-  // A client whose PROXY header is yet to come. Its coroutine owns the place in greeting_.
-  struct Greeting {
-    asio::posix::stream_descriptor client;  // closed by reset_all()
-    std::optional<Admission> admission;
+  // Null: the access log is to have no line of it.
+  using Record = std::unique_ptr<AccessRecord>;
+
+  // A client that no backend is to have, and why.
+  struct Refusal {
+    EndReason reason;
+    std::atomic<std::uint64_t>& count;
+    std::string why;
   };
 
   struct Arrival {
@@ -84,6 +92,14 @@ class Worker {
     Client client;         // as the PROXY header has it, where there is one
     ProxyHeader header{};  // what is known of the connection beside its socket
     std::size_t header_size = 0;
+    Record record;
+  };
+
+  // A client whose PROXY header is yet to come. Its coroutine owns the place in greeting_.
+  struct Greeting {
+    asio::posix::stream_descriptor client;  // closed by reset_all()
+    Arrival arrival;                        // without a socket as yet
+    std::optional<Admission> admission;
   };
 
   // A client that has no backend yet. Its coroutine owns the place in waiting_.
@@ -94,25 +110,28 @@ class Worker {
 
   Worker() = default;
   static awaitable<void> accept_all(Worker& worker, std::shared_ptr<Listening> listening);
-  static awaitable<void> greet(Worker& worker, std::list<Greeting>::iterator place, Serving serving,
-                               tcp::endpoint peer);
+  static awaitable<void> greet(Worker& worker, std::list<Greeting>::iterator place,
+                               Serving serving);
   static awaitable<void> dial_for(Worker& worker, std::list<Waiting>::iterator place,
                                   Serving serving, std::optional<Attempt> begun);
   enum class Accepted { kAll, kSome, kOutOfFiles };
   Accepted accept_some(Listening& listening);
   void close(Listening& listening);
-  void take_in(UniqueFd client, const tcp::endpoint& address, const Serving& serving);
-  void refuse(UniqueFd client, Service& service, std::atomic<std::uint64_t>& count,
-              const std::string& why);
+  void take_in(UniqueFd client, const tcp::endpoint& address, const Listening& listening);
+  void refuse(Arrival arrival, Service& service, const Refusal& refusal);
   bool is_welcome(Arrival& arrival, Admission& admission, const Serving& serving);
   void find_backend(Arrival arrival, Admission admission, const Serving& serving);
   void relay(Arrival arrival, Admission admission, Dialled dialled, const Serving& serving);
   static Result<std::size_t> send_proxy_header(const Arrival& arrival, int backend,
                                                ProxyVersion version);
+  Record begin_record(const tcp::endpoint& client, const Listening& listening);
+  void end_record(Record record, const ConnectionEnd& end);
 
   asio::io_context io_{1};
   asio::executor_work_guard<asio::io_context::executor_type> busy_{io_.get_executor()};
   LogLimit failures_log_;
+  std::shared_ptr<AccessLog> access_log_;  // null: there is none
+  std::uint64_t taken_in_ = 0;             // while there is one
   std::map<ListenerId, std::shared_ptr<Listening>> listening_;
   std::list<Greeting> greeting_;
   std::list<Waiting> waiting_;

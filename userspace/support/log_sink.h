@@ -4,20 +4,26 @@
 #include <spdlog/async.h>
 #include <spdlog/sinks/base_sink.h>
 
+#include <atomic>
 #include <chrono>
 #include <condition_variable>
 #include <cstdint>
 #include <memory>
 #include <mutex>
+#include <string_view>
+
+#include "userspace/support/log.h"
 
 namespace ambbpf {
 
-// The thread that writes the log, and what it writes to. Past stdio: a write that blocks would hold
+// The thread that writes the log, and where to. Past stdio: a write that blocks would hold
 // the lock of its stream, and with it up the exit.
-class StderrSink final : public spdlog::sinks::base_sink<std::mutex> {
+class LogSink final : public spdlog::sinks::base_sink<std::mutex> {
  public:
-  explicit StderrSink(std::shared_ptr<spdlog::details::thread_pool> thread)
+  explicit LogSink(std::shared_ptr<spdlog::details::thread_pool> thread)
       : thread_(std::move(thread)) {}
+
+  void write_as(log::Format format) { format_ = format; }  // any thread, and never waits
 
   // How often all that was logged before a flush had been written.
   std::uint64_t flushes() const;
@@ -29,6 +35,7 @@ class StderrSink final : public spdlog::sinks::base_sink<std::mutex> {
   void write(const spdlog::details::log_msg& line);
 
   const std::shared_ptr<spdlog::details::thread_pool> thread_;
+  std::atomic<log::Format> format_{log::Format::kText};
   std::size_t lost_told_ = 0;
 
   mutable std::mutex flushes_mutex_;

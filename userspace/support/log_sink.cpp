@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "userspace/support/stderr_sink.h"
+#include "userspace/support/log_sink.h"
 
 #include <fmt/format.h>
 #include <poll.h>
@@ -7,6 +7,8 @@
 
 #include <cerrno>
 #include <string_view>
+
+#include "userspace/support/log_line.h"
 
 namespace ambbpf {
 namespace {
@@ -31,32 +33,36 @@ void write_all(std::string_view text) {
 
 }  // namespace
 
-std::uint64_t StderrSink::flushes() const {
+std::uint64_t LogSink::flushes() const {
   const std::scoped_lock lock(flushes_mutex_);
   return flushes_;
 }
 
-void StderrSink::wait_for_flush_after(std::uint64_t seen, std::chrono::milliseconds at_most) {
+void LogSink::wait_for_flush_after(std::uint64_t seen, std::chrono::milliseconds at_most) {
   std::unique_lock lock(flushes_mutex_);
   flushed_.wait_for(lock, at_most, [&] { return flushes_ != seen; });
 }
 
-void StderrSink::sink_it_(const spdlog::details::log_msg& line) {
+void LogSink::sink_it_(const spdlog::details::log_msg& line) {
   write(line);
   const auto lost = thread_->overrun_counter();
   if (lost == lost_told_) return;
-  const auto news = fmt::format("{} lines of the log are lost here: stderr was not read in time",
-                                lost - std::exchange(lost_told_, lost));
+  const auto news = fmt::format("{} lines of the log are lost here: {} was not read in time",
+                                lost - std::exchange(lost_told_, lost),
+                                format_ == log::Format::kJournald ? "the journal" : "stderr");
   write({line.logger_name, spdlog::level::warn, news});
 }
 
-void StderrSink::write(const spdlog::details::log_msg& line) {
+void LogSink::write(const spdlog::details::log_msg& line) {
+  const log::Format format = format_;
+  if (format == log::Format::kJson) return write_all(log::json_line(line) + "\n");
+  if (format == log::Format::kJournald && log::to_journal(line)) return;
   spdlog::memory_buf_t text;
   formatter_->format(line, text);
   write_all({text.data(), text.size()});
 }
 
-void StderrSink::flush_() {
+void LogSink::flush_() {
   const std::scoped_lock lock(flushes_mutex_);
   ++flushes_;
   flushed_.notify_all();

@@ -111,11 +111,13 @@ void RelayThread::go_on() {
 }
 
 Connection::Connection(RelayThread& thread, LivenessScan& scan, ConnectionId id,
-                       std::uint64_t group, NewLeg client, NewLeg backend, Relay::Finished finished)
+                       const ConnectionSettings& settings, NewLeg client, NewLeg backend,
+                       Relay::Finished finished)
     : thread_(thread),
       scan_(scan),
       id_(id),
-      group_(group),
+      group_(settings.group),
+      owner_(settings.owner),
       legs_{leg_of(*this, kClient, std::move(client)), leg_of(*this, kBackend, std::move(backend))},
       directions_{
           Direction{.connection = this, .source = kClient, .pump = Pump(thread.pump_method())},
@@ -320,8 +322,8 @@ void Connection::reset(std::string_view reason, std::error_code error) {
 void Connection::close(const ConnectionEnd& how) {
   closed_ = true;
   ConnectionEnd end = how;
-  end.bytes_to_backend = directions_[kClient].pump.written() + redirected(directions_[kClient]);
-  end.bytes_to_client = directions_[kBackend].pump.written() + redirected(directions_[kBackend]);
+  end.bytes_to_backend = moved(directions_[kClient]);
+  end.bytes_to_client = moved(directions_[kBackend]);
   for (auto& leg : legs_) leg.socket = UniqueFd();
   if (slots_) {
     thread_.at_slot[slots_->client] = thread_.at_slot[slots_->backend] = nullptr;

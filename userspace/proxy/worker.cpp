@@ -180,7 +180,8 @@ void Worker::relay(UniqueFd client, Admission admission, Dialled dialled,
   admission.served_by(std::move(dialled.backend));
   auto open = std::make_shared<Admission>(std::move(admission));
   relay_->adopt({.socket = std::move(client)}, {.socket = std::move(dialled.socket)},
-                {.keepalive = keepalive, .group = group}, [open](const ConnectionEnd& end) {
+                {.keepalive = keepalive, .group = group, .owner = open.get()},
+                [open](const ConnectionEnd& end) {
                   open->moved(end.bytes_to_backend, end.bytes_to_client);
                   log_end(*open, end);
                 });
@@ -199,6 +200,10 @@ void Worker::reset_all() {
 
 void Worker::reset(const std::shared_ptr<const Backend>& backend, std::string_view reason) {
   asio::post(io_, [this, backend, reason] { relay_->end_group(group_of(*backend), reason); });
+}
+
+awaitable<ConnectionList> Worker::list(ConnectionsWanted wanted) {
+  return asio::co_spawn(io_, list_connections(*relay_, std::move(wanted)), asio::use_awaitable);
 }
 
 awaitable<void> Worker::turn() { co_await asio::co_spawn(io_, nothing(), asio::use_awaitable); }

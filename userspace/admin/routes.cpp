@@ -42,37 +42,52 @@ AdminResponse page() {
   return made;
 }
 
-// Where a path is served, and by which method; HEAD is as good as GET.
+// Waits for the threads that serve.
+awaitable<AdminResponse> answer_connections(const AdminAnswers& answers, std::string target) {
+  auto question = connections_question(target);
+  if (!question) co_return response(http::status::bad_request, question.error().message() + "\n");
+  const auto answer = co_await answers.connections(std::move(*question));
+  if (!answer) co_return response(http::status::not_found, answer.error().message() + "\n");
+  co_return response(http::status::ok, *answer, "application/json");
+}
+
+// Where a path is served, and by which method; HEAD is as good as GET. It has one of the answers.
 struct Route {
   std::string_view path;
   http::verb method;
   bool to_network;
   AdminResponse (*answer)(const AdminAnswers& answers);
+  awaitable<AdminResponse> (*slow_answer)(const AdminAnswers& answers, std::string target);
 };
 
 const Route routes[] = {
-    {"/", http::verb::get, true, [](const AdminAnswers&) { return page(); }},
+    {"/", http::verb::get, true, [](const AdminAnswers&) { return page(); }, nullptr},
     {"/status", http::verb::get, true,
      [](const AdminAnswers& answers) {
        return response(http::status::ok, answers.status(), "application/json");
-     }},
+     },
+     nullptr},
     {"/history", http::verb::get, true,
      [](const AdminAnswers& answers) {
        return response(http::status::ok, answers.history(), "application/json");
-     }},
+     },
+     nullptr},
     {"/metrics", http::verb::get, true,
      [](const AdminAnswers& answers) {
        return response(http::status::ok, answers.metrics(),
                        "text/plain; version=0.0.4; charset=utf-8");
-     }},
+     },
+     nullptr},
+    {"/connections", http::verb::get, false, nullptr, &answer_connections},
     {"/healthz", http::verb::get, false,
-     [](const AdminAnswers&) { return response(http::status::ok, "ok\n"); }},
+     [](const AdminAnswers&) { return response(http::status::ok, "ok\n"); }, nullptr},
     {"/readyz", http::verb::get, false,
      [](const AdminAnswers& answers) {
        const auto why_not = answers.not_ready();
        return why_not.empty() ? response(http::status::ok, "ready\n")
                               : response(http::status::service_unavailable, why_not + "\n");
-     }},
+     },
+     nullptr},
     {"/reload", http::verb::post, false,
      [](const AdminAnswers& answers) {
        if (!answers.reload)
@@ -80,42 +95,54 @@ const Route routes[] = {
        auto answer = answers.reload();
        return response(answer.in_force ? http::status::ok : http::status::unprocessable_entity,
                        std::move(answer.lines));
-     }},
+     },
+     nullptr},
 };
 
-const Route* find_route(const AdminRequest& request) {
+std::string target_of(const AdminRequest& request) {
   const auto target = request.target();
-  const auto path = std::string_view(target.data(), target.size());
-  const auto* route = std::ranges::find(routes, path.substr(0, path.find('?')), &Route::path);
+  return {target.data(), target.size()};
+}
+
+const Route* find_route(const AdminRequest& request) {
+  const auto target = target_of(request);
+  const auto path = std::string_view(target).substr(0, target.find('?'));
+  const auto* route = std::ranges::find(routes, path, &Route::path);
   return route == std::end(routes) ? nullptr : route;
 }
 
-AdminResponse follow(const Route& route, const AdminAnswers& answers, http::verb method) {
+awaitable<AdminResponse> follow(const Route& route, const AdminAnswers& answers,
+                                AdminRequest request) {
   const bool reads = route.method == http::verb::get;
-  if (method == route.method || (reads && method == http::verb::head)) return route.answer(answers);
+  const auto method = request.method();
+  if (method == route.method || (reads && method == http::verb::head)) {
+    if (route.answer) co_return route.answer(answers);
+    co_return co_await route.slow_answer(answers, target_of(request));
+  }
   const std::string only = reads ? "GET, HEAD" : "POST";
   auto refusal = response(http::status::method_not_allowed, "only " + only + "\n");
   refusal.set(http::field::allow, only);
-  return refusal;
+  co_return refusal;
 }
 
 }  // namespace
 
-AdminResponse respond(const AdminAnswers& answers, const AdminRequest& request) {
-  if (const auto* route = find_route(request)) return follow(*route, answers, request.method());
-  return response(http::status::not_found,
-                  "try /, /status, /history, /metrics, /healthz or /readyz\n");
+awaitable<AdminResponse> respond(const AdminAnswers& answers, AdminRequest request) {
+  if (const auto* route = find_route(request))
+    co_return co_await follow(*route, answers, std::move(request));
+  co_return response(http::status::not_found,
+                     "try /, /status, /connections, /history, /metrics, /healthz or /readyz\n");
 }
 
-AdminResponse respond_to_network(const AdminAnswers& answers, const AdminRequest& request,
-                                 const std::vector<std::string>& names) {
+awaitable<AdminResponse> respond_to_network(const AdminAnswers& answers, AdminRequest request,
+                                            const std::vector<std::string>& names) {
   const auto host = request[http::field::host];
   if (request.count(http::field::host) != 1 || !is_ours({host.data(), host.size()}, names))
-    return response(http::status::misdirected_request,
-                    "ask for an address, localhost, or a name of admin_names\n");
+    co_return response(http::status::misdirected_request,
+                       "ask for an address, localhost, or a name of admin_names\n");
   const auto* route = find_route(request);
-  if (route && route->to_network) return follow(*route, answers, request.method());
-  return response(http::status::not_found, "try /, /status, /history or /metrics\n");
+  if (route && route->to_network) co_return co_await follow(*route, answers, std::move(request));
+  co_return response(http::status::not_found, "try /, /status, /history or /metrics\n");
 }
 
 std::optional<AdminResponse> response_to_bad_request(const beast::error_code& error) {

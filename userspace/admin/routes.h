@@ -15,11 +15,13 @@ namespace ambbpf {
 using AdminRequest = boost::beast::http::request<boost::beast::http::empty_body>;
 using AdminResponse = boost::beast::http::response<boost::beast::http::string_body>;
 
-AdminResponse respond(const AdminAnswers& answers, const AdminRequest& request);
+// `answers` outlives the coroutine.
+awaitable<AdminResponse> respond(const AdminAnswers& answers, AdminRequest request);
 
-// To one who came by network: less, and nothing under names other than `names` (host_names.h).
-AdminResponse respond_to_network(const AdminAnswers& answers, const AdminRequest& request,
-                                 const std::vector<std::string>& names);
+// To one who came by network: less, and nothing under names other than `names` (host_names.h),
+// which outlive the coroutine as well.
+awaitable<AdminResponse> respond_to_network(const AdminAnswers& answers, AdminRequest request,
+                                            const std::vector<std::string>& names);
 
 // Nothing where nobody is left to be told.
 std::optional<AdminResponse> response_to_bad_request(const boost::beast::error_code& error);

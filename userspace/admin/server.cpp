@@ -98,9 +98,13 @@ bool is_full(const AdminConnections& connections, bool (*kind)(const ListedStrea
   return static_cast<std::size_t>(count) >= connections.limits.connections;
 }
 
-AdminResponse answer_to(const AdminConnections& connections, const AdminRequest& request) {
-  if (!connections.names) return respond(connections.answers, request);
-  return respond_to_network(connections.answers, request, *connections.names);
+// Nothing where nobody is left to be told.
+awaitable<std::optional<AdminResponse>> answer_to(const AdminConnections& connections,
+                                                  beast::error_code unread, AdminRequest request) {
+  if (unread) co_return response_to_bad_request(unread);
+  if (!connections.names) co_return co_await respond(connections.answers, std::move(request));
+  co_return co_await respond_to_network(connections.answers, std::move(request),
+                                        *connections.names);
 }
 
 awaitable<void> serve(Connections connections, std::unique_ptr<ListedStream> listed) {
@@ -115,11 +119,14 @@ awaitable<void> serve(Connections connections, std::unique_ptr<ListedStream> lis
   if (!unread && is_full(*connections, &has_asked)) co_return turn_away(*listed);
   listed->has_asked = true;
   stream.expires_after(connections->limits.answer);
-  auto answer = unread ? response_to_bad_request(unread)
-                       : std::optional(answer_to(*connections, parser.get()));
+  const bool asks_for_head = !unread && parser.get().method() == http::verb::head;
+  AdminRequest request;
+  if (!unread) request = parser.release();
+  auto answer = co_await answer_to(*connections, unread, std::move(request));
+  if (!stream.socket().is_open()) co_return;  // the server has ended meanwhile
   if (answer) {
     http::response_serializer<http::string_body> serializer(*answer);
-    if (!unread && parser.get().method() == http::verb::head)
+    if (asks_for_head)
       co_await http::async_write_header(stream, serializer, as_tuple);
     else
       co_await http::async_write(stream, serializer, as_tuple);

@@ -3,6 +3,10 @@
 // --unix-socket); and, for those who may read only, over TCP. One request a connection. Routes:
 //   GET /          the status page, a view of the next two for people; by TCP as well
 //   GET /status    the StatusReport as JSON; by TCP as well
+//   GET /connections  what the open connections do, as JSON (connection_report.h, also for what may
+//                  stand behind a ?): 400 for what cannot be asked, 404 for a service that there is
+//                  not, with those that there are. Waits for the threads that serve, some 2 s at
+//                  most
 //   GET /history   what was carried in the last 15 minutes (history.h); by TCP as well
 //   GET /metrics   the same for Prometheus; by TCP as well
 //   GET /healthz   200 "ok": the loop turns
@@ -21,6 +25,7 @@
 #include <string>
 #include <vector>
 
+#include "userspace/admin/connection_report.h"
 #include "userspace/admin/socket_file.h"
 #include "userspace/support/asio.h"
 #include "userspace/support/result.h"
@@ -39,6 +44,8 @@ struct AdminAnswers {
   std::function<std::string()> history;    // JSON
   std::function<std::string()> metrics;    // to_metrics()
   std::function<std::string()> not_ready;  // empty: ready
+  // JSON; an error: there is no such service. It may take its time.
+  std::function<awaitable<Result<std::string>>(ConnectionsQuestion)> connections;
   std::function<ReloadAnswer()>
       reload;  // puts the configuration file in force; null: there is none
 };

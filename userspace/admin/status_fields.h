@@ -2,16 +2,10 @@
 // The fields of the report and their names in JSON: one list, for the writer and for the reader.
 #pragma once
 
-#include <concepts>
-#include <type_traits>
-
+#include "userspace/admin/json_fields.h"
 #include "userspace/admin/status_report.h"
 
 namespace ambbpf {
-
-// T or const T: the writer visits a const report, the reader one to fill.
-template <class Given, class T>
-concept Either = std::same_as<std::remove_const_t<Given>, T>;
 
 // visit(name, member) for each field of the object.
 void each_field(Either<StatusReport::Histogram> auto& histogram, auto&& visit) {

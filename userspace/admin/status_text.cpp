@@ -62,12 +62,11 @@ void add_head(TextPage& page, const StatusReport& report) {
 
 void add_endpoints(TextPage& page, const std::vector<StatusReport::Endpoint>& endpoints) {
   if (endpoints.empty()) return page.paragraph(2, 2, "no endpoint");
-  const std::vector<TextPage::Column> columns{{"endpoint", Side::kLeft, 21},  // the longest of IPv4
-                                              {"state", Side::kLeft, 12},
-                                              {"now", Side::kRight, kFigure},
-                                              {"total", Side::kRight, kFigure},
-                                              {"failed", Side::kRight, kFigure},
-                                              {"found as", Side::kLeft, TextPage::kColumns}};
+  const std::vector<TextPage::Column> columns{
+      {"endpoint", Side::kLeft, 21},  // the longest of IPv4
+      {"state", Side::kLeft, 13},     // "ejected 999ms"
+      {"now", Side::kRight, kFigure},    {"total", Side::kRight, kFigure},
+      {"failed", Side::kRight, kFigure}, {"found as", Side::kLeft, TextPage::kColumns}};
   std::vector<TextPage::Row> rows;
   for (const auto& endpoint : endpoints)
     rows.push_back({endpoint.address,

@@ -35,6 +35,12 @@ Error AdminAnswer::as_error() const {
   return {.what = fmt::format("answered {}: {}", code, first_line()), .code = {}};
 }
 
+std::string escaped_for_query(std::string_view text) {
+  const std::unique_ptr<char, decltype(&curl_free)> escaped(
+      curl_easy_escape(nullptr, text.data(), static_cast<int>(text.size())), &curl_free);
+  return escaped ? escaped.get() : "";
+}
+
 Result<AdminAnswer> ask_process(const std::filesystem::path& socket, const std::string& path,
                                 Method method) {
   const std::unique_ptr<CURL, EndCurl> easy(curl_easy_init());

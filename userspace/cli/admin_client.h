@@ -4,6 +4,7 @@
 
 #include <filesystem>
 #include <string>
+#include <string_view>
 
 #include "userspace/support/result.h"
 
@@ -16,6 +17,9 @@ struct AdminAnswer {
   std::string first_line() const;  // of the body, or its beginning
   Error as_error() const;          // where another code was hoped for
 };
+
+// As it stands in the query of a path: "a%2fb".
+std::string escaped_for_query(std::string_view text);
 
 enum class Method { kGet, kPost };
 

@@ -2,6 +2,7 @@
 // One function for each verb; the result is the process's exit code.
 #pragma once
 
+#include "userspace/cli/connections.h"
 #include "userspace/cli/status.h"
 #include "userspace/config/command_line.h"
 

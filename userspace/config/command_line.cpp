@@ -1,8 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "userspace/config/command_line.h"
 
+#include <fmt/format.h>
+
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <array>
+#include <charconv>
+#include <cmath>
+#include <optional>
 #include <sstream>
 
 #include "userspace/config/command_line_errors.h"
@@ -14,6 +20,15 @@
 
 namespace ambbpf {
 namespace {
+
+template <class Number>
+std::optional<Number> number_of(const std::string& text) {
+  Number number{};
+  const char* end = text.data() + text.size();
+  const auto [rest, error] = std::from_chars(text.data(), end, number);
+  if (error != std::errc{} || rest != end) return std::nullopt;
+  return number;
+}
 
 // All verbs, and the words that are theirs alone.
 class CommandLine {
@@ -37,8 +52,10 @@ class CommandLine {
   void describe_register();
   void describe_files();
   void describe_status();
+  void describe_connections();
   void describe_others();
   Result<Command> status_command() const;
+  Result<Command> connections_command() const;
   Result<Command> doctor_command() const;
   Result<Command> reference_command() const;
 
@@ -49,6 +66,7 @@ class CommandLine {
   CLI::App& check_ = add_verb("check", "Name every mistake in a configuration file");
   CLI::App& reload_ = add_verb("reload", "Make a running process read its file again");
   CLI::App& status_ = add_verb("status", "Show what the running ambassadors and registrars do");
+  CLI::App& connections_ = add_verb("connections", "Show what each open connection does");
   CLI::App& doctor_ = add_verb("doctor", "Try the engines, and say what one needs that fails");
   CLI::App& cleanup_ = add_verb("cleanup", "Take out of the kernel what a killed process left");
   CLI::App& reference_ = add_verb("reference", "Print all settings, or write the manual");
@@ -66,6 +84,10 @@ class CommandLine {
   std::string admin_;
   bool json_ = false;
   bool ready_ = false;
+  std::string watch_;  // empty: not asked for
+  std::string service_;
+  std::string sort_ = ConnectionsOptions().sort;
+  std::string limit_ = std::to_string(ConnectionsOptions().limit);
   CLI::Option* log_level_ = nullptr;  // of doctor
   std::string into_;
 };
@@ -80,6 +102,7 @@ CommandLine::CommandLine() {
   describe_register();
   describe_files();
   describe_status();
+  describe_connections();
   describe_others();
   const auto formatter = make_help_formatter();
   app.formatter(formatter);
@@ -143,10 +166,42 @@ void CommandLine::describe_status() {
       ->envname("AMBBPF_ADMIN")
       ->type_name("PATH");
   auto& json = *status_.add_flag("--json", json_, "One JSON document, for programs");
+  auto& ready = *status_
+                     .add_flag("--ready", ready_,
+                               "Only whether they are ready to serve; exits with 0 if all are")
+                     ->excludes(&json);
   status_
-      .add_flag("--ready", ready_, "Only whether they are ready to serve; exits with 0 if all are")
-      ->excludes(&json);
-  add_examples(status_, {"status", "status --ready --admin /run/ambbpf/web/ambbpf.sock"});
+      .add_option("--watch", watch_,
+                  "Live, with rates in place of totals: looks again after so many seconds, until "
+                  "it is ended (Ctrl-C)")
+      ->expected(0, 1)
+      ->type_name("SECONDS")
+      ->default_str("2")
+      ->excludes(&json)
+      ->excludes(&ready);
+  add_examples(status_,
+               {"status", "status --watch", "status --ready --admin /run/ambbpf/web/ambbpf.sock"});
+}
+
+void CommandLine::describe_connections() {
+  connections_
+      .add_option("--admin", admin_,
+                  "The process with this admin socket only (default: every one found)")
+      ->envname("AMBBPF_ADMIN")
+      ->type_name("PATH");
+  connections_.add_option("--service", service_, "Those of this service only")
+      ->type_name("SERVICE");
+  connections_
+      .add_option("--sort", sort_,
+                  "Which come first, and are shown: those that have moved most bytes, the oldest, "
+                  "or those that moved most in the last second")
+      ->type_name("bytes|age|rate")
+      ->capture_default_str();
+  connections_.add_option("--limit", limit_, "Of each process so many at most, up to 10000")
+      ->type_name("N")
+      ->capture_default_str();
+  connections_.add_flag("--json", json_, "One JSON document, for programs");
+  add_examples(connections_, {"connections", "connections --service web --sort rate --limit 10"});
 }
 
 void CommandLine::describe_others() {
@@ -167,6 +222,29 @@ Result<Command> CommandLine::status_command() const {
   StatusOptions options;
   if (json_) options.form = StatusOptions::Form::kJson;
   if (ready_) options.form = StatusOptions::Form::kReady;
+  if (!admin_.empty()) options.admin = admin_;
+  if (!watch_.empty()) {
+    constexpr double kLeast = 0.1;
+    constexpr double kMost = 3600;
+    const auto seconds = number_of<double>(watch_);
+    if (!seconds || !(*seconds >= kLeast && *seconds <= kMost))
+      return fail(fmt::format("--watch: '{}' is no number of seconds from {} to {}", watch_, kLeast,
+                              kMost));
+    options.watch = std::chrono::milliseconds(std::lround(*seconds * 1000));
+  }
+  return options;
+}
+
+Result<Command> CommandLine::connections_command() const {
+  constexpr std::uint64_t kMost = 10'000;
+  constexpr std::array<std::string_view, 3> kSorts{"bytes", "age", "rate"};
+  if (std::ranges::find(kSorts, sort_) == kSorts.end())
+    return fail(fmt::format("--sort: there are bytes, age and rate, not '{}'", sort_));
+  const auto limit = number_of<std::uint64_t>(limit_);
+  if (!limit || *limit > kMost)
+    return fail(fmt::format("--limit: '{}' is no number up to {}", limit_, kMost));
+  ConnectionsOptions options{
+      .admin = {}, .service = service_, .sort = sort_, .limit = *limit, .json = json_};
   if (!admin_.empty()) options.admin = admin_;
   return options;
 }
@@ -204,13 +282,14 @@ Result<Command> CommandLine::command() const {
     return ReloadOptions{admin_.empty() ? std::nullopt
                                         : std::optional<std::filesystem::path>(admin_)};
   if (status_.parsed()) return status_command();
+  if (connections_.parsed()) return connections_command();
   if (doctor_.parsed()) return doctor_command();
   if (cleanup_.parsed()) return CleanupOptions();
   if (reference_.parsed()) return reference_command();
   if (version_.parsed()) return VersionOptions{json_};
   return fail(
-      "which one: proxy, forward, register, run, check, reload, status, doctor, cleanup, "
-      "reference or version? (--help explains)");
+      "which one: proxy, forward, register, run, check, reload, status, connections, doctor, "
+      "cleanup, reference or version? (--help explains)");
 }
 
 // CLI11 ends some of its messages with a line of advice.

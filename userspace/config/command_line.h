@@ -2,6 +2,8 @@
 // The command line: what was asked for, checked as far as it can be without doing anything.
 #pragma once
 
+#include <chrono>
+#include <cstdint>
 #include <filesystem>
 #include <optional>
 #include <string>
@@ -45,6 +47,15 @@ struct StatusOptions {
     kJson,   // one document, {"processes":[…]}
     kReady,  // no reports: a line for each process, "ready: SOCKET" or "not ready: SOCKET: why"
   } form = Form::kText;
+  std::optional<std::chrono::milliseconds> watch;  // between looks, until it is ended
+};
+
+struct ConnectionsOptions {
+  std::optional<std::filesystem::path> admin;  // absent: every process that is found
+  std::string service;                         // empty: of all
+  std::string sort = "bytes";                  // "age", "rate"
+  std::uint64_t limit = 100;                   // of each process
+  bool json = false;                           // one document, {"processes":[…]}
 };
 
 struct DoctorOptions {
@@ -75,9 +86,10 @@ struct Printed {
   std::string text;
 };
 
-using Command = std::variant<ProxyOptions, ForwardOptions, RegisterOptions, RunOptions,
-                             CheckOptions, ReloadOptions, StatusOptions, DoctorOptions,
-                             CleanupOptions, VersionOptions, ReferenceOptions, Printed>;
+using Command =
+    std::variant<ProxyOptions, ForwardOptions, RegisterOptions, RunOptions, CheckOptions,
+                 ReloadOptions, StatusOptions, ConnectionsOptions, DoctorOptions, CleanupOptions,
+                 VersionOptions, ReferenceOptions, Printed>;
 
 // Every option has a twin in the environment (AMBBPF_ENGINE for --engine), for containers; the
 // command line wins. The error is one line that names the option and the value.

@@ -25,6 +25,11 @@ constexpr ExitStatus kShows[] = {{0, "All is well; with --ready: all are ready."
                                  kWrongCommandLine,
                                  {3, "Nothing runs."},
                                  {4, "A process did not answer."}};
+constexpr ExitStatus kLists[] = {{0, "All have answered."},
+                                 {1, "There is no such service; it names those that there are."},
+                                 kWrongCommandLine,
+                                 {3, "Nothing runs."},
+                                 {4, "A process did not answer."}};
 constexpr ExitStatus kTries[] = {
     {0, "An engine works, though it may not be the best."}, {1, "None works."}, kWrongCommandLine};
 constexpr ExitStatus kCleans[] = {{0, "Nothing is left of processes that are gone."},
@@ -69,8 +74,22 @@ constexpr VerbWords kVerbs[] = {
     {"status",
      "Asks every running process of this machine, through its admin socket, and shows services, "
      "endpoints, sources with their age and last error, connections, and the bytes moved by the "
-     "kernel and by user space.",
+     "kernel and by user space.\n"
+     "With --watch it goes on, in the whole of a terminal, or elsewhere as a text for each look: "
+     "connections and bytes a second by service, what the kernel moves of them, what is wrong. A "
+     "process that ends is missed, and shown again when it is back. Colours are left out where "
+     "NO_COLOR is set; a terminal with TERM=dumb gets texts. It ends by the signal that ends it.",
      kShows},
+    {"connections",
+     "Asks every running process of this machine, through its admin socket, and shows its open "
+     "connections, those with the highest figures first: service and age, and for each end its "
+     "address, the bytes it has sent and sends a second, the round trip and how many segments had "
+     "to be sent to it again, and who passes on what it sends: kernel, splice or copy, and why.\n"
+     "Rates are over one second: the process looks at its connections twice, so it takes that "
+     "long. It looks at some at a time, and those that it serves do not wait for it.\n"
+     "Direct connections (zero hop) do not go through the process, so they are not listed; it says "
+     "how many there are, where it can know.",
+     kLists},
     {"doctor",
      "Tries each engine with a few loopback connections of its own. Prints what it found, which "
      "engine auto takes, and what a refused one needs.",

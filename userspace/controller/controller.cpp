@@ -83,11 +83,14 @@ Result<void> Controller::open_admin_by_network(const ProcessSettings& settings) 
 }
 
 AdminAnswers Controller::answers() {
-  AdminAnswers answers{.status = [this] { return status(); },
-                       .history = [this] { return history(); },
-                       .metrics = [this] { return metrics(); },
-                       .not_ready = [this] { return not_ready(); },
-                       .reload = {}};
+  AdminAnswers answers{
+      .status = [this] { return status(); },
+      .history = [this] { return history(); },
+      .metrics = [this] { return metrics(); },
+      .not_ready = [this] { return not_ready(); },
+      .connections =
+          [this](ConnectionsQuestion question) { return connections(*this, std::move(question)); },
+      .reload = {}};
   if (origin_.file) answers.reload = [this] { return reload(); };
   return answers;
 }
@@ -264,6 +267,22 @@ std::string Controller::history() const { return history_.to_json(Clock::now());
 std::string Controller::metrics() const {
   return to_metrics(
       report(), in_force_.process.metrics_per_endpoint ? Detail::kEndpoints : Detail::kServices);
+}
+
+awaitable<Result<std::string>> Controller::connections(Controller& self,
+                                                       ConnectionsQuestion question) {
+  ConnectionReport report;
+  report.sort = question.sort;
+  if (self.forwarding_) {
+    auto listed = co_await self.forwarding_->list_connections(std::move(question));
+    if (!listed) co_return tl::unexpected(listed.error());
+    report = std::move(*listed);
+  } else if (!question.service.empty()) {
+    co_return fail("this process has no service");
+  }
+  report.pid = static_cast<std::uint64_t>(::getpid());
+  report.verb = self.origin_.verb;
+  co_return to_json(report);
 }
 
 StatusReport Controller::traffic() const {

@@ -63,6 +63,7 @@ class Controller {
   StatusReport report() const;
   StatusReport traffic() const;  // of it, what services and connections say
   std::string not_ready() const;
+  static awaitable<Result<std::string>> connections(Controller& self, ConnectionsQuestion question);
   std::string state() const;
 
   // Each uses those before it, and goes before them.

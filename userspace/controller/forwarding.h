@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "userspace/access/access_log.h"
+#include "userspace/admin/connection_report.h"
 #include "userspace/admin/status_report.h"
 #include "userspace/config/settings.h"
 #include "userspace/controller/origins.h"
@@ -59,6 +60,8 @@ class Forwarding {
   std::string not_ready() const;           // a service that no source has answered for
   const Workers& workers() const { return *workers_; }
   void report(StatusReport& report, Clock::time_point now) const;
+  // What the connections do. Fails where no service has the name that was asked for.
+  awaitable<Result<ConnectionReport>> list_connections(ConnectionsQuestion question);
   // "service web on [::]:8080", a line for each.
   std::vector<std::string> summary() const;
 
@@ -99,6 +102,9 @@ class Forwarding {
   void report_direct(const Served& served, StatusReport::Service& report) const;
   Serving serving(const Served& served) const;
   std::vector<std::string> addresses_of(const Service& service) const;
+  // Those that were removed, and have open connections, too. Empty: all.
+  std::vector<std::shared_ptr<const Service>> services_named(const std::string& name) const;
+  std::uint64_t direct_connections(const Service& service) const;
 
   asio::io_context& io_;
   std::unique_ptr<Workers> workers_;

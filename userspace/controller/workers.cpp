@@ -32,6 +32,27 @@ Result<EngineChoice> choose_engine(const std::optional<Engine>& asked) {
   return choice;
 }
 
+// A worker that has so many is asked no more: one that hangs would have to answer all of them.
+constexpr std::size_t kMostQuestions = 4;
+
+struct Gathering {
+  explicit Gathering(const asio::any_io_executor& executor) : all_in(executor) {}
+
+  std::size_t awaited = 0;
+  std::vector<ConnectionList> answers;
+  asio::steady_timer all_in;
+};
+
+// An answer that comes late is nobody's.
+awaitable<void> ask(Worker& worker, std::size_t& questions, ConnectionsWanted wanted,
+                    std::shared_ptr<Gathering> gathering) {
+  ++questions;
+  auto list = co_await worker.list(std::move(wanted));
+  --questions;
+  gathering->answers.push_back(std::move(list));
+  if (--gathering->awaited == 0) gathering->all_in.cancel();
+}
+
 }  // namespace
 
 Result<std::unique_ptr<Workers>> Workers::create(const ProcessSettings& settings) {
@@ -51,6 +72,7 @@ Result<std::unique_ptr<Workers>> Workers::create(const ProcessSettings& settings
     if (!worker) return tl::unexpected(worker.error());
     made->workers_.push_back(std::move(*worker));
   }
+  made->questions_.resize(made->workers_.size());
   for (const auto& worker : made->workers_) worker->start();
   return made;
 }
@@ -88,6 +110,21 @@ RelayCounts Workers::counts() const {
   RelayCounts counts;
   for (const auto& worker : workers_) counts += worker->counts();
   return counts;
+}
+
+awaitable<Workers::Lists> Workers::list(ConnectionsWanted wanted) {
+  const auto executor = co_await asio::this_coro::executor;
+  auto gathering = std::make_shared<Gathering>(executor);
+  for (std::size_t i = 0; i < workers_.size(); ++i) {
+    if (questions_[i] == kMostQuestions) continue;
+    ++gathering->awaited;
+    spawn(executor, ask(*workers_[i], questions_[i], wanted, gathering));
+  }
+  gathering->all_in.expires_after(ConnectionList::kWindow + kPatience);
+  if (gathering->awaited > 0) co_await gathering->all_in.async_wait(as_tuple);
+  Lists lists{.answers = std::exchange(gathering->answers, {})};
+  lists.silent = workers_.size() - lists.answers.size();
+  co_return lists;
 }
 
 awaitable<void> Workers::turn() {

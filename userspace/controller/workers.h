@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <chrono>
 #include <memory>
 #include <vector>
 
@@ -33,12 +34,21 @@ class Workers {
   RelayCounts counts() const;
   awaitable<void> turn();  // returns when each has turned
 
+  // As Worker::list(), of all that answer in time: kPatience after the window that it needs.
+  static constexpr std::chrono::milliseconds kPatience{1000};
+  struct Lists {
+    std::vector<ConnectionList> answers;
+    std::size_t silent = 0;  // workers
+  };
+  awaitable<Lists> list(ConnectionsWanted wanted);
+
  private:
   Workers() = default;
 
   EngineChoice engine_;
   DescriptorBudget budget_{};
   std::vector<std::unique_ptr<Worker>> workers_;
+  std::vector<std::size_t> questions_;  // that each has to answer
 };
 
 }  // namespace ambbpf

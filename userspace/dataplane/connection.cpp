@@ -121,11 +121,13 @@ void RelayThread::go_on() {
 }
 
 Connection::Connection(RelayThread& thread, LivenessScan& scan, ConnectionId id,
-                       std::uint64_t group, NewLeg client, NewLeg backend, Relay::Finished finished)
+                       const ConnectionSettings& settings, NewLeg client, NewLeg backend,
+                       Relay::Finished finished)
     : thread_(thread),
       scan_(scan),
       id_(id),
-      group_(group),
+      group_(settings.group),
+      owner_(settings.owner),
       legs_{leg_of(*this, kClient, std::move(client)), leg_of(*this, kBackend, std::move(backend))},
       directions_{
           Direction{.connection = this, .source = kClient, .pump = Pump(thread.pump_method())},
@@ -335,11 +337,9 @@ void Connection::reset(EndReason reason, std::error_code error) {
 void Connection::close(const ConnectionEnd& how) {
   closed_ = true;
   ConnectionEnd end = how;
-  const auto to_backend_by_kernel = redirected(directions_[kClient]);
-  const auto to_client_by_kernel = redirected(directions_[kBackend]);
-  end.bytes_to_backend = directions_[kClient].pump.written() + to_backend_by_kernel;
-  end.bytes_to_client = directions_[kBackend].pump.written() + to_client_by_kernel;
-  end.kernel_bytes = to_backend_by_kernel + to_client_by_kernel;
+  end.bytes_to_backend = moved(directions_[kClient]);
+  end.bytes_to_client = moved(directions_[kBackend]);
+  end.kernel_bytes = redirected(directions_[kClient]) + redirected(directions_[kBackend]);
   for (auto& leg : legs_) leg.socket = UniqueFd();
   if (slots_) {
     thread_.at_slot[slots_->client] = thread_.at_slot[slots_->backend] = nullptr;

@@ -25,6 +25,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "userspace/dataplane/connection_facts.h"
 #include "userspace/dataplane/demotion.h"
 #include "userspace/dataplane/kernel_path.h"
 #include "userspace/dataplane/liveness_scan.h"
@@ -145,8 +146,9 @@ struct RelayThread {
 
 class Connection {
  public:
-  Connection(RelayThread& thread, LivenessScan& scan, ConnectionId id, std::uint64_t group,
-             NewLeg client, NewLeg backend, Relay::Finished finished);
+  Connection(RelayThread& thread, LivenessScan& scan, ConnectionId id,
+             const ConnectionSettings& settings, NewLeg client, NewLeg backend,
+             Relay::Finished finished);
   ~Connection();
   Connection(const Connection&) = delete;
   Connection& operator=(const Connection&) = delete;
@@ -164,12 +166,22 @@ class Connection {
 
   std::uint64_t group() const { return group_; }
 
+  // For those who ask what it does (connection_facts.cpp).
+  OpenConnection as_seen() const;
+  ConnectionFacts facts() const;
+
  private:
   Leg& source_of(const Direction& direction) { return legs_[direction.source]; }
   Leg& target_of(const Direction& direction) { return legs_[1 - direction.source]; }
   Direction& other(const Direction& direction) { return directions_[1 - direction.source]; }
   flow* flow_of(const Direction& direction) const;
   std::uint64_t redirected(const Direction& direction) const;
+  std::uint64_t moved(const Direction& direction) const {
+    return direction.pump.written() + redirected(direction);
+  }
+  DirectionFacts facts_of(const Direction& direction) const;
+  std::string_view why_in_user(const Direction& direction) const;
+  std::string_view why_not_in_map(const Direction& direction) const;
 
   void advance(Direction& direction);
   void set_state(Direction& direction, Direction::State state);
@@ -204,6 +216,7 @@ class Connection {
   LivenessScan& scan_;
   const ConnectionId id_;
   const std::uint64_t group_;
+  const void* const owner_;
   std::list<Connection>::iterator self_;
   std::array<Leg, 2> legs_;
   std::array<Direction, 2> directions_;

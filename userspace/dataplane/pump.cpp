@@ -57,8 +57,8 @@ Pump::Outcome Pump::move_all(int source, int target, PumpTools& tools, Until unt
     const auto flushed = rest_.empty() ? flush_pipe(target) : flush_rest(target);
     if (flushed != Outcome::kDrained) return flushed;
     if (read_ - start >= kTurn) return Outcome::kUnfinished;
-    const auto moved = splices_ && reads_in_bulk() ? fill_pipe(source, tools)
-                                                   : copy_once(source, target, tools, until);
+    const auto moved =
+        would_splice() ? fill_pipe(source, tools) : copy_once(source, target, tools, until);
     if (moved != Outcome::kUnfinished) return moved;
   }
 }

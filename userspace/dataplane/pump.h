@@ -88,6 +88,8 @@ class Pump {
 
   // Its last read was so large that the next one is better spliced.
   bool reads_in_bulk() const;
+  // The next read is spliced, unless there is no pipe for it.
+  bool would_splice() const { return splices_ && reads_in_bulk(); }
 
   bool has_buffered_bytes() const { return read_ != written_; }
   std::uint64_t read() const { return read_; }

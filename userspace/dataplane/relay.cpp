@@ -89,8 +89,8 @@ ConnectionId Relay::adopt(NewLeg client, NewLeg backend, const ConnectionSetting
   count(thread_->counts.connections_now);
   LivenessScan& scan = thread_->scan_of(settings.keepalive);
   auto& connections = scan.connections;
-  connections.emplace_back(*thread_, scan, id, settings.group, std::move(client),
-                           std::move(backend), std::move(finished));
+  connections.emplace_back(*thread_, scan, id, settings, std::move(client), std::move(backend),
+                           std::move(finished));
   const auto self = std::prev(connections.end());
   thread_->connections.emplace(id, &*self);
   self->start(self);
@@ -150,6 +150,27 @@ std::size_t Relay::end_group(std::uint64_t group, EndReason reason) {
 
 void Relay::end_all(EndReason reason) {
   while (!thread_->connections.empty()) thread_->connections.begin()->second->reset(reason, {});
+}
+
+Relay::Walked Relay::walk(ConnectionWalk& at, const See& see) const {
+  constexpr std::size_t kBucketsATurn = 256;  // each has one connection at most, on average
+  const auto& all = thread_->connections;
+  if (at.next > 0 && at.buckets != all.bucket_count()) {
+    at = {};
+    return Walked::kAnew;
+  }
+  at.buckets = all.bucket_count();
+  const auto end = std::min(at.next + kBucketsATurn, at.buckets);
+  for (; at.next < end; ++at.next)
+    for (auto each = all.begin(at.next); each != all.end(at.next); ++each)
+      see(each->second->as_seen());
+  return at.next == at.buckets ? Walked::kAll : Walked::kSome;
+}
+
+std::optional<ConnectionFacts> Relay::facts_of(ConnectionId id) const {
+  const auto found = thread_->connections.find(id);
+  if (found == thread_->connections.end()) return std::nullopt;
+  return found->second->facts();
 }
 
 RelayCounts Relay::counts() const {

@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <system_error>
 
@@ -71,6 +72,8 @@ struct NewLeg {
 struct ConnectionSettings {
   KeepalivePolicy keepalive{};
   std::uint64_t group = 0;  // whatever the caller wants to end together, as those of one backend
+  // What the caller knows of it, for those who look at it; lives until it has been called back.
+  const void* owner = nullptr;
 };
 
 using ConnectionId = std::uint64_t;  // in its relay; never 0, never used again
@@ -112,6 +115,14 @@ struct RelayCounts {
 };
 
 struct RelayThread;
+struct OpenConnection;
+struct ConnectionFacts;
+
+// How far a walk over the connections has come.
+struct ConnectionWalk {
+  std::size_t next = 0;     // bucket of the table of connections
+  std::size_t buckets = 0;  // which it had
+};
 
 // Runs on one thread, the one that runs `io`. The process must ignore SIGPIPE: splice(2) cannot be
 // told not to raise it.
@@ -137,6 +148,14 @@ class Relay {
   void end_all(EndReason reason);
   // Any thread may call it, at any time while the relay exists. It looks at no connection.
   RelayCounts counts() const;
+
+  // Looks at the next of all connections, some 256 at most, without a system call, so that a walk
+  // takes many turns and holds up nobody. Those that come or end meanwhile may be seen or not.
+  enum class Walked { kSome, kAll, kAnew };  // kAnew: the table has grown, what was seen is void
+  using See = std::function<void(const OpenConnection&)>;
+  Walked walk(ConnectionWalk& at, const See& see) const;
+  // Empty: it has ended. Some six system calls.
+  std::optional<ConnectionFacts> facts_of(ConnectionId id) const;
 
  private:
   explicit Relay(asio::io_context& io, const RelayOptions& options);

@@ -65,4 +65,11 @@ std::optional<LifeSigns> life_signs(int socket) {
   };
 }
 
+PathFigures path_figures(int socket) {
+  tcp_info info{};
+  if (ask(socket, info) == 0) return {};
+  return {.round_trip = std::chrono::microseconds(info.tcpi_rtt),
+          .retransmits = info.tcpi_total_retrans};
+}
+
 }  // namespace ambbpf

@@ -36,4 +36,13 @@ struct LifeSigns {
 // Empty where the connection has ended.
 std::optional<LifeSigns> life_signs(int socket);
 
+// What the kernel has measured of the way to the peer.
+struct PathFigures {
+  std::chrono::microseconds round_trip{};  // smoothed; 0: not known yet
+  std::uint64_t retransmits = 0;           // segments that were sent again, in all
+};
+
+// Zeros where the connection has ended.
+PathFigures path_figures(int socket);
+
 }  // namespace ambbpf

@@ -301,7 +301,7 @@ void Worker::relay(Arrival arrival, Admission admission, Dialled dialled, const 
   auto open = std::make_shared<Open>(Open{std::move(admission), std::move(arrival.record)});
   relay_->adopt({.socket = std::move(arrival.socket), .read_before = arrival.header_size},
                 {.socket = std::move(dialled.socket), .written_before = *sent},
-                {.keepalive = serving.keepalive, .group = group},
+                {.keepalive = serving.keepalive, .group = group, .owner = &open->admission},
                 [this, open](const ConnectionEnd& end) {
                   open->admission.moved(end.bytes_to_backend, end.bytes_to_client);
                   log_end(open->admission, end);
@@ -366,6 +366,10 @@ void Worker::reset(const std::shared_ptr<const Backend>& backend, EndReason reas
 
 void Worker::log_access(std::shared_ptr<AccessLog> log) {
   asio::post(io_, [this, log = std::move(log)] { access_log_ = log; });
+}
+
+awaitable<ConnectionList> Worker::list(ConnectionsWanted wanted) {
+  return asio::co_spawn(io_, list_connections(*relay_, std::move(wanted)), asio::use_awaitable);
 }
 
 awaitable<void> Worker::turn() { co_await asio::co_spawn(io_, nothing(), asio::use_awaitable); }

@@ -16,6 +16,7 @@
 #include "userspace/dataplane/relay.h"
 #include "userspace/endpoints/service.h"
 #include "userspace/proxy/admission.h"
+#include "userspace/proxy/connection_list.h"
 #include "userspace/proxy/dial.h"
 #include "userspace/proxy/proxy_protocol.h"
 #include "userspace/support/log_limit.h"
@@ -68,6 +69,9 @@ class Worker {
   // Returns in the caller's coroutine when the worker's thread has taken up work: never while it
   // hangs.
   awaitable<void> turn();
+  // As connection_list.h has it; returns in the caller's coroutine, and never while the thread
+  // hangs.
+  awaitable<ConnectionList> list(ConnectionsWanted wanted);
 
  private:
   // Lives on in its coroutine until the listener has been closed.

@@ -123,6 +123,7 @@ TEST_F(Limits, AClientHasNoMoreThanItsShare) {
   start({.relay = kSplice, .dial = {}, .clients = limits({.most_of_a_client = 1})});
   Peer first = Peer::connect_to(proxy->address());
   expect_service(listener, first);
+  first.close();
   ASSERT_TRUE(proxy->becomes_idle());
   Peer second = Peer::connect_to(proxy->address());
   Peer its_backend = listener.accept();

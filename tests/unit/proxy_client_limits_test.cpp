@@ -18,6 +18,9 @@ asio::ip::address_v4 client(std::uint32_t number) {
 }
 asio::ip::address address(const char* text) { return asio::ip::make_address(text); }
 
+// Who leaves does so now, and is remembered, as what counts is still to come.
+Clock::time_point in_an_hour() { return Clock::now() + 1h; }
+
 std::shared_ptr<ClientLimits> limits(const ClientLimitSettings& settings) {
   auto made = std::make_shared<ClientLimits>();
   made->change(settings);
@@ -26,7 +29,7 @@ std::shared_ptr<ClientLimits> limits(const ClientLimitSettings& settings) {
 
 TEST(ClientLimitsOfRates, LetASecondsWorthThroughAtOnceAndThenOneByOne) {
   auto some = limits({.rate_of_a_client = 10});
-  auto now = Clock::time_point(100s);
+  auto now = in_an_hour();
   const auto ask = [&] { return some->ask(client(1), now).verdict; };
   for (int i = 0; i < 10; ++i) EXPECT_EQ(ask(), Verdict::kWelcome) << i;
   EXPECT_EQ(ask(), Verdict::kTooFast);
@@ -55,7 +58,7 @@ TEST(ClientLimitsOfRates, HoldOverAnyTime) {
 
 TEST(ClientLimitsOfRates, OfAllAreNotUsedUpByAClientThatIsRefused) {
   auto some = limits({.rate = 5, .rate_of_a_client = 1});
-  const Clock::time_point now(100s);
+  const auto now = in_an_hour();
   EXPECT_EQ(some->ask(client(1), now).verdict, Verdict::kWelcome);
   for (int i = 0; i < 20; ++i) EXPECT_EQ(some->ask(client(1), now).verdict, Verdict::kTooFast);
   for (std::uint32_t i = 2; i < 6; ++i)
@@ -65,7 +68,7 @@ TEST(ClientLimitsOfRates, OfAllAreNotUsedUpByAClientThatIsRefused) {
 
 TEST(ClientLimitsOfConnections, AreForThoseThatAreOpen) {
   auto some = limits({.most_of_a_client = 2});
-  const Clock::time_point now(100s);
+  const auto now = in_an_hour();
   std::deque<ClientLimits::Answer> open;
   open.push_back(some->ask(client(1), now));
   open.push_back(some->ask(client(1), now));
@@ -111,7 +114,7 @@ TEST(ClientLimitsOfConnections, HoldForAllThreadsTogether) {
 
 TEST(ClientLimitsOfConnections, ChangeForNewOnes) {
   auto some = limits({.most_of_a_client = 1});
-  const Clock::time_point now(100s);
+  const auto now = in_an_hour();
   const auto first = some->ask(client(1), now);
   some->change({.most_of_a_client = 2});
   const auto second = some->ask(client(1), now);
@@ -124,7 +127,7 @@ TEST(ClientLimitsOfConnections, ChangeForNewOnes) {
 
 TEST(ClientLimits, RememberNoMoreThanSoMany) {
   auto some = limits({.most_of_a_client = 1, .rate_of_a_client = 1});
-  Clock::time_point now(100s);
+  auto now = in_an_hour();
   const auto stays = some->ask(client(0), now);
   for (std::uint32_t i = 1; i < 200'000; ++i) {
     now += 1us;
@@ -152,7 +155,7 @@ TEST(ClientLimits, AreForWhoIsAllowedAndNotDenied) {
 
 TEST(ClientLimits, TakeANetworkOfIPv6ForAClient) {
   auto some = limits({.most_of_a_client = 1});
-  const Clock::time_point now(100s);
+  const auto now = in_an_hour();
   const auto first = some->ask(address("2001:db8::1"), now);
   EXPECT_EQ(some->ask(address("2001:db8::ffff:1"), now).verdict, Verdict::kTooMany);
   EXPECT_EQ(some->ask(address("2001:db8:0:1::1"), now).verdict, Verdict::kWelcome);

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <gmock/gmock.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include <csignal>
@@ -12,6 +13,7 @@
 
 #include "tests/integration/program_reload.h"
 #include "tests/support/blackout.h"
+#include "tests/support/must.h"
 #include "tests/support/notify_socket.h"
 #include "tests/support/own_file_system.h"
 
@@ -279,6 +281,20 @@ TEST_F(ProgramAccessLog, GoesToTheJournalWithFields) {
         "\nAMBBPF_SERVICE=web\n", "\nAMBBPF_CLIENT=127.0.0.1:", "\nAMBBPF_REASON=finished"})
     EXPECT_THAT(entry, HasSubstr(part));
   EXPECT_EQ(program->err().find("reason=finished"), std::string::npos);
+}
+
+TEST_F(ProgramAccessLog, GoesToSyslogAndIsATroubleWhereThereIsNone) {
+  if (::geteuid() != 0) GTEST_SKIP() << "mounting takes root";
+  const OwnFileSystem own("tmpfs", "/dev");
+  must(::mknod("/dev/null", S_IFCHR | 0666, ::makedev(1, 3)) == 0, "mknod /dev/null");
+  const auto program = started(log_to("syslog") + service("web", front, one));
+  EXPECT_EQ(ask(front), "one");
+  ASSERT_TRUE(program->says("access log /dev/log: No such file or directory"));
+  NotifySocket syslog("/dev/log");
+  const auto line = syslog.hear(" service=web ");
+  EXPECT_THAT(line, testing::StartsWith("<30>"));
+  EXPECT_THAT(line, HasSubstr(" ambbpf: time="));
+  EXPECT_TRUE(eventually([&] { return troubles(status()).empty(); }));
 }
 
 TEST_F(ProgramAccessLog, OfAWordThatIsMisspeltIsNoFile) {

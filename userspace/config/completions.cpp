@@ -16,7 +16,7 @@ enum class Values { kNone, kAny, kFiles, kDirectories, kWords };
 Values values_of(const CLI::Option& option) {
   const auto type = option.get_type_name();
   if (is_flag(option)) return Values::kNone;
-  if (type == "FILE" || type == "PATH") return Values::kFiles;
+  if (type == "FILE" || type == "PATH" || type.starts_with("PATH|")) return Values::kFiles;
   if (type == "DIRECTORY") return Values::kDirectories;
   const bool words =
       type.find('|') != std::string::npos && std::ranges::all_of(type, [](char c) {

@@ -19,6 +19,14 @@ using namespace std::chrono_literals;
 
 std::string status() { return "{}"; }
 
+awaitable<Result<std::string>> connections(ConnectionsQuestion question) {
+  require(question.limit <= ConnectionsQuestion::kMost, "a limit within bounds");
+  require(question.sort == "bytes" || question.sort == "age" || question.sort == "rate", "a sort");
+  if (!question.service.empty() && question.service != "web") co_return fail("no such service");
+  co_await asio::post(co_await asio::this_coro::executor, asio::use_awaitable);
+  co_return std::string("{}");
+}
+
 class AdminUnderTest {
  public:
   AdminUnderTest() {
@@ -26,6 +34,7 @@ class AdminUnderTest {
                          .history = &status,
                          .metrics = [] { return std::string("ambbpf_draining 0\n"); },
                          .not_ready = [] { return std::string("starting"); },
+                         .connections = &connections,
                          .reload =
                              [] {
                                return ReloadAnswer{true, "generation 2\n"};

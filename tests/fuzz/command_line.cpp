@@ -41,6 +41,13 @@ struct RequireSane {
   void operator()(const ProxyOptions& options) const { require_sane(options.settings); }
   void operator()(const ForwardOptions& options) const { require_sane(options.settings); }
   void operator()(const RegisterOptions& options) const { require_sane(options.settings); }
+  void operator()(const StatusOptions& options) const {
+    require(!options.watch || options.watch->count() > 0, "time between looks");
+  }
+  void operator()(const ConnectionsOptions& options) const {
+    require(options.limit <= 10'000, "a limit within bounds");
+    require(options.sort == "bytes" || options.sort == "age" || options.sort == "rate", "a sort");
+  }
   void operator()(const Printed& printed) const { require(!printed.text.empty(), "a text"); }
   void operator()(const auto& /*without settings*/) const {}
 };

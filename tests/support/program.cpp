@@ -87,6 +87,7 @@ Program::Program(const std::vector<std::string>& arguments, const ProgramSetting
   redirect(STDOUT_FILENO, out);  // no memory is asked for between fork(2) and execve(2)
   redirect(STDERR_FILENO, err);
   if (setting.err) ::dup2(*setting.err, STDERR_FILENO);
+  if (setting.out) ::dup2(*setting.out, STDOUT_FILENO);
   for (const int fd : setting.closed) ::close(fd);
   if (setting.descriptors) limit_descriptors(*setting.descriptors);
   if (!setting.privileged) become_nobody();

@@ -31,6 +31,7 @@ struct ProgramSetting {
   std::optional<rlim_t> descriptors = std::nullopt;  // the limit of them; none: ours
   std::vector<int> closed = {};                      // of the standard descriptors
   std::optional<int> err = std::nullopt;             // for its stderr, instead of a file
+  std::optional<int> out = std::nullopt;             // for its stdout, …
 };
 
 // One run. What it prints is kept in files; it is killed with the object, or with the test process.

@@ -142,12 +142,15 @@ inline std::string get(const std::filesystem::path& socket, std::string_view tar
   return client.ask("GET " + std::string(target) + " HTTP/1.1\r\nHost: x\r\n\r\n");
 }
 
+inline awaitable<Result<std::string>> soon(Result<std::string> answer) { co_return answer; }
+
 inline AdminAnswers answers(std::string status, std::string not_ready = "") {
   AdminAnswers made;
   made.status = [status] { return status; };
   made.history = [] { return std::string("{\"every_ms\":5000}"); };
   made.metrics = [] { return std::string("ambbpf_draining 0\n"); };
   made.not_ready = [not_ready] { return not_ready; };
+  made.connections = [](const ConnectionsQuestion&) { return soon("{}"); };
   return made;
 }
 

@@ -121,7 +121,7 @@ connections: 12 now, 3456 in all, 9 reset (4 had vanished); 10 in the map now
 }
 
 TEST(StatusText, OfAnEmptyReportIsShortAndWhole) {
-  const auto text = to_text({});
+  const auto text = to_text(StatusReport());
   expect_fit_for_a_terminal(text);
   EXPECT_THAT(text, testing::StartsWith("ambbpf, pid 0, up 0ms, 0 threads\n"));
   EXPECT_THAT(text, Not(HasSubstr("service")));
@@ -173,6 +173,12 @@ TEST(StatusText, KeepsTheEndOfALongKeyAndAllOfALongAddress) {
   EXPECT_THAT(text, HasSubstr("\n  [2001:db8:1111:2222:3333:4444:5555:6666]:65535\n"));
   EXPECT_THAT(text, HasSubstr("xxx/web-17\n"));
   EXPECT_THAT(text, HasSubstr(" …xxx"));
+}
+
+TEST(StatusText, ShowsTheLongestStateOfAnEndpointWhole) {
+  auto report = sample_report();
+  report.services[0].endpoints[1].ejected_ms = 999;
+  EXPECT_THAT(to_text(report), HasSubstr("\n  [fd00::1]:80  ejected 999ms    0     56 "));
 }
 
 TEST(StatusText, ShowsTenRejectedValuesAndCountsTheRest) {

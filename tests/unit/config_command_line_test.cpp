@@ -227,6 +227,31 @@ TEST(Options, StatusHasThreeForms) {
   EXPECT_EQ(ready.admin, "/a.sock");
 }
 
+TEST(Options, StatusIsWatchedAtTheGivenPace) {
+  EXPECT_FALSE(parsed<StatusOptions>({"status"}).watch);
+  EXPECT_EQ(parsed<StatusOptions>({"status", "--watch"}).watch, 2s);
+  EXPECT_EQ(parsed<StatusOptions>({"status", "--watch", "0.5"}).watch, 500ms);
+  const auto both = parsed<StatusOptions>({"status", "--watch", "--admin", "/a.sock"});
+  EXPECT_EQ(both.watch, 2s);
+  EXPECT_EQ(both.admin, "/a.sock");
+}
+
+TEST(Options, OfConnectionsSayWhichAndHowMany) {
+  const auto usual = parsed<ConnectionsOptions>({"connections"});
+  EXPECT_EQ(usual.service, "");
+  EXPECT_EQ(usual.sort, "bytes");
+  EXPECT_EQ(usual.limit, 100U);
+  EXPECT_FALSE(usual.json);
+  const auto given =
+      parsed<ConnectionsOptions>({"connections", "--service", "team/db", "--sort", "rate",
+                                  "--limit", "7", "--json", "--admin", "/a"});
+  EXPECT_EQ(given.service, "team/db");
+  EXPECT_EQ(given.sort, "rate");
+  EXPECT_EQ(given.limit, 7U);
+  EXPECT_TRUE(given.json);
+  EXPECT_EQ(given.admin, "/a");
+}
+
 struct Wrong {
   std::vector<const char*> words;
   const char* named;  // what the message must name
@@ -246,8 +271,8 @@ INSTANTIATE_TEST_SUITE_P(
     All, WrongCommandLine,
     testing::Values(
         Wrong{{},
-              "proxy, forward, register, run, check, reload, status, doctor, cleanup, "
-              "reference or version"},
+              "proxy, forward, register, run, check, reload, status, connections, doctor, "
+              "cleanup, reference or version"},
         Wrong{{"dance"}, "dance"}, Wrong{{"proxy"}, "SERVICE"}, Wrong{{"proxy", "web"}, "SERVICE"},
         Wrong{{"proxy", "web", "80", "db"}, "db"}, Wrong{{"proxy", "web", "0"}, "'0'"},
         Wrong{{"proxy", "web", "65536"}, "65536"}, Wrong{{"proxy", "web", "-1"}, "-1"},
@@ -280,13 +305,20 @@ INSTANTIATE_TEST_SUITE_P(
         Wrong{{"forward", "ho st:80"}, "ho st"},
         Wrong{{"forward", "host:80", "--listen", "80"}, "--listen"},
         Wrong{{"status", "--port", "1"}, "--port"},
-        Wrong{{"status", "--ready", "--json"}, "--json"}));
+        Wrong{{"status", "--ready", "--json"}, "--json"},
+        Wrong{{"status", "--watch", "--json"}, "--json"},
+        Wrong{{"status", "--watch", "--ready"}, "--ready"},
+        Wrong{{"status", "--watch", "0"}, "--watch"}, Wrong{{"status", "--watch", "2s"}, "'2s'"},
+        Wrong{{"status", "--watch", "nan"}, "--watch"},
+        Wrong{{"connections", "--sort", "name"}, "'name'"},
+        Wrong{{"connections", "--limit", "10001"}, "'10001'"},
+        Wrong{{"connections", "--limit", "-1"}, "'-1'"}));
 
 TEST(Options, WhatIsMistypedIsAnsweredWithWhatIsMeant) {
   EXPECT_EQ(message_of({"proxi", "web", "80"}), "unknown command 'proxi'; did you mean 'proxy'?");
   EXPECT_EQ(message_of({"web", "80"}),
             "unknown command 'web'; there are proxy, forward, register, run, check, reload, "
-            "status, doctor, cleanup, reference, version");
+            "status, connections, doctor, cleanup, reference, version");
   EXPECT_EQ(message_of({"proxy", "web", "80", "--hodl", "3s"}),
             "proxy has no option '--hodl'; did you mean '--hold'?");
   EXPECT_EQ(message_of({"status", "--redy=1"}),

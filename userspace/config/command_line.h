@@ -47,7 +47,7 @@ struct StatusOptions {
     kJson,   // one document, {"processes":[…]}
     kReady,  // no reports: a line for each process, "ready: SOCKET" or "not ready: SOCKET: why"
   } form = Form::kText;
-  std::optional<std::chrono::milliseconds> watch;  // between looks, until it is ended
+  std::optional<std::chrono::milliseconds> watch{};  // between looks, until it is ended
 };
 
 struct ConnectionsOptions {

@@ -10,7 +10,7 @@ namespace ambbpf {
 
 namespace {
 
-constexpr std::size_t kDescribedATurn = 32;  // some 0.2 ms
+constexpr std::size_t kDescribedATurn = 8;  // some six system calls each
 
 struct Contender {
   ConnectionId id;

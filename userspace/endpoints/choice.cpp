@@ -47,7 +47,7 @@ std::vector<Candidate> candidates_of(const std::vector<Candidate>& all, Clock::t
     std::ranges::copy_if(all, std::back_inserter(found), wanted);
     return found;
   };
-  const auto usable = those([now](const Candidate& candidate) {
+  auto usable = those([now](const Candidate& candidate) {
     return candidate.weight > 0 && !candidate.backend->ejected(now);
   });
   if (usable.empty()) {
@@ -61,11 +61,10 @@ std::vector<Candidate> candidates_of(const std::vector<Candidate>& all, Clock::t
   const auto near = static_cast<std::uint64_t>(std::ranges::count_if(all, is_near));
   const auto near_usable = static_cast<std::uint64_t>(std::ranges::count_if(usable, is_near));
   const bool stays_near = near_usable > 0 && near_usable * 100 >= near * zone_spill;
-  std::vector<Candidate> found;
-  std::ranges::copy_if(usable, std::back_inserter(found), [&](const Candidate& candidate) {
-    return candidate.priority == priority && (candidate.is_near || !stays_near);
+  std::erase_if(usable, [&](const Candidate& candidate) {
+    return candidate.priority != priority || (stays_near && !candidate.is_near);
   });
-  return found;
+  return usable;
 }
 
 // At each step all get as much credit as they have turns; who has most has its turn, the first of

@@ -182,9 +182,11 @@ TEST(StatusText, ShowsWhatAnEndpointSaysOfItselfWhereThatIsUnusual) {
   endpoint.found_as = "web-1";
   EXPECT_THAT(to_text(report), HasSubstr("  web-1\n"));
   endpoint.weight = 0;
-  endpoint.priority = 2;
   endpoint.zone = "nyc";
-  EXPECT_THAT(to_text(report), HasSubstr("  web-1 (weight 0, priority 2, zone nyc)\n"));
+  EXPECT_THAT(to_text(report), HasSubstr("  web-1 (weight 0, zone nyc)\n"));
+  endpoint.weight = 1;
+  endpoint.priority = 2;
+  EXPECT_THAT(to_text(report), HasSubstr("  web-1 (priority 2, zone nyc)\n"));
 }
 
 TEST(StatusText, ShowsTenRejectedValuesAndCountsTheRest) {

@@ -6,6 +6,7 @@
 
 #include "tests/fuzz/require.h"
 #include "userspace/config/settings.h"
+#include "userspace/endpoints/choice.h"
 #include "userspace/endpoints/service_name.h"
 
 namespace ambbpf::fuzz {
@@ -25,6 +26,7 @@ inline void require_sane(const ServiceSettings& service, const Settings& all) {
   for (const auto& name : service.sources.docker) require(has(all.dockers, name), "a known Docker");
   for (const auto& [host, port] : service.sources.forward)
     require(!host.empty() && port != 0, "a target");
+  require(policy_named(service.policy) && service.zone_spill <= 100, "a way to choose");
   require(service.dial.retries <= 100, "a number of retries");
   for (const auto span : {service.dial.connect_timeout, service.dial.hold})
     require(span >= 0ms && span <= 24h, "a time of at most a day");

@@ -69,7 +69,7 @@ class DirectChoice : public Direct {
       all.choice.candidates.push_back(
           {std::make_shared<Backend>((*at)->listener().address()), set.weights[index]});
     }
-    all.choice.order = turns_of(all.choice.candidates);
+    all.choice.order = all.choice.policy->order(all.choice.candidates);
     return all;
   }
 

@@ -96,6 +96,47 @@ TEST_F(Direct, GivesOutAsTheWeightsSay) {
   EXPECT_EQ(answers["three"], 300);
 }
 
+TEST_F(Direct, PolicyThatTheKernelCannotFollowIsTheProxys) {
+  NamedBackend one("one");
+  NamedBackend two("two");
+  const auto endpoints = quoted(one) + ", " + quoted(two);
+  const auto reloaded_by = [&](const std::string& policy) {
+    more = "policy = \"" + policy + "\"\n";
+    write(endpoints);
+    return run({"reload", "--admin", admin()}).code == 0;
+  };
+  write(endpoints);
+  const auto ambassador = start();
+  wait_until_direct();
+  for (const std::string policy : {"least_connections", "random_two", "source"}) {
+    ASSERT_TRUE(reloaded_by(policy));
+    const auto served = [&] { return service()["connections_total"].GetUint64(); };
+    const auto before = served();
+    for (int i = 0; i < 20; ++i) ask(front);
+    EXPECT_EQ(served(), before + 20) << "none went past the proxy";
+    EXPECT_EQ(service()["direct_reason"].GetString(),
+              "only the proxy can follow the policy " + policy);
+    EXPECT_TRUE(ambassador->says(
+        "consumers go by the proxy: only the proxy can follow the policy " + policy));
+  }
+  ASSERT_TRUE(reloaded_by("first"));
+  wait_until_direct();
+}
+
+TEST_F(Direct, BackupIsGivenOutWhenTheOthersAreGone) {
+  auto primary = std::make_unique<NamedBackend>("primary");
+  NamedBackend backup("backup");
+  write("{address = " + quoted(backup) + ", backup = true}, " + quoted(*primary));
+  const auto ambassador = start();
+  wait_until_direct();
+  for (int i = 0; i < 20; ++i) ASSERT_EQ(ask(front), "primary");
+  primary.reset();
+  ASSERT_EQ(ask(front), "backup");
+  wait_until_direct();
+  const auto endpoints = service();
+  EXPECT_GT(endpoints["endpoints"][0]["direct_total"].GetUint64(), 0U);
+}
+
 TEST_F(Direct, EndpointOfThisHostThatStopsFailsNobody) {
   NamedBackend stays("stays");
   auto goes = std::make_unique<NamedBackend>("goes");

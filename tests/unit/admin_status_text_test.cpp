@@ -81,9 +81,10 @@ TEST(StatusText, ReadsLikeThis) {
 service web on [::]:8080, 127.0.0.1:81
   12 connections now (at most 480), 3456 in all; 5 retried, 6 held, 7 failed, 8
   refused
+  policy     source
   endpoint      state       now  total  failed  found as
   10.0.0.1:80   up           12   3400       0  /services/web/web-1
-  [fd00::1]:80  ejected 3s    0     56       8  /services/web/web-2
+  [fd00::1]:80  ejected 3s    0     56       8  /services/web/web-2 (backup)
   source     etcd v3 http://127.0.0.1:2379 /services/web/
              following: 2 endpoints, heard 2s ago
              3 listings, 17 events, 1 failure
@@ -179,6 +180,19 @@ TEST(StatusText, ShowsTheLongestStateOfAnEndpointWhole) {
   auto report = sample_report();
   report.services[0].endpoints[1].ejected_ms = 999;
   EXPECT_THAT(to_text(report), HasSubstr("\n  [fd00::1]:80  ejected 999ms    0     56 "));
+}
+
+TEST(StatusText, ShowsWhatAnEndpointSaysOfItselfWhereThatIsUnusual) {
+  auto report = sample_report();
+  auto& endpoint = report.services[0].endpoints[0];
+  endpoint.found_as = "web-1";
+  EXPECT_THAT(to_text(report), HasSubstr("  web-1\n"));
+  endpoint.weight = 0;
+  endpoint.zone = "nyc";
+  EXPECT_THAT(to_text(report), HasSubstr("  web-1 (weight 0, zone nyc)\n"));
+  endpoint.weight = 1;
+  endpoint.priority = 2;
+  EXPECT_THAT(to_text(report), HasSubstr("  web-1 (priority 2, zone nyc)\n"));
 }
 
 TEST(StatusText, ShowsTenRejectedValuesAndCountsTheRest) {

@@ -66,7 +66,8 @@ TEST_F(ConfigurationMistakes, AValueOfTheWrongKindIsTold) {
   EXPECT_THAT(mistakes_in(in_service("endpoints = [{weight = 1}]")),
               ElementsAre("a.toml:5: service.web.endpoints: an endpoint has no address"));
   EXPECT_THAT(mistakes_in(in_service("policy = \"random\"")),
-              ElementsAre("a.toml:5: service.web.policy: 'random' is none of round_robin, first"));
+              ElementsAre("a.toml:5: service.web.policy: 'random' is none of round_robin, "
+                          "least_connections, random_two, source, first"));
   EXPECT_THAT(mistakes_in(with("[docker.a]\nignore_health = \"yes\"")),
               ElementsAre("a.toml:2: docker.a.ignore_health: takes true or false, without quotes"));
   EXPECT_THAT(mistakes_in(with("service = 3").substr(0, 12)),

@@ -2,7 +2,11 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "userspace/endpoints/choice.h"
+#include <numeric>
+#include <random>
+
+#include "tests/unit/candidates.h"
+#include "userspace/endpoints/standing.h"
 
 namespace ambbpf::test {
 namespace {
@@ -10,17 +14,6 @@ namespace {
 using ::testing::ElementsAre;
 using ::testing::IsEmpty;
 using namespace std::chrono_literals;
-
-// One for each weight, at the ports 1, 2, 3…
-std::vector<Candidate> candidates_of_weights(const std::vector<std::uint32_t>& weights) {
-  std::vector<Candidate> candidates;
-  for (const auto weight : weights) {
-    const auto port = static_cast<unsigned short>(candidates.size() + 1);
-    const tcp::endpoint address(asio::ip::address_v4::loopback(), port);
-    candidates.push_back({std::make_shared<Backend>(address), weight});
-  }
-  return candidates;
-}
 
 std::vector<int> ports_of(const std::vector<Candidate>& candidates) {
   std::vector<int> ports;
@@ -30,12 +23,25 @@ std::vector<int> ports_of(const std::vector<Candidate>& candidates) {
 
 std::vector<int> picked(std::string_view policy, const std::vector<std::uint32_t>& weights,
                         std::uint64_t turns) {
-  Choice choice{.policy = policy_named(policy), .candidates = candidates_of_weights(weights)};
-  choice.order = turns_of(choice.candidates);
+  const auto choice = choice_of(policy, candidates_of_weights(weights));
   std::vector<int> ports;
   for (std::uint64_t turn = 0; turn < turns; ++turn)
-    ports.push_back(choice.pick(Client{}, turn)->backend->address().port());
+    ports.push_back(port_of(choice.pick(Client{}, turn)));
   return ports;
+}
+
+// As ngx_http_upstream_get_peer() has it: one step after the other, over all.
+std::vector<std::uint32_t> round_of_nginx(const std::vector<std::uint32_t>& weights) {
+  const auto total = std::accumulate(weights.begin(), weights.end(), 0);
+  std::vector<int> current(weights.size());
+  std::vector<std::uint32_t> order;
+  for (int turn = 0; turn < total; ++turn) {
+    for (std::size_t i = 0; i < weights.size(); ++i) current[i] += static_cast<int>(weights[i]);
+    const auto best = std::ranges::max_element(current);  // the first of several
+    *best -= total;
+    order.push_back(static_cast<std::uint32_t>(best - current.begin()));
+  }
+  return order;
 }
 
 }  // namespace
@@ -46,8 +52,22 @@ TEST(RoundRobin, TakesOneAfterTheOther) {
 }
 
 TEST(RoundRobin, TakesEachAsOftenAsItsWeightSaysAndNotInBursts) {
-  EXPECT_THAT(picked("round_robin", {5, 1, 1}, 7), ElementsAre(1, 1, 1, 2, 3, 1, 1));
+  EXPECT_THAT(picked("round_robin", {5, 1, 1}, 7), ElementsAre(1, 1, 2, 1, 3, 1, 1));
   EXPECT_THAT(picked("round_robin", {2, 4}, 6), ElementsAre(2, 1, 2, 2, 1, 2));
+}
+
+TEST(RoundRobin, HasTheOrderOfNginx) {
+  std::mt19937 random(7);
+  for (int set = 0; set < 300; ++set) {
+    std::vector<std::uint32_t> weights{1};  // so that they have no common divisor
+    while (weights.size() < 2 + static_cast<std::size_t>(set) % 12)
+      weights.push_back(static_cast<std::uint32_t>(1 + random() % (set % 2 == 0 ? 4 : 50)));
+    std::ranges::shuffle(weights, random);
+    const auto order = turns_of(candidates_of_weights(weights));
+    const bool same = std::ranges::count(weights, weights[0]) == std::ssize(weights);
+    EXPECT_EQ(order, same ? std::vector<std::uint32_t>() : round_of_nginx(weights))
+        << testing::PrintToString(weights);
+  }
 }
 
 TEST(RoundRobin, HasABoundedRoundHoweverManyWeighDifferently) {
@@ -73,27 +93,71 @@ TEST(Policies, TakeNobodyWhereThereIsNone) {
 TEST(Candidates, AreThoseNotEjectedAndOfSomeWeight) {
   const auto now = Clock::now();
   const auto all = candidates_of_weights({1, 0, 1, 1});
-  EXPECT_THAT(ports_of(candidates_of(all, now)), ElementsAre(1, 3, 4));
+  EXPECT_THAT(ports_of(candidates_of(all, now, 50)), ElementsAre(1, 3, 4));
   all[0].backend->report(BackendOutcome::kConnectFailed, now);
-  EXPECT_THAT(ports_of(candidates_of(all, now)), ElementsAre(3, 4));
-  EXPECT_THAT(ports_of(candidates_of(all, now + 1s)), ElementsAre(1, 3, 4));
+  EXPECT_THAT(ports_of(candidates_of(all, now, 50)), ElementsAre(3, 4));
+  EXPECT_THAT(ports_of(candidates_of(all, now + 1s, 50)), ElementsAre(1, 3, 4));
 }
 
 TEST(Candidates, AreTheEjectedOnesWhenThereIsNoOther) {
   const auto now = Clock::now();
-  const auto all = candidates_of_weights({1, 0, 1});
+  auto all = candidates_of_weights({1, 0, 1});
+  all[2].priority = kBackupPriority;
   for (const auto& candidate : all) candidate.backend->report(BackendOutcome::kConnectFailed, now);
-  EXPECT_THAT(ports_of(candidates_of(all, now)), ElementsAre(1, 3));
-  EXPECT_THAT(ports_of(candidates_of(candidates_of_weights({0, 0}), now)), ElementsAre(1, 2));
-  EXPECT_THAT(candidates_of({}, now), IsEmpty());
+  EXPECT_THAT(ports_of(candidates_of(all, now, 50)), ElementsAre(1, 3)) << "whatever has a chance";
+  EXPECT_THAT(ports_of(candidates_of(candidates_of_weights({0, 0}), now, 50)), ElementsAre(1, 2));
+  EXPECT_THAT(candidates_of({}, now, 50), IsEmpty());
 }
 
-TEST(Weight, IsANumberUpToAThousand) {
-  EXPECT_EQ(weight_of({}), 1U);
-  EXPECT_EQ(weight_of({{"zone", "a"}, {"weight", "0"}}), 0U);
-  EXPECT_EQ(weight_of({{"weight", "1000"}}), 1000U);
-  for (const auto* text : {"", "-1", "1001", "1.5", "3x", " 3"})
-    EXPECT_FALSE(weight_of({{"weight", text}})) << text;
+TEST(Candidates, AreThoseOfTheLowestPriorityThatHasAny) {
+  const auto now = Clock::now();
+  auto all = candidates_of_weights({1, 1, 0, 1, 1});
+  const std::uint32_t priorities[] = {5, kBackupPriority, 0, 2, 5};
+  for (std::size_t i = 0; i < all.size(); ++i) all[i].priority = priorities[i];
+  const auto eject = [&](std::size_t i) {
+    all[i].backend->report(BackendOutcome::kConnectFailed, now);
+    return ports_of(candidates_of(all, now, 50));
+  };
+  EXPECT_THAT(ports_of(candidates_of(all, now, 50)), ElementsAre(4)) << "weight 0 is nobody";
+  EXPECT_THAT(eject(3), ElementsAre(1, 5));
+  EXPECT_THAT(eject(0), ElementsAre(5));
+  EXPECT_THAT(eject(4), ElementsAre(2)) << "a backup comes last";
+  all[3].backend->report(BackendOutcome::kConnected, now);
+  EXPECT_THAT(ports_of(candidates_of(all, now, 50)), ElementsAre(4));
+}
+
+// Of four near ones and two others: so many near ones are ejected, at that share, who is left.
+struct Spill {
+  int ejected;
+  unsigned zone_spill;
+  std::vector<int> left;
+};
+
+TEST(Candidates, AreTheNearOnesAsLongAsEnoughOfThemAreUsable) {
+  const auto now = Clock::now();
+  const Spill table[] = {
+      {0, 50, {1, 2, 3, 4}},     {2, 50, {3, 4}},  // half of them are enough
+      {3, 50, {4, 5, 6}},                          // a quarter is not
+      {1, 100, {2, 3, 4, 5, 6}}, {3, 0, {4}},     {4, 0, {5, 6}},
+  };
+  for (const auto& [ejected, zone_spill, left] : table) {
+    auto all = candidates_of_weights({1, 1, 1, 1, 1, 1, 0});
+    for (std::size_t i = 0; i < 4; ++i) all[i].is_near = true;
+    all[6].is_near = true;  // weight 0: not one of them
+    for (int i = 0; i < ejected; ++i)
+      all[static_cast<std::size_t>(i)].backend->report(BackendOutcome::kConnectFailed, now);
+    EXPECT_EQ(ports_of(candidates_of(all, now, zone_spill)), left) << ejected << ' ' << zone_spill;
+  }
+}
+
+TEST(Candidates, AreNearWithinTheirPriority) {
+  const auto now = Clock::now();
+  auto all = candidates_of_weights({1, 1, 1});
+  all[0].priority = 1;
+  all[0].is_near = true;
+  EXPECT_THAT(ports_of(candidates_of(all, now, 50)), ElementsAre(2, 3)) << "it comes later";
+  for (const auto i : {1U, 2U}) all[i].backend->report(BackendOutcome::kConnectFailed, now);
+  EXPECT_THAT(ports_of(candidates_of(all, now, 50)), ElementsAre(1));
 }
 
 }  // namespace ambbpf::test

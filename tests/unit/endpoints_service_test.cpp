@@ -218,7 +218,7 @@ TEST(Service, HasANewChoiceForEachChangeOfHealthAndPolicy) {
   EXPECT_EQ(all->candidates.size(), 2U) << "who holds one holds it as it was";
 
   service.report(*failing, BackendOutcome::kConnected);
-  service.choose_by(*policy_named("first"));
+  service.choose_by({policy_named("first")});
   const auto first = service.choice();
   EXPECT_GT(first->version, without->version + 1);
   for (int i = 0; i < 3; ++i) EXPECT_EQ(service.pick({}), failing);
@@ -226,7 +226,7 @@ TEST(Service, HasANewChoiceForEachChangeOfHealthAndPolicy) {
 
 TEST(Service, PicksWhatHasNotBeenTriedWhileThereIsSuch) {
   Service service("web");
-  service.choose_by(*policy_named("first"));
+  service.choose_by({policy_named("first")});
   publish_to(service, {endpoint("127.0.0.1:1"), endpoint("127.0.0.1:2")});
   const auto one = service.pick({});
   const auto other = service.pick({}, {one});
@@ -239,8 +239,8 @@ TEST(Service, CountsAWeightThatIsNoneAsOneAndTells) {
   const CapturedLog log;
   publish_to(service, {{parse_address("127.0.0.1:1").value(), "/web/a", {{"weight", "heavy"}}},
                        {parse_address("127.0.0.1:2").value(), "/web/b", {{"weight", "3"}}}});
-  EXPECT_EQ(service.in_force()->at(0).weight, 1U);
-  EXPECT_EQ(service.in_force()->at(1).weight, 3U);
+  EXPECT_EQ(service.in_force()->at(0).standing.weight, 1U);
+  EXPECT_EQ(service.in_force()->at(1).standing.weight, 3U);
   ASSERT_EQ(service.rejected().size(), 1U);
   EXPECT_EQ(service.rejected()[0].key, "/web/a");
 }

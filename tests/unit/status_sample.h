@@ -41,6 +41,7 @@ inline StatusReport sample_report() {
   StatusReport::Service service;
   service.name = "web";
   service.listen = {"[::]:8080", "127.0.0.1:81"};
+  service.policy = "source";
   service.connections_now = 12;
   service.connections_total = 3456;
   service.max_connections = 480;
@@ -60,6 +61,7 @@ inline StatusReport sample_report() {
   service.lives = {{10'000, 60'000'000}, {30, 4, 2}, 345'000'000};
   service.endpoints = {{"10.0.0.1:80", "/services/web/web-1", 0, 12, 3400, 0, 60'006, 50'005},
                        {"[fd00::1]:80", "/services/web/web-2", 3'000, 0, 56, 8, 1, 3}};
+  service.endpoints[1].backup = true;
   service.sources = {source};
   report.services = {service};
 

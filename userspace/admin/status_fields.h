@@ -30,6 +30,10 @@ void each_field(Either<StatusReport::Endpoint> auto& endpoint, auto&& visit) {
   visit("direct_bytes_to_client", endpoint.direct_bytes_to_client);
   visit("direct_connect_us", endpoint.direct_connect_us);
   visit("direct_rtt_us", endpoint.direct_rtt_us);
+  visit("weight", endpoint.weight);
+  visit("priority", endpoint.priority);
+  visit("backup", endpoint.backup);
+  visit("zone", endpoint.zone);
 }
 
 void each_field(Either<StatusReport::RejectedValue> auto& value, auto&& visit) {
@@ -59,6 +63,7 @@ void each_field(Either<StatusReport::Source> auto& source, auto&& visit) {
 void each_field(Either<StatusReport::Service> auto& service, auto&& visit) {
   visit("name", service.name);
   visit("listen", service.listen);
+  visit("policy", service.policy);
   visit("removed", service.removed);
   visit("connections_now", service.connections_now);
   visit("connections_total", service.connections_total);

@@ -34,6 +34,11 @@ struct StatusReport {
     std::uint64_t direct_bytes_to_client = 0;
     std::uint64_t direct_connect_us = 0;  // on average
     std::uint64_t direct_rtt_us = 0;      // of the last one
+    // As its attributes say (endpoints/standing.h).
+    std::uint64_t weight = 1;
+    std::uint64_t priority = 0;
+    bool backup = false;
+    std::string zone{};
   };
   struct RejectedValue {
     std::string key;
@@ -60,6 +65,7 @@ struct StatusReport {
   struct Service {
     std::string name;
     std::vector<std::string> listen;  // "[::]:8080"
+    std::string policy;               // "round_robin"; empty: nobody comes any more
     bool removed = false;             // from the configuration: only open connections go on
     std::uint64_t connections_now = 0;
     std::uint64_t connections_total = 0;

@@ -60,6 +60,17 @@ void add_head(TextPage& page, const StatusReport& report) {
   add_access_log(page, report.access_log);
 }
 
+// " (weight 3, zone nyc)": what is not as it usually is.
+std::string standing_of(const StatusReport::Endpoint& endpoint) {
+  std::string all;
+  const auto add = [&all](const std::string& words) { all += (all.empty() ? " (" : ", ") + words; };
+  if (endpoint.weight != 1) add(fmt::format("weight {}", endpoint.weight));
+  if (endpoint.priority != 0) add(fmt::format("priority {}", endpoint.priority));
+  if (endpoint.backup) add("backup");
+  if (!endpoint.zone.empty()) add("zone " + endpoint.zone);
+  return all.empty() ? all : all + ")";
+}
+
 void add_endpoints(TextPage& page, const std::vector<StatusReport::Endpoint>& endpoints) {
   if (endpoints.empty()) return page.paragraph(2, 2, "no endpoint");
   const std::vector<TextPage::Column> columns{
@@ -72,7 +83,8 @@ void add_endpoints(TextPage& page, const std::vector<StatusReport::Endpoint>& en
     rows.push_back({endpoint.address,
                     endpoint.ejected_ms == 0 ? "up" : "ejected " + human_span(endpoint.ejected_ms),
                     human_count(endpoint.connections_now), human_count(endpoint.connections_total),
-                    human_count(endpoint.failed_connects), endpoint.found_as});
+                    human_count(endpoint.failed_connects),
+                    endpoint.found_as + standing_of(endpoint)});
   page.table(columns, rows);
 }
 
@@ -145,6 +157,8 @@ void add_service(TextPage& page, const StatusReport::Service& service) {
                              counted(service.connections_now, "connection"), most,
                              human_count(service.connections_total), human_count(service.retries),
                              human_count(service.held), human_count(service.failed), refused));
+  if (!service.policy.empty() && service.policy != "round_robin")
+    page.field("policy", service.policy);
   add_direct(page, service);
   add_endpoints(page, service.endpoints);
   if (!service.rejected.empty())

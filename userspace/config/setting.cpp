@@ -138,6 +138,16 @@ const Setting every_setting[] = {
   {Scope::kService, "policy", Form::kText, "--policy", "AMBBPF_POLICY", kServing,
    policy_names, "round_robin", kNone,
    policy_meanings, read_policy},
+  {Scope::kService, "zone", Form::kText, "--zone", "AMBBPF_ZONE", kServing,
+   "NAME", kNone, "none",
+   "Where this process is: endpoints with this attribute zone are preferred to others of their priority",
+   read_text<[](Draft& draft) -> auto& { return draft.service.zone; }>},
+  {Scope::kService, "zone_spill", Form::kNumber, "--zone-spill", "AMBBPF_ZONE_SPILL", kServing,
+   "NUMBER", "50", kNone,
+   "They are as long as so many percent of them are usable; with fewer, those of all zones are taken",
+   [](const Given& given, Draft& draft) {
+     return keep(read_number(given, 0, 100), draft.service.zone_spill);
+   }},
   {Scope::kService, "direct", Form::kWord, "--direct", "AMBBPF_DIRECT", kServing,
    "true|false|auto", "false", kNone,
    "Connect consumers on this host straight to an endpoint; auto: where the kernel allows it",

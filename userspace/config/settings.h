@@ -114,6 +114,8 @@ struct ServiceSettings {
   std::vector<tcp::endpoint> listen;
   SourceSettings sources;
   std::string policy = "round_robin";  // how a backend is chosen (endpoints/choice.h)
+  std::string zone;                    // where this process is, as Balance has it
+  unsigned zone_spill = 50;            // …
   DirectMode direct = DirectMode::kOff;
   bool direct_watch = false;  // see Direct::serve()
   DialOptions dial;

@@ -26,6 +26,8 @@ std::string why_only_by_proxy(const ServiceSettings& settings) {
   if (settings.max_connections) return "only the proxy counts for max_connections";
   if (settings.clients.limits_anyone()) return "only the proxy looks at who a client is";
   if (settings.proxy.is_used()) return "only the proxy reads and sends PROXY headers";
+  if (!policy_named(settings.policy)->is_by_turn)
+    return fmt::format("only the proxy can follow the policy {}", settings.policy);
   return {};
 }
 
@@ -88,7 +90,8 @@ std::vector<std::shared_ptr<Service>> Forwarding::change_services(
       before.erase(known);
     }
     served_.back()->settings = settings;
-    served_.back()->service->choose_by(*policy_named(settings.policy));
+    served_.back()->service->choose_by(
+        {policy_named(settings.policy), settings.zone, settings.zone_spill});
     served_.back()->removals->change(settings.removal);
     served_.back()->clients->change(settings.clients);
   }
@@ -156,9 +159,6 @@ void Forwarding::limit_connections() {
 
 // Consumers of a service that is no longer direct, or cannot be, reach its listeners.
 void Forwarding::change_direct(const std::vector<std::shared_ptr<Service>>& gone) {
-  std::map<const Service*, std::vector<tcp::endpoint>> addresses;
-  for (const auto& listener : listeners_)
-    addresses[listener.serving.service.get()].push_back(listener.address);
   for (const auto& served : served_) {
     auto& service = served->service;
     served->why_not_direct.clear();
@@ -168,11 +168,7 @@ void Forwarding::change_direct(const std::vector<std::shared_ptr<Service>>& gone
     }
     served->why_not_direct = why_not_direct_;
     if (!direct_) continue;
-    const auto only_by_proxy = why_only_by_proxy(served->settings);
-    const auto done = !only_by_proxy.empty() ? Result<void>(fail(only_by_proxy))
-                                             : direct_->serve(service, addresses[service.get()],
-                                                              served->settings.dial.connect_timeout,
-                                                              served->settings.direct_watch);
+    const auto done = serve_direct(*served);
     if (done) continue;
     served->why_not_direct = done.error().message();
     log::warn("service {}: consumers go by the proxy: {}", service->name(), served->why_not_direct);
@@ -180,6 +176,16 @@ void Forwarding::change_direct(const std::vector<std::shared_ptr<Service>>& gone
   }
   if (!direct_) return;
   for (const auto& service : gone) direct_->stop_serving(*service);
+}
+
+Result<void> Forwarding::serve_direct(const Served& served) {
+  const auto& settings = served.settings;
+  if (const auto why = why_only_by_proxy(settings); !why.empty()) return fail(why);
+  std::vector<tcp::endpoint> addresses;
+  for (const auto& listener : listeners_)
+    if (listener.serving.service == served.service) addresses.push_back(listener.address);
+  return direct_->serve(served.service, addresses, settings.dial.connect_timeout,
+                        settings.direct_watch);
 }
 
 void Forwarding::reset_connections(const Service& service, const Removals::Backends& backends) {
@@ -319,6 +325,7 @@ void Forwarding::report(StatusReport& report, Clock::time_point now) const {
   for (const auto& served : served_) {
     auto& service = report.services.emplace_back(report_service(*served->service, now));
     service.listen = addresses_of(*served->service);
+    service.policy = served->settings.policy;
     report_direct(*served, service);
     for (const auto& status : served->sources->status())
       service.sources.push_back(report_source(status, now));

@@ -96,6 +96,7 @@ class Forwarding {
   void listen(NewListener opened, const Serving& serving);
   void limit_connections();
   void change_direct(const std::vector<std::shared_ptr<Service>>& gone);
+  Result<void> serve_direct(const Served& served);
   void load_direct(const std::vector<ServiceSettings>& services);  // if one wants it; tried once
   void reset_connections(const Service& service, const Removals::Backends& backends);
   void report_access_log(StatusReport& report, Clock::time_point now) const;

@@ -70,6 +70,8 @@ StatusReport::Service report_service(const Service& service, Clock::time_point n
   report.lives = service.lives.counts();
   for (const auto& listed : *service.in_force()) {
     const auto& backend = *listed.backend;
+    const auto& standing = listed.standing;
+    const bool is_backup = standing.priority == kBackupPriority;
     report.endpoints.push_back({
         .address = to_string(backend.address()),
         .found_as = listed.found_as,
@@ -79,6 +81,10 @@ StatusReport::Service report_service(const Service& service, Clock::time_point n
         .failed_connects = backend.failed_connects,
         .bytes_to_backend = backend.bytes_to_backend,
         .bytes_to_client = backend.bytes_to_client,
+        .weight = standing.weight,
+        .priority = is_backup ? 0 : standing.priority,
+        .backup = is_backup,
+        .zone = standing.zone,
     });
   }
   for (const auto& [key, reason] : service.rejected()) report.rejected.push_back({key, reason});

@@ -27,6 +27,13 @@ class Backend {
   bool ejected(Clock::time_point now) const { return now < ejected_until(); }
   Clock::time_point ejected_until() const;
 
+  // What policies compare: connections, and those that are being made.
+  std::uint64_t busy() const {
+    return connections_now.load(std::memory_order_relaxed) +
+           connecting.load(std::memory_order_relaxed);
+  }
+
+  std::atomic<std::uint64_t> connecting{0};
   std::atomic<std::uint64_t> connections_now{0};
   std::atomic<std::uint64_t> connections_total{0};
   std::atomic<std::uint64_t> failed_connects{0};

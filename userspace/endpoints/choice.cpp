@@ -1,36 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "userspace/endpoints/choice.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
-#include <charconv>
+#include <map>
 #include <numeric>
-#include <utility>
-
-#include "userspace/support/quote.h"
 
 namespace ambbpf {
+namespace {
 
-std::vector<Candidate> candidates_of(const std::vector<Candidate>& all, Clock::time_point now) {
-  const auto those = [&all](auto&& wanted) {
-    std::vector<Candidate> found;
-    std::ranges::copy_if(all, std::back_inserter(found), wanted);
-    return found;
-  };
-  auto found = those([now](const Candidate& candidate) {
-    return candidate.weight > 0 && !candidate.backend->ejected(now);
-  });
-  if (found.empty()) found = those([](const Candidate& candidate) { return candidate.weight > 0; });
-  return found.empty() ? all : found;
-}
-
-std::vector<std::uint32_t> turns_of(const std::vector<Candidate>& candidates) {
+// How often each has its turn in a round.
+std::vector<std::uint64_t> turns_in_a_round(const std::vector<Candidate>& candidates) {
   constexpr std::uint64_t kFew = 10'000;    // turns
   constexpr std::uint64_t kForEachOne = 4;  // beyond that
-  const auto same = [&](const Candidate& other) { return other.weight == candidates[0].weight; };
-  if (std::ranges::all_of(candidates, same)) return {};
-
   std::uint64_t divisor = 0;
   std::uint64_t all = 0;
   for (const auto& candidate : candidates) {
@@ -38,31 +19,83 @@ std::vector<std::uint32_t> turns_of(const std::vector<Candidate>& candidates) {
     all += candidate.weight;
   }
   const auto most = std::max(kFew, kForEachOne * candidates.size());
-  // The k-th of a candidate's turns stands at (k + 1/2) / turns of the round.
-  std::vector<std::pair<double, std::uint32_t>> places;
-  for (std::uint32_t i = 0; i < candidates.size(); ++i) {
-    const std::uint64_t weight = candidates[i].weight;
-    const auto turns =
-        all / divisor <= most ? weight / divisor : std::max<std::uint64_t>(1, weight * most / all);
-    for (std::uint64_t k = 0; k < turns; ++k)
-      places.emplace_back((static_cast<double>(k) + 0.5) / static_cast<double>(turns), i);
+  std::vector<std::uint64_t> turns;
+  for (const auto& candidate : candidates) {
+    const std::uint64_t weight = candidate.weight;
+    turns.push_back(all / divisor <= most ? weight / divisor
+                                          : std::max<std::uint64_t>(1, weight * most / all));
   }
-  std::ranges::sort(places);
-  std::vector<std::uint32_t> order;
-  for (const auto& place : places) order.push_back(place.second);
-  return order;
+  return turns;
 }
 
-Result<std::uint32_t> weight_of(const EndpointAttributes& attributes) {
-  const auto found =
-      std::ranges::find(attributes, "weight", &EndpointAttributes::value_type::first);
-  if (found == attributes.end()) return 1U;
-  const auto& text = found->second;
-  std::uint32_t weight = 0;
-  const auto [rest, error] = std::from_chars(text.data(), text.data() + text.size(), weight);
-  if (error == std::errc{} && rest == text.data() + text.size() && weight <= kMostWeight)
-    return weight;
-  return fail(fmt::format("weight {} is not a number from 0 to {}", quoted(text), kMostWeight));
+// Those with as many turns as each other: they have them one after the other.
+struct Equals {
+  std::int64_t turns = 0;  // of each
+  std::vector<std::uint32_t> indices{};
+  std::size_t next = 0;     // whose turn it is among them
+  std::int64_t credit = 0;  // of that one: nginx's current_weight
+
+  std::uint32_t who() const { return indices[next]; }
+};
+
+}  // namespace
+
+std::vector<Candidate> candidates_of(const std::vector<Candidate>& all, Clock::time_point now,
+                                     unsigned zone_spill) {
+  const auto those = [&all](auto&& wanted) {
+    std::vector<Candidate> found;
+    std::ranges::copy_if(all, std::back_inserter(found), wanted);
+    return found;
+  };
+  auto usable = those([now](const Candidate& candidate) {
+    return candidate.weight > 0 && !candidate.backend->ejected(now);
+  });
+  if (usable.empty()) {
+    auto weighed = those([](const Candidate& candidate) { return candidate.weight > 0; });
+    return weighed.empty() ? all : weighed;
+  }
+  const auto priority = std::ranges::min(usable, {}, &Candidate::priority).priority;
+  const auto is_near = [priority](const Candidate& candidate) {
+    return candidate.priority == priority && candidate.is_near && candidate.weight > 0;
+  };
+  const auto near = static_cast<std::uint64_t>(std::ranges::count_if(all, is_near));
+  const auto near_usable = static_cast<std::uint64_t>(std::ranges::count_if(usable, is_near));
+  const bool stays_near = near_usable > 0 && near_usable * 100 >= near * zone_spill;
+  std::erase_if(usable, [&](const Candidate& candidate) {
+    return candidate.priority != priority || (stays_near && !candidate.is_near);
+  });
+  return usable;
+}
+
+// At each step all get as much credit as they have turns; who has most has its turn, the first of
+// several, and pays the length of the round. Equals are looked at as one, so that thousands take no
+// longer than their different weights.
+std::vector<std::uint32_t> turns_of(const std::vector<Candidate>& candidates) {
+  const auto same = [&](const Candidate& other) { return other.weight == candidates[0].weight; };
+  if (std::ranges::all_of(candidates, same)) return {};
+
+  const auto turns = turns_in_a_round(candidates);
+  std::map<std::uint64_t, Equals> by_turns;
+  for (std::uint32_t i = 0; i < turns.size(); ++i) by_turns[turns[i]].indices.push_back(i);
+  std::vector<Equals> all;
+  for (auto& [each, equals] : by_turns) {
+    equals.turns = static_cast<std::int64_t>(each);
+    all.push_back(std::move(equals));
+  }
+  const auto length = std::accumulate(turns.begin(), turns.end(), std::uint64_t{0});
+  std::vector<std::uint32_t> order;
+  order.reserve(length);
+  while (order.size() < length) {
+    for (auto& equals : all) equals.credit += equals.turns;
+    auto& most = *std::ranges::max_element(all, [](const Equals& one, const Equals& other) {
+      return one.credit < other.credit || (one.credit == other.credit && one.who() > other.who());
+    });
+    order.push_back(most.who());
+    if (++most.next < most.indices.size()) continue;
+    most.next = 0;
+    most.credit -= static_cast<std::int64_t>(length);
+  }
+  return order;
 }
 
 }  // namespace ambbpf

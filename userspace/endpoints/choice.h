@@ -17,10 +17,10 @@ namespace ambbpf {
 
 struct Candidate {
   std::shared_ptr<Backend> backend;
-  std::uint32_t weight = 1;  // 0 to kMostWeight
+  std::uint32_t weight = 1;    // these two as in Standing
+  std::uint32_t priority = 0;  // …
+  bool is_near = false;        // in the zone that is preferred
 };
-
-inline constexpr std::uint32_t kMostWeight = 1000;
 
 // What a policy may know of the client.
 struct Client {
@@ -30,14 +30,20 @@ struct Client {
 struct Choice;
 
 // The candidate whose turn it is when `turn` connections have been given away before; null where
-// there is no candidate. Pure: it reads its arguments only.
+// there is no candidate. Pure: it reads its arguments only, and of backends how busy they are.
 using PickFunction = const Candidate*(const Choice& choice, const Client& client,
                                       std::uint64_t turn);
+
+// What a policy needs to know of the candidates beforehand, as Choice::order.
+using OrderFunction = std::vector<std::uint32_t>(const std::vector<Candidate>& candidates);
 
 struct Policy {
   std::string_view name;
   std::string_view meaning;  // whom it takes, for the reference
   PickFunction* pick;
+  OrderFunction* order;
+  // Nothing but the turn counts: whoever has the choice can carry it out (zero hop).
+  bool is_by_turn;
 };
 
 std::span<const Policy> all_policies();
@@ -50,25 +56,36 @@ struct Choice {
   std::uint64_t version = 0;  // rises with every new one of a service
   const Policy* policy = nullptr;
   std::vector<Candidate> candidates{};  // in the order of the set; see candidates_of()
-  std::vector<std::uint32_t> order{};   // see turns_of()
+  std::vector<std::uint32_t> order{};   // indices into candidates; empty: 0, 1, 2…
+  std::uint64_t seed = 0;               // of what is drawn at random
   // When the next ejection ends, and with it this choice.
   Clock::time_point until = Clock::time_point::max();
 
   const Candidate* pick(const Client& client, std::uint64_t turn) const {
     return policy->pick(*this, client, turn);
   }
+
+  // What stands at `place` of the order, which goes on for ever. There is a candidate.
+  std::size_t index_at(std::uint64_t place) const {
+    return order.empty() ? place % candidates.size() : order[place % order.size()];
+  }
 };
 
-// Those of `all` to choose from: neither ejected nor of weight 0; if there are none such, those of
-// any weight but 0 whatever has become of them, and at last all.
-std::vector<Candidate> candidates_of(const std::vector<Candidate>& all, Clock::time_point now);
+// Those of `all` to choose from: who is neither ejected nor of weight 0, of the lowest priority
+// that somebody such has; only the near ones of these, as long as they are at least `zone_spill`
+// percent of the near ones of that priority. If nobody is such, those of any weight but 0 whatever
+// has become of them, and at last all.
+std::vector<Candidate> candidates_of(const std::vector<Candidate>& all, Clock::time_point now,
+                                     unsigned zone_spill);
 
-// A round of turns as indices into `candidates`, each as often as its weight says in comparison to
-// the others', spread evenly; empty where all weigh the same, which is the round itself. Weights of
-// very many candidates are rounded, to bound its length.
+// A round of turns, each as often as its weight says in comparison to the others', in nginx's order
+// (smooth weighted round robin), so that nobody's turns come in a burst; empty where all weigh the
+// same. Weights of very many candidates are rounded, to bound its length.
 std::vector<std::uint32_t> turns_of(const std::vector<Candidate>& candidates);
 
-// The attribute "weight", a number from 0 to kMostWeight; 1 where there is none.
-Result<std::uint32_t> weight_of(const EndpointAttributes& attributes);
+// Whether `one` is less busy than `other`, in comparison to their weights.
+inline bool is_less_busy(const Candidate& one, const Candidate& other) {
+  return one.backend->busy() * other.weight < other.backend->busy() * one.weight;
+}
 
 }  // namespace ambbpf

@@ -7,14 +7,24 @@
 namespace ambbpf {
 
 // Each stands in a file of its own.
-PickFunction pick_first, pick_round_robin;
+PickFunction pick_first, pick_least_connections, pick_random_two, pick_round_robin, pick_source;
+OrderFunction places_by_source;
 
 namespace {
 
+std::vector<std::uint32_t> as_found(const std::vector<Candidate>&) { return {}; }
+
 // A policy, a line.
 constexpr std::array kPolicies{
-    Policy{"round_robin", "each in turn, as often as its weight says", pick_round_robin},
-    Policy{"first", "the first that works", pick_first},
+    Policy{"round_robin", "each in turn, as often as its weight says", pick_round_robin, turns_of,
+           true},
+    Policy{"least_connections", "who has the fewest open connections for its weight",
+           pick_least_connections, turns_of, false},
+    Policy{"random_two", "of two drawn at random who has fewer for its weight", pick_random_two,
+           turns_of, false},
+    Policy{"source", "the same for a client's address, as long as it works", pick_source,
+           places_by_source, false},
+    Policy{"first", "the first that works", pick_first, as_found, true},
 };
 
 }  // namespace

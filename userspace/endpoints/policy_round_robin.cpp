@@ -5,10 +5,7 @@
 namespace ambbpf {
 
 const Candidate* pick_round_robin(const Choice& choice, const Client&, std::uint64_t turn) {
-  const auto& candidates = choice.candidates;
-  if (candidates.empty()) return nullptr;
-  if (choice.order.empty()) return &candidates[turn % candidates.size()];
-  return &candidates[choice.order[turn % choice.order.size()]];
+  return choice.candidates.empty() ? nullptr : &choice.candidates[choice.index_at(turn)];
 }
 
 }  // namespace ambbpf

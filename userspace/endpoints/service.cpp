@@ -63,13 +63,13 @@ Service::Union Service::united_feeds() const {
         continue;
       }
       if (!united.addresses.insert(endpoint.address).second) continue;
-      const auto weight = weight_of(endpoint.attributes);
-      if (!weight)
-        united.rejected.push_back({endpoint.found_as, weight.error().message() + "; it counts 1"});
+      std::vector<std::string> wrong;
+      auto standing = standing_of(endpoint.attributes, wrong);
+      for (auto& reason : wrong) united.rejected.push_back({endpoint.found_as, std::move(reason)});
       auto& backend = known[endpoint.address];
       if (!backend) backend = std::make_shared<Backend>(endpoint.address);
       united.endpoints.push_back(
-          {backend, endpoint.found_as, endpoint.attributes, weight.value_or(1)});
+          {backend, endpoint.found_as, endpoint.attributes, std::move(standing)});
     }
   }
   return united;
@@ -105,16 +105,18 @@ void Service::log_new(const std::vector<RejectedValue>& before, const Union& uni
 
 void Service::choose(Clock::time_point now) {
   constexpr auto kLeast = 50ms;  // between two choices that only time has made necessary
-  Choice choice{.version = choice_->version + 1, .policy = policy_};
+  Choice choice{.version = choice_->version + 1, .policy = balance_.policy, .seed = seed_};
   std::vector<Candidate> all;
   for (const auto& listed : *in_force_) {
-    all.push_back({listed.backend, listed.weight});
+    const auto& standing = listed.standing;
+    const bool is_near = !balance_.zone.empty() && standing.zone == balance_.zone;
+    all.push_back({listed.backend, standing.weight, standing.priority, is_near});
     if (listed.backend->ejected(now))
       choice.until = std::min(choice.until, listed.backend->ejected_until());
   }
   choice.until = std::max(choice.until, now + kLeast);
-  choice.candidates = candidates_of(all, now);
-  choice.order = turns_of(choice.candidates);
+  choice.candidates = candidates_of(all, now, balance_.zone_spill);
+  choice.order = choice.policy->order(choice.candidates);
   choice_ = std::make_shared<const Choice>(std::move(choice));
   for (const auto& waiter : std::exchange(waiting_, {})) {
     // The timer is its own thread's: it is cancelled there, after the wait has begun.
@@ -140,7 +142,7 @@ std::shared_ptr<Backend> Service::pick(const Client& client, const Backends& tri
   if (!is_tried(*picked)) return picked->backend;
   Choice others = *present;
   std::erase_if(others.candidates, is_tried);
-  others.order = turns_of(others.candidates);
+  others.order = others.policy->order(others.candidates);
   const auto* other = others.pick(client, turn);
   return other ? other->backend : picked->backend;
 }
@@ -160,16 +162,11 @@ bool Service::report(Backend& backend, BackendOutcome outcome) {
   return news;
 }
 
-void Service::choose_by(const Policy& policy) {
+void Service::choose_by(Balance balance) {
   const std::scoped_lock lock(mutex_);
-  if (policy_ == &policy) return;
-  policy_ = &policy;
+  if (balance_ == balance) return;
+  balance_ = std::move(balance);
   choose(Clock::now());
-}
-
-const Policy& Service::policy() const {
-  const std::scoped_lock lock(mutex_);
-  return *policy_;
 }
 
 std::shared_ptr<const EndpointSet> Service::in_force() const {

@@ -9,6 +9,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <random>
 #include <set>
 #include <string>
 #include <vector>
@@ -17,6 +18,7 @@
 #include "userspace/endpoints/change_log.h"
 #include "userspace/endpoints/choice.h"
 #include "userspace/endpoints/endpoint.h"
+#include "userspace/endpoints/standing.h"
 #include "userspace/support/histogram.h"
 #include "userspace/support/log_limit.h"
 
@@ -27,7 +29,7 @@ struct ListedEndpoint {
   std::shared_ptr<Backend> backend;
   std::string found_as;           // Endpoint::found_as
   EndpointAttributes attributes;  // Endpoint::attributes
-  std::uint32_t weight = 1;       // which they say
+  Standing standing{};            // which they say
 
   bool operator==(const ListedEndpoint&) const = default;
 };
@@ -40,6 +42,15 @@ using Publish = std::function<void(std::vector<Endpoint>)>;
 
 // Why this process cannot have a backend at an address; empty: it can.
 using Objection = std::function<std::string(const tcp::endpoint&)>;
+
+// How a service's backends are chosen.
+struct Balance {
+  const Policy* policy = policy_named("round_robin");
+  std::string zone{};        // whose endpoints are preferred; empty: none's
+  unsigned zone_spill = 50;  // as in candidates_of()
+
+  bool operator==(const Balance&) const = default;
+};
 
 // One service's endpoints, united from its sources. All members may be called from any thread.
 class Service {
@@ -78,8 +89,7 @@ class Service {
   // What was learnt of a backend of this service; as Backend::report(), and the choice follows.
   bool report(Backend& backend, BackendOutcome outcome);
 
-  void choose_by(const Policy& policy);
-  const Policy& policy() const;
+  void choose_by(Balance balance);
 
   std::shared_ptr<const EndpointSet> in_force() const;
 
@@ -150,6 +160,7 @@ class Service {
   Objection objection_;
   std::atomic<std::uint64_t> most_connections_ = std::numeric_limits<std::uint64_t>::max();
   std::atomic<std::uint64_t> turn_{0};
+  const std::uint64_t seed_ = std::random_device()();
 
   // Held by those who publish, also while they log: connections never wait for it.
   std::mutex publishing_;
@@ -165,8 +176,9 @@ class Service {
   mutable std::mutex mutex_;  // guards all below; taken last
   std::shared_ptr<const EndpointSet> in_force_ = std::make_shared<const EndpointSet>();
   std::vector<RejectedValue> rejected_;
-  const Policy* policy_ = policy_named("round_robin");
-  std::shared_ptr<const Choice> choice_ = std::make_shared<const Choice>(Choice{.policy = policy_});
+  Balance balance_;
+  std::shared_ptr<const Choice> choice_ =
+      std::make_shared<const Choice>(Choice{.policy = balance_.policy});
   std::vector<std::weak_ptr<asio::steady_timer>> waiting_;
 };
 

@@ -59,7 +59,7 @@ std::optional<Attempt> begin_dial(Service& service, const DialOptions& options,
   auto backend = service.pick(client);
   if (!backend) return std::nullopt;
   auto connecting = begin_connect(backend->address(), first_bytes, options.descriptors_below);
-  return Attempt{std::move(backend), std::move(connecting)};
+  return Attempt{Making(std::move(backend)), std::move(connecting)};
 }
 
 void note_answer(Service& service, Backend& backend) {
@@ -81,8 +81,9 @@ void note_failure(Service& service, Backend& backend, const Error& error) {
 
 Dialled answered(Service& service, Attempt attempt, unsigned attempts) {
   service.connect_times.observe(Clock::now() - attempt.connecting.begun);
-  note_answer(service, *attempt.backend);
-  return Dialled{std::move(attempt.connecting.socket), std::move(attempt.backend), attempts};
+  const auto& backend = attempt.making.backend();
+  note_answer(service, *backend);
+  return Dialled{std::move(attempt.connecting.socket), backend, attempts};
 }
 
 awaitable<tl::expected<Dialled, NotDialled>> dial(Service& service, DialOptions options,
@@ -97,7 +98,7 @@ awaitable<tl::expected<Dialled, NotDialled>> dial(Service& service, DialOptions 
   unsigned attempts = 0;
   while (attempts <= options.retries) {
     auto attempt = std::exchange(begun, std::nullopt);
-    const auto backend = attempt ? attempt->backend : service.pick(client, failed);
+    const auto backend = attempt ? attempt->making.backend() : service.pick(client, failed);
     if (!backend) {
       if (Clock::now() >= held_until) {
         service.no_endpoint.fetch_add(1, std::memory_order_relaxed);
@@ -121,8 +122,8 @@ awaitable<tl::expected<Dialled, NotDialled>> dial(Service& service, DialOptions 
 
     if (attempts++ > 0) service.connect_retries.fetch_add(1, std::memory_order_relaxed);
     if (!attempt)
-      attempt = Attempt{backend, begin_connect(backend->address(), FirstBytes::kUnknown,
-                                               options.descriptors_below)};
+      attempt = Attempt{Making(backend), begin_connect(backend->address(), FirstBytes::kUnknown,
+                                                       options.descriptors_below)};
     auto socket = co_await finish_connect(std::move(attempt->connecting), options.connect_timeout);
     if (socket) {
       attempt->connecting.socket = std::move(*socket);

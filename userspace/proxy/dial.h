@@ -4,6 +4,7 @@
 #include <chrono>
 #include <memory>
 #include <optional>
+#include <utility>
 
 #include "userspace/dataplane/end_reason.h"
 #include "userspace/endpoints/service.h"
@@ -34,9 +35,30 @@ struct NotDialled {
   Error error;
 };
 
+// Counted at a backend as a connection that is being made, for as long as it lives.
+class Making {
+ public:
+  explicit Making(std::shared_ptr<Backend> backend) : backend_(std::move(backend)) {
+    backend_->connecting.fetch_add(1, std::memory_order_relaxed);
+  }
+  ~Making() {
+    if (backend_) backend_->connecting.fetch_sub(1, std::memory_order_relaxed);
+  }
+  Making(Making&& other) noexcept = default;
+  Making& operator=(Making&& other) noexcept {
+    std::swap(backend_, other.backend_);
+    return *this;
+  }
+
+  const std::shared_ptr<Backend>& backend() const { return backend_; }
+
+ private:
+  std::shared_ptr<Backend> backend_;  // null: moved from
+};
+
 // A connect to the backend whose turn it is.
 struct Attempt {
-  std::shared_ptr<Backend> backend;
+  Making making;
   Connecting connecting;
 };
 

@@ -144,6 +144,11 @@ std::string to_metrics(const StatusReport& report, Detail detail) {
   add_histogram("ambbpf_service_connect_duration_seconds",
                 "How long connects to endpoints took that answered.", services,
                 &StatusReport::Service::connect_times, families);
+  add_histogram(
+      "ambbpf_first_byte_seconds",
+      "From when a backend was connected until user space had its first byte. Not of "
+      "connections that were in the kernel by then (engine sockmap, mostly from 0.5 s on).",
+      services, &StatusReport::Service::first_bytes, families);
   add_histogram("ambbpf_service_connection_duration_seconds",
                 "How long proxied connections were open, counted when they end.", services,
                 &StatusReport::Service::lives, families);

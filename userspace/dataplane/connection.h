@@ -143,8 +143,9 @@ struct RelayThread {
 
 class Connection {
  public:
-  Connection(RelayThread& thread, LivenessScan& scan, ConnectionId id, std::uint64_t group,
-             NewLeg client, NewLeg backend, Relay::Finished finished);
+  Connection(RelayThread& thread, LivenessScan& scan, ConnectionId id,
+             const ConnectionSettings& settings, NewLeg client, NewLeg backend,
+             Relay::Finished finished);
   ~Connection();
   Connection(const Connection&) = delete;
   Connection& operator=(const Connection&) = delete;
@@ -170,6 +171,7 @@ class Connection {
   std::uint64_t redirected(const Direction& direction) const;
 
   void advance(Direction& direction);
+  void note_first_byte(const Direction& direction);
   void set_state(Direction& direction, Direction::State state);
   Pump::Until how_far_to_read(const Leg& source) const;
   void look_again_soon(Direction& direction);
@@ -210,6 +212,7 @@ class Connection {
   std::uint32_t turns_ = 0;
   std::uint64_t last_window_ = 0;  // of DemotionWatch
   Clock::time_point adopted_at_;
+  Histogram* first_byte_;  // null: it has come, or cannot be seen
   Relay::Finished finished_;
 };
 

@@ -89,8 +89,8 @@ ConnectionId Relay::adopt(NewLeg client, NewLeg backend, const ConnectionSetting
   count(thread_->counts.connections_now);
   LivenessScan& scan = thread_->scan_of(settings.keepalive);
   auto& connections = scan.connections;
-  connections.emplace_back(*thread_, scan, id, settings.group, std::move(client),
-                           std::move(backend), std::move(finished));
+  connections.emplace_back(*thread_, scan, id, settings, std::move(client), std::move(backend),
+                           std::move(finished));
   const auto self = std::prev(connections.end());
   thread_->connections.emplace(id, &*self);
   self->start(self);

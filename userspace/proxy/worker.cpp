@@ -179,11 +179,13 @@ void Worker::relay(UniqueFd client, Admission admission, Dialled dialled,
   const auto group = group_of(*dialled.backend);
   admission.served_by(std::move(dialled.backend));
   auto open = std::make_shared<Admission>(std::move(admission));
-  relay_->adopt({.socket = std::move(client)}, {.socket = std::move(dialled.socket)},
-                {.keepalive = keepalive, .group = group}, [open](const ConnectionEnd& end) {
-                  open->moved(end.bytes_to_backend, end.bytes_to_client);
-                  log_end(*open, end);
-                });
+  relay_->adopt(
+      {.socket = std::move(client)}, {.socket = std::move(dialled.socket)},
+      {.keepalive = keepalive, .group = group, .first_byte = &open->service().first_bytes},
+      [open](const ConnectionEnd& end) {
+        open->moved(end.bytes_to_backend, end.bytes_to_client);
+        log_end(*open, end);
+      });
 }
 
 void Worker::reset_all() {

@@ -68,6 +68,7 @@ TEST_F(ProgramMetrics, CountConnectionsTheirBytesAndTimes) {
   EXPECT_EQ(value_of(of_service("service_bytes_total", ",direction=\"to_client\"")), 9);
   EXPECT_EQ(value_of(of_service("service_connect_duration_seconds_count")), 3);
   EXPECT_GT(value_of(of_service("service_connect_duration_seconds_sum")), 0);
+  EXPECT_EQ(value_of(of_service("first_byte_seconds_count")), 3);
   const auto endpoint =
       fmt::format(",endpoint=\"{}\",path=\"proxy\"", to_string(one.listener().address()));
   EXPECT_EQ(value_of(of_service("endpoint_connections_total", endpoint)), 3);

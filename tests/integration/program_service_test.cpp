@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // What a service manager (systemd, Type=notify) hears of the program.
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include <csignal>
+#include <cstdio>
+#include <fstream>
 #include <optional>
 #include <thread>
 
@@ -107,6 +110,40 @@ TEST_F(ProgramService, LeavesTheWatchdogOfAnotherProcessAlone) {
   Program ambassador(forward(), notifying({watched, "WATCHDOG_PID=1"}));
   EXPECT_NE(manager.hear("READY=1"), "");
   EXPECT_TRUE(is_hungry());
+}
+
+// As systemd asks it with Type=notify-reload, which it has from 253 on.
+TEST_F(ProgramService, SaysThatItReloadsAndWhenItIsDoneWhateverCameOfIt) {
+  const auto file = place.path() / "ambbpf.toml";
+  const auto write = [&](const std::string& more) {
+    std::ofstream(file) << fmt::format(
+        "admin = \"{}\"\n[service.web]\nlisten = \"{}\"\nendpoints = [\"{}\"]\n{}", admin(),
+        to_string(front), to_string(backend.address()), more);
+  };
+  const auto now_us = [] {
+    return std::chrono::duration_cast<std::chrono::microseconds>(
+               std::chrono::steady_clock::now().time_since_epoch())
+        .count();
+  };
+  write("");
+  Program ambassador({"run", "--config", file.string()}, notifying());
+  EXPECT_EQ(manager.hear("READY=1"), "READY=1\nSTATUS=engine sockmap; ready");
+  for (const auto* more : {"retries = 1\n", "no such thing\n"}) {
+    write(more);
+    const auto asked_at = now_us();
+    ambassador.signal(SIGHUP);
+    const auto begun = manager.hear("RELOADING=1");
+    long long begun_at = 0;
+    EXPECT_EQ(std::sscanf(begun.c_str(), "RELOADING=1\nMONOTONIC_USEC=%lld\n", &begun_at), 1)
+        << begun;
+    EXPECT_GE(begun_at, asked_at);
+    EXPECT_LE(begun_at, now_us());
+    EXPECT_EQ(manager.hear("READY=1"), "READY=1\nSTATUS=engine sockmap; ready") << more;
+  }
+  EXPECT_TRUE(ambassador.says("generation 2 stays in force")) << ambassador.err();
+  EXPECT_EQ(run({"reload", "--admin", admin()}).code, 1);
+  EXPECT_NE(manager.hear("RELOADING=1"), "");
+  EXPECT_NE(manager.hear("READY=1"), "");
 }
 
 TEST_F(ProgramService, SaysThatItStopsAndHowLongThatTakes) {

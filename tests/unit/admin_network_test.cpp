@@ -115,6 +115,21 @@ TEST_F(AdminByNetwork, AnswersWhileOthersAskSlowlyOrNothing) {
   EXPECT_THAT(idle.front()->read_all(), StartsWith("HTTP/1.1 503 "));
 }
 
+TEST_F(AdminByNetwork, CutsOffWhoDoesNotReadItsAnswerWhenOthersAsk) {
+  AdminLimits limits{.connections = 1, .patience = 100ms};
+  auto large = answers("");
+  large.status = [] { return std::string(20'000'000, 'x'); };  // more than the kernel takes
+  serve(std::move(large), limits);
+  RawClient greedy(address_);
+  greedy.send("GET /status HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n");
+  const auto deadline = Clock::now() + 8s;  // before the deadline of answers is over
+  std::string answer;
+  while (!answer.starts_with("HTTP/1.1 200 ") && Clock::now() < deadline)
+    answer = ask_for("/metrics");
+  EXPECT_THAT(answer, StartsWith("HTTP/1.1 200 "));
+  EXPECT_THAT(greedy.read_all(), EndsWith("(reset)"));
+}
+
 TEST_F(AdminByNetwork, ClosesASlowConnectionAtTheDeadline) {
   AdminLimits limits;
   limits.request = 100ms;

@@ -87,6 +87,7 @@ void each_field(Either<StatusReport::Service> auto& service, auto&& visit) {
   visit("bytes_to_backend", service.bytes_to_backend);
   visit("bytes_to_client", service.bytes_to_client);
   visit("connect_times", service.connect_times);
+  visit("first_bytes", service.first_bytes);
   visit("lives", service.lives);
   visit("direct", service.direct);
   visit("direct_reason", service.direct_reason);

@@ -89,6 +89,7 @@ struct StatusReport {
     std::uint64_t bytes_to_backend = 0;  // of proxied connections that have ended
     std::uint64_t bytes_to_client = 0;   // …
     Histogram connect_times;             // of backends that answered
+    Histogram first_bytes;               // of backends; see Service::first_bytes
     Histogram lives;                     // of proxied connections that have ended
     // "on"; "off": it was to be where it can be, and it cannot; "failing": it was asked for, and
     // cannot be; empty: not asked for.

@@ -137,15 +137,22 @@ awaitable<void> Controller::settle(Controller& self) {
 }
 
 ReloadAnswer Controller::reload() {
-  const auto refused = [this](const std::vector<std::string>& why) {
-    failed_at_ = Clock::now();
-    last_error_ =
-        why.size() == 1 ? why[0] : fmt::format("{} (and {} more)", why[0], why.size() - 1);
-    for (const auto& line : why) log::error("{}", line);
-    log::error("{}: generation {} stays in force", origin_.verb, generation_);
-    return ReloadAnswer{false, lines_of(why)};
-  };
   if (stopping_) return refused({"this process is stopping"});
+  service_manager_.reloading();
+  auto answer = load_again();
+  service_manager_.reloaded();
+  return answer;
+}
+
+ReloadAnswer Controller::refused(const std::vector<std::string>& why) {
+  failed_at_ = Clock::now();
+  last_error_ = why.size() == 1 ? why[0] : fmt::format("{} (and {} more)", why[0], why.size() - 1);
+  for (const auto& line : why) log::error("{}", line);
+  log::error("{}: generation {} stays in force", origin_.verb, generation_);
+  return ReloadAnswer{false, lines_of(why)};
+}
+
+ReloadAnswer Controller::load_again() {
   auto loaded = load_settings(*origin_.file);
   if (!loaded) {
     std::vector<std::string> mistakes;

@@ -49,6 +49,8 @@ class Controller {
   Result<void> open_admin_by_network(const ProcessSettings& settings);
   AdminAnswers answers();
   ReloadAnswer reload();
+  ReloadAnswer load_again();
+  ReloadAnswer refused(const std::vector<std::string>& why);
 
   static awaitable<void> settle(Controller& self);
   static awaitable<void> judge_endpoints(Controller& self);

@@ -67,8 +67,11 @@ StatusReport::Service report_service(const Service& service, Clock::time_point n
   report.bytes_to_backend = service.bytes_to_backend;
   report.bytes_to_client = service.bytes_to_client;
   report.connect_times = service.connect_times.counts();
+  report.first_bytes = service.first_bytes.counts();
   report.lives = service.lives.counts();
-  for (const auto& listed : *service.in_force()) {
+  const auto in_force = service.in_force();
+  report.endpoints.reserve(in_force->size());
+  for (const auto& listed : *in_force) {
     const auto& backend = *listed.backend;
     const auto& standing = listed.standing;
     const bool is_backup = standing.priority == kBackupPriority;

@@ -133,6 +133,7 @@ Connection::Connection(RelayThread& thread, LivenessScan& scan, ConnectionId id,
           Direction{.connection = this, .source = kClient, .pump = Pump(thread.pump_method())},
           Direction{.connection = this, .source = kBackend, .pump = Pump(thread.pump_method())}},
       adopted_at_(Clock::now()),
+      first_byte_(settings.first_byte),
       finished_(std::move(finished)) {
   ++thread_.options.all->connections;
 }
@@ -211,6 +212,7 @@ void Connection::advance(Direction& direction) {
   if (pump.read() != read_before) {
     ++turns_;
     thread_.demotion.count_turn(last_window_);
+    if (first_byte_) note_first_byte(direction);
   }
   auto& counted =
       direction.source == kClient ? thread_.counts.to_backend : thread_.counts.to_client;
@@ -232,6 +234,12 @@ void Connection::advance(Direction& direction) {
       if (source.hung_up) return look_again_soon(direction);
       return consider_kernel(direction);
   }
+}
+
+// What the backend says is read in a turn of the loop that it has woken, and whose time is known.
+void Connection::note_first_byte(const Direction& direction) {
+  if (direction.source == kBackend)
+    std::exchange(first_byte_, nullptr)->observe(thread_.last_turn - adopted_at_);
 }
 
 Pump::Until Connection::how_far_to_read(const Leg& source) const {

@@ -184,6 +184,7 @@ class Connection {
   std::string_view why_not_in_map(const Direction& direction) const;
 
   void advance(Direction& direction);
+  void note_first_byte(const Direction& direction);
   void set_state(Direction& direction, Direction::State state);
   Pump::Until how_far_to_read(const Leg& source) const;
   void look_again_soon(Direction& direction);
@@ -226,6 +227,7 @@ class Connection {
   std::uint32_t turns_ = 0;
   std::uint64_t last_window_ = 0;  // of DemotionWatch
   Clock::time_point adopted_at_;
+  Histogram* first_byte_;  // null: it has come, or cannot be seen
   Relay::Finished finished_;
 };
 

@@ -74,6 +74,7 @@ bool Connection::is_faster_in_kernel() const {
 }
 
 void Connection::promote() {
+  first_byte_ = nullptr;  // the kernel may move it
   // Whole segments only from here on: the program gets a segment that was read in part whole, and
   // its beginning would arrive twice.
   if (!drain_receive_queues()) return flush_buffered_bytes();

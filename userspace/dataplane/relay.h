@@ -17,6 +17,7 @@
 #include "userspace/dataplane/engine.h"
 #include "userspace/dataplane/peer_watch.h"
 #include "userspace/support/asio.h"
+#include "userspace/support/histogram.h"
 #include "userspace/support/result.h"
 #include "userspace/support/unique_fd.h"
 
@@ -74,6 +75,9 @@ struct ConnectionSettings {
   std::uint64_t group = 0;  // whatever the caller wants to end together, as those of one backend
   // What the caller knows of it, for those who look at it; lives until it has been called back.
   const void* owner = nullptr;
+  // Told how long after its adoption the backend's first byte was there, unless the connection was
+  // in the sockmap by then; null: nobody asks. Outlives the callback of the connection's end.
+  Histogram* first_byte = nullptr;
 };
 
 using ConnectionId = std::uint64_t;  // in its relay; never 0, never used again

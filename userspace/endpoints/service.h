@@ -135,6 +135,7 @@ class Service {
   std::atomic<std::uint64_t> bytes_to_backend{0};  // of connections that have ended
   std::atomic<std::uint64_t> bytes_to_client{0};   // …
   Histogram connect_times{Histogram::latencies()};
+  Histogram first_bytes{Histogram::latencies()};  // of backends, from when they were connected
   Histogram lives{Histogram::lives()};  // of connections that had an endpoint and have ended
 
   LogLimit own_limits_log;  // for lines on limits of this process that its connections meet

@@ -301,7 +301,10 @@ void Worker::relay(Arrival arrival, Admission admission, Dialled dialled, const 
   auto open = std::make_shared<Open>(Open{std::move(admission), std::move(arrival.record)});
   relay_->adopt({.socket = std::move(arrival.socket), .read_before = arrival.header_size},
                 {.socket = std::move(dialled.socket), .written_before = *sent},
-                {.keepalive = serving.keepalive, .group = group, .owner = &open->admission},
+                {.keepalive = serving.keepalive,
+                 .group = group,
+                 .owner = &open->admission,
+                 .first_byte = &open->admission.service().first_bytes},
                 [this, open](const ConnectionEnd& end) {
                   open->admission.moved(end.bytes_to_backend, end.bytes_to_client);
                   log_end(open->admission, end);

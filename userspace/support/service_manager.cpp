@@ -6,6 +6,7 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <systemd/sd-daemon.h>
+#include <time.h>
 
 #include <cstddef>
 #include <cstdlib>
@@ -41,6 +42,12 @@ bool has_no_room() {
   return ::poll(&room, 1, 0) == 0;
 }
 
+std::int64_t monotonic_us() {
+  timespec now{};
+  ::clock_gettime(CLOCK_MONOTONIC, &now);
+  return std::int64_t{now.tv_sec} * 1'000'000 + now.tv_nsec / 1'000;
+}
+
 // How long the watchdog waits for food; 0: there is none that means us.
 std::chrono::microseconds watchdog_limit() {
   std::uint64_t limit = 0;
@@ -55,6 +62,11 @@ void ServiceManager::ready(asio::io_context& io) {
   if (const auto limit = watchdog_limit(); limit > 0us) spawn(io, feed_watchdog(*this, limit));
 }
 
+void ServiceManager::reloading() {
+  if (send(fmt::format("RELOADING=1\nMONOTONIC_USEC={}\nSTATUS=reloading", monotonic_us())))
+    ready_told_ = false;
+}
+
 void ServiceManager::stopping(std::chrono::milliseconds at_most) {
   // What the unit allows for stopping (TimeoutStopSec) is more, or else this extends it.
   const std::chrono::microseconds needed = at_most;
@@ -63,13 +75,18 @@ void ServiceManager::stopping(std::chrono::milliseconds at_most) {
 }
 
 awaitable<void> ServiceManager::tell_state(ServiceManager& self) {
-  std::string told;
   for (;;) {
-    auto state = self.answers_.state();
-    if (state != told && self.send((told.empty() ? "READY=1\nSTATUS=" : "STATUS=") + state))
-      told = std::move(state);
+    self.tell_what_is_new();
     co_await sleep_for(1s);
   }
+}
+
+void ServiceManager::tell_what_is_new() {
+  auto state = answers_.state();
+  if (ready_told_ && state == state_told_) return;
+  if (!send((ready_told_ ? "STATUS=" : "READY=1\nSTATUS=") + state)) return;
+  ready_told_ = true;
+  state_told_ = std::move(state);
 }
 
 // That this loop turns is shown by being here.

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a process tells the service manager that started it: systemd with Type=notify, or whoever
-// else speaks sd_notify(3).
+// What a process tells the service manager that started it: systemd with Type=notify or, from 253
+// on, Type=notify-reload, or whoever else speaks sd_notify(3).
 #pragma once
 
 #include <chrono>
@@ -30,15 +30,23 @@ class ServiceManager {
   // the watchdog, where there is one, is fed as long as all loops turn. *this outlives the run.
   void ready(asio::io_context& io);
 
+  // RELOADING=1, before the configuration is read again, and READY=1 afterwards, whatever came of
+  // it: until then the service manager takes it for reloading.
+  void reloading();
+  void reloaded() { tell_what_is_new(); }
+
   // STOPPING=1, to be over within `at_most` unless something hangs.
   void stopping(std::chrono::milliseconds at_most);
 
  private:
   static awaitable<void> tell_state(ServiceManager& self);
   static awaitable<void> feed_watchdog(ServiceManager& self, Clock::duration limit);
+  void tell_what_is_new();
   bool send(const std::string& message);  // whether it was taken
 
   const ServiceAnswers answers_;
+  bool ready_told_ = false;
+  std::string state_told_;
   bool failure_told_ = false;
 };
 

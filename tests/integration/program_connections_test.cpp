@@ -93,7 +93,7 @@ TEST_P(ProgramConnectionsByEngine, AreKnownInAllTheirFields) {
   const std::string by = GetParam() == "sockmap" ? "kernel" : "copy";  // no read was large
   if (by == "kernel") {
     ASSERT_TRUE(eventually([&] {
-      return status_at("/processes/0/connections/directions_in_kernel_now", admin) == 2;
+      return status_at("/processes/0/connections/directions_in_kernel_now", admin).GetUint64() == 2;
     }));
   }
   server.send(std::string(3000, 'a'));  // by the kernel, where it moves them now

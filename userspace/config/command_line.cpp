@@ -66,7 +66,8 @@ class CommandLine {
   CLI::App& check_ = add_verb("check", "Name every mistake in a configuration file");
   CLI::App& reload_ = add_verb("reload", "Make a running process read its file again");
   CLI::App& status_ = add_verb("status", "Show what the running ambassadors and registrars do");
-  CLI::App& connections_ = add_verb("connections", "Show what each open connection does");
+  CLI::App& connections_ =
+      add_verb("connections", "Show what open connections do; of direct ones, how many");
   CLI::App& doctor_ = add_verb("doctor", "Try the engines, and say what one needs that fails");
   CLI::App& cleanup_ = add_verb("cleanup", "Take out of the kernel what a killed process left");
   CLI::App& reference_ = add_verb("reference", "Print all settings, or write the manual");

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "userspace/admin/server.h"
 
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sys/socket.h>
 
 #include <algorithm>
@@ -70,11 +72,11 @@ struct ListedStream {
 
   Connections connections;
   Stream stream;
-  bool has_asked = false;  // its request is here and being answered
+  std::optional<Clock::time_point> asked_at;  // its request is here and being answered
 };
 
-bool has_asked(const ListedStream* listed) { return listed->has_asked; }
-bool is_waiting(const ListedStream* listed) { return !listed->has_asked; }
+bool has_asked(const ListedStream* listed) { return listed->asked_at.has_value(); }
+bool is_waiting(const ListedStream* listed) { return !has_asked(listed); }
 
 // What was sent beyond the head is of no interest; but a socket closed with unread bytes makes the
 // client's last read an error.
@@ -103,6 +105,26 @@ AdminResponse answer_to(const AdminConnections& connections, const AdminRequest&
   return respond_to_network(connections.answers, request, *connections.names);
 }
 
+// What it has not taken of its answer goes as well: the kernel would keep that for minutes for one
+// who does not read.
+void cut_off(ListedStream& listed) {
+  beast::error_code ignored;
+  listed.stream.socket().set_option(asio::socket_base::linger(true, 0), ignored);
+  listed.stream.close();
+  std::erase(listed.connections->streams, &listed);
+}
+
+// For one more to be answered. Who takes his time with the answer gives way to those who ask.
+bool make_room(AdminConnections& connections) {
+  if (!is_full(connections, &has_asked)) return true;
+  auto* const first = *std::ranges::min_element(connections.streams, {}, [](const auto* listed) {
+    return listed->asked_at.value_or(Clock::time_point::max());
+  });
+  if (Clock::now() - *first->asked_at < connections.limits.patience) return false;
+  cut_off(*first);
+  return true;
+}
+
 awaitable<void> serve(Connections connections, std::unique_ptr<ListedStream> listed) {
   Stream& stream = listed->stream;
   stream.expires_after(connections->limits.request);
@@ -112,8 +134,8 @@ awaitable<void> serve(Connections connections, std::unique_ptr<ListedStream> lis
   parser.header_limit(kLongestHead);
   const auto [unread, size] = co_await http::async_read_header(stream, buffer, parser, as_tuple);
   if (!stream.socket().is_open()) co_return;  // turned away meanwhile
-  if (!unread && is_full(*connections, &has_asked)) co_return turn_away(*listed);
-  listed->has_asked = true;
+  if (!unread && !make_room(*connections)) co_return turn_away(*listed);
+  listed->asked_at = Clock::now();
   stream.expires_after(connections->limits.answer);
   auto answer = unread ? response_to_bad_request(unread)
                        : std::optional(answer_to(*connections, parser.get()));
@@ -127,6 +149,13 @@ awaitable<void> serve(Connections connections, std::unique_ptr<ListedStream> lis
   discard_what_is_there(stream.socket().native_handle());
 }
 
+// An answer that was not read in time is closed with what the kernel still has of it, which would
+// wait for minutes to be read.
+void forget_unread_answers(Stream& stream, std::chrono::milliseconds limit) {
+  const auto ms = static_cast<unsigned>(limit.count());
+  ::setsockopt(stream.socket().native_handle(), IPPROTO_TCP, TCP_USER_TIMEOUT, &ms, sizeof ms);
+}
+
 void start(const Connections& connections, UniqueFd client) {
   // Those who ask for nothing must not keep out those who do.
   if (is_full(*connections, &is_waiting))
@@ -137,6 +166,7 @@ void start(const Connections& connections, UniqueFd client) {
   listed->stream.socket().assign(Protocol(family, 0), client.get(), failed);
   if (failed) return;
   [[maybe_unused]] const int now_owned_by_stream = client.release();
+  if (connections->names) forget_unread_answers(listed->stream, connections->limits.answer);
   spawn(connections->io, serve(connections, std::move(listed)));
 }
 

@@ -44,9 +44,11 @@ struct AdminAnswers {
 };
 
 struct AdminLimits {
-  // Answered at once; who asks beyond that gets 503. As many more may wait with their request: when
+  // Answered at once; who asks beyond that gets 503, unless one of them has not read its answer for
+  // as long as there is `patience`: it is reset. As many more may wait with their request: when
   // another comes, the oldest of them gets 503 in its favour.
   std::size_t connections = 32;
+  std::chrono::milliseconds patience{1'000};
   std::chrono::milliseconds request{2'000};  // from accept to the end of the request
   std::chrono::milliseconds answer{10'000};  // from there to the close
 };

@@ -10,6 +10,7 @@
 #include <fstream>
 #include <thread>
 
+#include "tests/integration/questions.h"
 #include "tests/support/etcd_process.h"
 #include "tests/support/free_port.h"
 #include "tests/support/peers.h"
@@ -31,86 +32,6 @@ constexpr std::size_t kAnswered = 8;
 constexpr std::size_t kMostHeld = 2 * kAnswered;
 
 const std::string kScrape = "GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n";
-
-// Sends back what comes, on as many connections as there are.
-class EchoServer {
- public:
-  EchoServer() {
-    serving_ = in_background([this] { serve(); });
-  }
-  ~EchoServer() { stopping_ = true; }
-  EchoServer(const EchoServer&) = delete;
-  EchoServer& operator=(const EchoServer&) = delete;
-
-  std::string address() const { return to_string(listener_.address()); }
-
- private:
-  void serve() {
-    std::vector<std::future<void>> connections;
-    while (!stopping_) {
-      pollfd coming{.fd = listener_.socket(), .events = POLLIN, .revents = 0};
-      if (::poll(&coming, 1, 20) <= 0) continue;
-      connections.push_back(in_background([peer = listener_.accept()]() mutable { echo(peer); }));
-      std::erase_if(connections,
-                    [](auto& one) { return one.wait_for(0s) == std::future_status::ready; });
-    }
-  }
-
-  Listener listener_{loopback_v4()};
-  std::atomic<bool> stopping_{false};
-  std::future<void> serving_;
-};
-
-// Questions that are answered through a service: over one connection all the time, and over ever
-// new ones. The first that goes wrong is told by end().
-class Questions {
- public:
-  explicit Questions(const tcp::endpoint& front)
-      : lasting_(in_background([this, front] { ask_on(front); })),
-        new_ones_(in_background([this, front] { ask_anew(front); })) {}
-  ~Questions() { stopping_ = true; }
-  Questions(const Questions&) = delete;
-  Questions& operator=(const Questions&) = delete;
-
-  // Not before more have been answered.
-  void end() {
-    const std::pair before(answered_.load(), connections_.load());
-    EXPECT_TRUE(
-        eventually([&] { return answered_ > before.first && connections_ > before.second; }));
-    stopping_ = true;
-    lasting_.get();
-    new_ones_.get();
-    fmt::print("measured, beside hostile clients: {} answers on one connection, {} connections\n",
-               answered_.load(), connections_.load());
-  }
-
- private:
-  static void expect_echo(Peer& peer) {
-    peer.send("ping");
-    if (peer.read(4) != "ping") throw std::runtime_error("another answer");
-  }
-  void ask_on(const tcp::endpoint& front) {
-    Peer peer = Peer::connect_to(front);
-    for (; !stopping_; ++answered_) expect_echo(peer);
-    peer.finish();
-    peer.read_all();
-  }
-  void ask_anew(const tcp::endpoint& front) {
-    for (; !stopping_; ++connections_) {
-      Peer peer = Peer::connect_to(front);
-      expect_echo(peer);
-      peer.finish();
-      peer.read_all();
-      std::this_thread::sleep_for(1ms);
-    }
-  }
-
-  std::atomic<bool> stopping_{false};
-  std::atomic<int> answered_{0};
-  std::atomic<int> connections_{0};
-  std::future<void> lasting_;
-  std::future<void> new_ones_;
-};
 
 struct Held {
   std::size_t descriptors = 0;

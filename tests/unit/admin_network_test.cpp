@@ -2,6 +2,7 @@
 // What the admin server lets others do who come by TCP.
 #include <gmock/gmock.h>
 
+#include <atomic>
 #include <chrono>
 #include <memory>
 #include <vector>
@@ -118,16 +119,22 @@ TEST_F(AdminByNetwork, AnswersWhileOthersAskSlowlyOrNothing) {
 TEST_F(AdminByNetwork, CutsOffWhoDoesNotReadItsAnswerWhenOthersAsk) {
   AdminLimits limits{.connections = 1, .patience = 100ms};
   auto large = answers("");
-  large.status = [] { return std::string(20'000'000, 'x'); };  // more than the kernel takes
+  std::atomic<bool> asked = false;
+  large.status = [&asked] {
+    asked = true;
+    return std::string(20'000'000, 'x');  // more than the kernel takes
+  };
   serve(std::move(large), limits);
   RawClient greedy(address_);
   greedy.send("GET /status HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n");
   const auto deadline = Clock::now() + 8s;  // before the deadline of answers is over
+  while (!asked && Clock::now() < deadline) std::this_thread::sleep_for(1ms);
   std::string answer;
   while (!answer.starts_with("HTTP/1.1 200 ") && Clock::now() < deadline)
     answer = ask_for("/metrics");
   EXPECT_THAT(answer, StartsWith("HTTP/1.1 200 "));
   EXPECT_THAT(greedy.read_all(), EndsWith("(reset)"));
+  process_.reset();
 }
 
 TEST_F(AdminByNetwork, ClosesASlowConnectionAtTheDeadline) {

@@ -129,26 +129,6 @@ bool make_room(AdminConnections& connections) {
   return true;
 }
 
-// What it has not taken of its answer goes as well: the kernel would keep that for minutes for one
-// who does not read.
-void cut_off(ListedStream& listed) {
-  beast::error_code ignored;
-  listed.stream.socket().set_option(asio::socket_base::linger(true, 0), ignored);
-  listed.stream.close();
-  std::erase(listed.connections->streams, &listed);
-}
-
-// For one more to be answered. Who takes his time with the answer gives way to those who ask.
-bool make_room(AdminConnections& connections) {
-  if (!is_full(connections, &has_asked)) return true;
-  auto* const first = *std::ranges::min_element(connections.streams, {}, [](const auto* listed) {
-    return listed->asked_at.value_or(Clock::time_point::max());
-  });
-  if (Clock::now() - *first->asked_at < connections.limits.patience) return false;
-  cut_off(*first);
-  return true;
-}
-
 awaitable<void> serve(Connections connections, std::unique_ptr<ListedStream> listed) {
   Stream& stream = listed->stream;
   stream.expires_after(connections->limits.request);

@@ -145,13 +145,13 @@ TEST_F(ProgramProxyProtocol, IsReadByApache) {
   for (const std::string name : {"mpm_event", "authz_core", "remoteip", "headers"})
     loaded += "LoadModule " + name + "_module " + modules + "/mod_" + name + ".so\n";
   serve({"/usr/sbin/apache2", "-X", "-f",
-         written("apache.conf", "ServerRoot " + place.path().string() +
-                                    "\nServerName here\nPidFile " + at("apache.pid") +
-                                    "\nErrorLog " + at("apache.log") + "\nDefaultRuntimeDir " +
-                                    place.path().string() + "\nUser nobody\nGroup nogroup\n" +
-                                    loaded + "Listen " + to_string(backend) +
-                                    "\nRemoteIPProxyProtocol On\n"
-                                    "Header always set Client \"expr=%{REMOTE_ADDR}:%{REMOTE_PORT}\"\n")},
+         written("apache.conf",
+                 "ServerRoot " + place.path().string() + "\nServerName here\nPidFile " +
+                     at("apache.pid") + "\nErrorLog " + at("apache.log") + "\nDefaultRuntimeDir " +
+                     place.path().string() + "\nUser nobody\nGroup nogroup\n" + loaded + "Listen " +
+                     to_string(backend) +
+                     "\nRemoteIPProxyProtocol On\n"
+                     "Header always set Client \"expr=%{REMOTE_ADDR}:%{REMOTE_PORT}\"\n")},
         backend);
   for (const auto* version : {"v1", "v2"}) {
     Program ambassador(forward({"--send-proxy", version}));

@@ -5,20 +5,23 @@
 
 #include <algorithm>
 #include <charconv>
+#include <optional>
+#include <string_view>
 
 #include "userspace/support/quote.h"
 
 namespace ambbpf {
 namespace {
 
-const std::string* find(const EndpointAttributes& attributes, std::string_view name) {
+std::optional<std::string_view> find(const EndpointAttributes& attributes, std::string_view name) {
   const auto found = std::ranges::find(attributes, name, &EndpointAttributes::value_type::first);
-  return found == attributes.end() ? nullptr : &found->second;
+  if (found == attributes.end()) return std::nullopt;
+  return found->second;
 }
 
 void read_number(const EndpointAttributes& attributes, std::string_view name, std::uint32_t most,
                  std::uint32_t& number, std::vector<std::string>& wrong) {
-  const auto* const text = find(attributes, name);
+  const auto text = find(attributes, name);
   if (!text) return;
   std::uint32_t read = 0;
   const auto* const end = text->data() + text->size();
@@ -36,14 +39,14 @@ Standing standing_of(const EndpointAttributes& attributes, std::vector<std::stri
   Standing standing;
   read_number(attributes, "weight", kMostWeight, standing.weight, wrong);
   read_number(attributes, "priority", kMostPriority, standing.priority, wrong);
-  if (const auto* const backup = find(attributes, "backup")) {
+  if (const auto backup = find(attributes, "backup")) {
     if (*backup == "true")
       standing.priority = kBackupPriority;
     else if (*backup != "false")
       wrong.push_back(
           fmt::format("backup {} is neither true nor false; it counts false", quoted(*backup)));
   }
-  if (const auto* const zone = find(attributes, "zone")) standing.zone = *zone;
+  if (const auto zone = find(attributes, "zone")) standing.zone = *zone;
   return standing;
 }
 

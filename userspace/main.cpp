@@ -22,6 +22,8 @@ struct Run {
   int operator()(const ambbpf::DoctorOptions& options) const { return run_doctor(options); }
   int operator()(const ambbpf::CleanupOptions&) const { return ambbpf::run_cleanup(); }
   int operator()(const ambbpf::StatusOptions& options) const { return run_status(options); }
+  int operator()(const ambbpf::EventsOptions& options) const { return run_events(options); }
+  int operator()(const ambbpf::WhyOptions& options) const { return run_why(options); }
   int operator()(const ambbpf::VersionOptions& options) const { return run_version(options); }
   int operator()(const ambbpf::ReferenceOptions& options) const { return run_reference(options); }
   int operator()(const ambbpf::Printed& printed) const {

@@ -246,7 +246,7 @@ INSTANTIATE_TEST_SUITE_P(
     All, WrongCommandLine,
     testing::Values(
         Wrong{{},
-              "proxy, forward, register, run, check, reload, status, doctor, cleanup, "
+              "proxy, forward, register, run, check, reload, status, events, why, doctor, cleanup, "
               "reference or version"},
         Wrong{{"dance"}, "dance"}, Wrong{{"proxy"}, "SERVICE"}, Wrong{{"proxy", "web"}, "SERVICE"},
         Wrong{{"proxy", "web", "80", "db"}, "db"}, Wrong{{"proxy", "web", "0"}, "'0'"},
@@ -280,13 +280,14 @@ INSTANTIATE_TEST_SUITE_P(
         Wrong{{"forward", "ho st:80"}, "ho st"},
         Wrong{{"forward", "host:80", "--listen", "80"}, "--listen"},
         Wrong{{"status", "--port", "1"}, "--port"},
-        Wrong{{"status", "--ready", "--json"}, "--json"}));
+        Wrong{{"status", "--ready", "--json"}, "--json"}, Wrong{{"why"}, "SERVICE"},
+        Wrong{{"why", "web", "db"}, "db"}, Wrong{{"events", "web"}, "web"}));
 
 TEST(Options, WhatIsMistypedIsAnsweredWithWhatIsMeant) {
   EXPECT_EQ(message_of({"proxi", "web", "80"}), "unknown command 'proxi'; did you mean 'proxy'?");
   EXPECT_EQ(message_of({"web", "80"}),
             "unknown command 'web'; there are proxy, forward, register, run, check, reload, "
-            "status, doctor, cleanup, reference, version");
+            "status, events, why, doctor, cleanup, reference, version");
   EXPECT_EQ(message_of({"proxy", "web", "80", "--hodl", "3s"}),
             "proxy has no option '--hodl'; did you mean '--hold'?");
   EXPECT_EQ(message_of({"status", "--redy=1"}),

@@ -70,10 +70,12 @@ struct ListedStream {
 
   Connections connections;
   Stream stream;
-  bool has_asked = false;  // its request is here and being answered
+  bool has_asked = false;   // its request is here and being answered
+  bool for_events = false;  // … when there is one
 };
 
 bool has_asked(const ListedStream* listed) { return listed->has_asked; }
+bool waits_for_events(const ListedStream* listed) { return listed->for_events; }
 bool is_waiting(const ListedStream* listed) { return !listed->has_asked; }
 
 // What was sent beyond the head is of no interest; but a socket closed with unread bytes makes the
@@ -93,14 +95,25 @@ void turn_away(ListedStream& listed) {
   std::erase(listed.connections->streams, &listed);
 }
 
+std::size_t count(const AdminConnections& connections, bool (*kind)(const ListedStream*)) {
+  return static_cast<std::size_t>(std::ranges::count_if(connections.streams, kind));
+}
+
 bool is_full(const AdminConnections& connections, bool (*kind)(const ListedStream*)) {
-  const auto count = std::ranges::count_if(connections.streams, kind);
-  return static_cast<std::size_t>(count) >= connections.limits.connections;
+  return count(connections, kind) >= connections.limits.connections;
 }
 
 AdminResponse answer_to(const AdminConnections& connections, const AdminRequest& request) {
   if (!connections.names) return respond(connections.answers, request);
   return respond_to_network(connections.answers, request, *connections.names);
+}
+
+awaitable<void> wait_for_events(ListedStream& listed, WaitForEvents wanted) {
+  const auto& connections = *listed.connections;
+  if (count(connections, &waits_for_events) >= connections.limits.connections / 2) co_return;
+  listed.for_events = true;
+  co_await connections.answers.later_events(wanted.after, Clock::now() + wanted.longest);
+  listed.for_events = false;
 }
 
 awaitable<void> serve(Connections connections, std::unique_ptr<ListedStream> listed) {
@@ -114,6 +127,11 @@ awaitable<void> serve(Connections connections, std::unique_ptr<ListedStream> lis
   if (!stream.socket().is_open()) co_return;  // turned away meanwhile
   if (!unread && is_full(*connections, &has_asked)) co_return turn_away(*listed);
   listed->has_asked = true;
+  if (!unread) {
+    const auto wanted = wants_to_wait(parser.get(), connections->names);
+    if (wanted) co_await wait_for_events(*listed, *wanted);
+    if (!stream.socket().is_open()) co_return;  // the server has ended meanwhile
+  }
   stream.expires_after(connections->limits.answer);
   auto answer = unread ? response_to_bad_request(unread)
                        : std::optional(answer_to(*connections, parser.get()));

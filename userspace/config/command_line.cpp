@@ -37,8 +37,10 @@ class CommandLine {
   void describe_register();
   void describe_files();
   void describe_status();
+  void describe_events_and_why();
   void describe_others();
   Result<Command> status_command() const;
+  std::optional<std::filesystem::path> admin() const;
   Result<Command> doctor_command() const;
   Result<Command> reference_command() const;
 
@@ -49,6 +51,8 @@ class CommandLine {
   CLI::App& check_ = add_verb("check", "Name every mistake in a configuration file");
   CLI::App& reload_ = add_verb("reload", "Make a running process read its file again");
   CLI::App& status_ = add_verb("status", "Show what the running ambassadors and registrars do");
+  CLI::App& events_ = add_verb("events", "Show what was decided, when, and because of what");
+  CLI::App& why_ = add_verb("why", "Show why a service's next connection goes where it goes");
   CLI::App& doctor_ = add_verb("doctor", "Try the engines, and say what one needs that fails");
   CLI::App& cleanup_ = add_verb("cleanup", "Take out of the kernel what a killed process left");
   CLI::App& reference_ = add_verb("reference", "Print all settings, or write the manual");
@@ -66,6 +70,8 @@ class CommandLine {
   std::string admin_;
   bool json_ = false;
   bool ready_ = false;
+  bool follow_ = false;
+  std::string service_;
   CLI::Option* log_level_ = nullptr;  // of doctor
   std::string into_;
 };
@@ -80,6 +86,7 @@ CommandLine::CommandLine() {
   describe_register();
   describe_files();
   describe_status();
+  describe_events_and_why();
   describe_others();
   const auto formatter = make_help_formatter();
   app.formatter(formatter);
@@ -149,6 +156,28 @@ void CommandLine::describe_status() {
   add_examples(status_, {"status", "status --ready --admin /run/ambbpf/web/ambbpf.sock"});
 }
 
+void CommandLine::describe_events_and_why() {
+  for (auto* verb : {&events_, &why_}) {
+    verb->add_option("--admin", admin_,
+                     "The process with this admin socket only (default: every one found)")
+        ->envname("AMBBPF_ADMIN")
+        ->type_name("PATH");
+    verb->add_flag("--json", json_,
+                   verb == &events_ ? "An object for each, a line each, for programs"
+                                    : "One JSON document, for programs");
+  }
+  events_.add_flag("--follow", follow_, "Go on with those that come, until interrupted");
+  events_
+      .add_option("--service", service_,
+                  "Those of this service, and those of none: of the process and of sources")
+      ->type_name("SERVICE");
+  add_examples(events_, {"events", "events --follow --service web"});
+  why_.add_option("SERVICE", service_, "As the configuration names it")
+      ->type_name("SERVICE")
+      ->required();
+  add_examples(why_, {"why web"});
+}
+
 void CommandLine::describe_others() {
   log_level_ = &add_setting(doctor_, *find_setting(Scope::kProcess, "log_level"));
   log_level_->default_str(DoctorOptions().log_level);
@@ -163,11 +192,15 @@ void CommandLine::describe_others() {
   add_examples(version_, {"version --json"});
 }
 
+std::optional<std::filesystem::path> CommandLine::admin() const {
+  return admin_.empty() ? std::nullopt : std::optional<std::filesystem::path>(admin_);
+}
+
 Result<Command> CommandLine::status_command() const {
   StatusOptions options;
   if (json_) options.form = StatusOptions::Form::kJson;
   if (ready_) options.form = StatusOptions::Form::kReady;
-  if (!admin_.empty()) options.admin = admin_;
+  options.admin = admin();
   return options;
 }
 
@@ -200,17 +233,17 @@ Result<Command> CommandLine::command() const {
         [&](Draft draft) { return register_command(std::move(draft), all_, container_); });
   if (run_.parsed()) return RunOptions{file_};
   if (check_.parsed()) return CheckOptions{file_to_check_.empty() ? file_ : file_to_check_};
-  if (reload_.parsed())
-    return ReloadOptions{admin_.empty() ? std::nullopt
-                                        : std::optional<std::filesystem::path>(admin_)};
+  if (reload_.parsed()) return ReloadOptions{admin()};
   if (status_.parsed()) return status_command();
+  if (events_.parsed()) return EventsOptions{admin(), service_, follow_, json_};
+  if (why_.parsed()) return WhyOptions{admin(), service_, json_};
   if (doctor_.parsed()) return doctor_command();
   if (cleanup_.parsed()) return CleanupOptions();
   if (reference_.parsed()) return reference_command();
   if (version_.parsed()) return VersionOptions{json_};
   return fail(
-      "which one: proxy, forward, register, run, check, reload, status, doctor, cleanup, "
-      "reference or version? (--help explains)");
+      "which one: proxy, forward, register, run, check, reload, status, events, why, doctor, "
+      "cleanup, reference or version? (--help explains)");
 }
 
 // CLI11 ends some of its messages with a line of advice.

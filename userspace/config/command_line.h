@@ -47,6 +47,21 @@ struct StatusOptions {
   } form = Form::kText;
 };
 
+// What processes have decided.
+struct EventsOptions {
+  std::optional<std::filesystem::path> admin;  // absent: every process that is found
+  std::string service;                         // empty: of all
+  bool follow = false;                         // of one process; until it is told to stop
+  bool json = false;                           // an object a line
+};
+
+// Why the next connection of a service goes where it goes.
+struct WhyOptions {
+  std::optional<std::filesystem::path> admin;  // absent: every process that is found
+  std::string service;
+  bool json = false;
+};
+
 struct DoctorOptions {
   std::string log_level = "warn";
 };
@@ -75,9 +90,10 @@ struct Printed {
   std::string text;
 };
 
-using Command = std::variant<ProxyOptions, ForwardOptions, RegisterOptions, RunOptions,
-                             CheckOptions, ReloadOptions, StatusOptions, DoctorOptions,
-                             CleanupOptions, VersionOptions, ReferenceOptions, Printed>;
+using Command =
+    std::variant<ProxyOptions, ForwardOptions, RegisterOptions, RunOptions, CheckOptions,
+                 ReloadOptions, StatusOptions, EventsOptions, WhyOptions, DoctorOptions,
+                 CleanupOptions, VersionOptions, ReferenceOptions, Printed>;
 
 // Every option has a twin in the environment (AMBBPF_ENGINE for --engine), for containers; the
 // command line wins. The error is one line that names the option and the value.

@@ -25,6 +25,16 @@ constexpr ExitStatus kShows[] = {{0, "All is well; with --ready: all are ready."
                                  kWrongCommandLine,
                                  {3, "Nothing runs."},
                                  {4, "A process did not answer."}};
+constexpr ExitStatus kTells[] = {{0, "They were shown; with --follow: it was interrupted."},
+                                 {1, "With --follow: several processes run; --admin names one."},
+                                 kWrongCommandLine,
+                                 {3, "Nothing runs."},
+                                 {4, "A process did not answer."}};
+constexpr ExitStatus kExplains[] = {{0, "It was explained."},
+                                    {1, "No process has such a service; it says which there are."},
+                                    kWrongCommandLine,
+                                    {3, "Nothing runs."},
+                                    {4, "A process did not answer."}};
 constexpr ExitStatus kTries[] = {
     {0, "An engine works, though it may not be the best."}, {1, "None works."}, kWrongCommandLine};
 constexpr ExitStatus kCleans[] = {{0, "Nothing is left of processes that are gone."},
@@ -71,6 +81,22 @@ constexpr VerbWords kVerbs[] = {
      "endpoints, sources with their age and last error, connections, and the bytes moved by the "
      "kernel and by user space.",
      kShows},
+    {"events",
+     "Shows the last events of every running process, a line each: when, of which service, what "
+     "came "
+     "of what, such as a key of etcd and its revision, and how long it took to be in force. A "
+     "process keeps its last 1000 in memory; when there is no room, the oldest of the service that "
+     "has the most goes.\n"
+     "With --follow it goes on with new ones of the only process, or of that with --admin, also "
+     "after its restart. What could not be kept for it is told as a number of lost events.",
+     kTells},
+    {"why",
+     "Shows who is next for a connection of SERVICE, and who after it; whom the choice passes "
+     "over, "
+     "and why: ejected after failed connects, weight 0, removed from its source, rejected. Also "
+     "where "
+     "consumers on this host go, and what an empty set would mean.",
+     kExplains},
     {"doctor",
      "Tries each engine with a few loopback connections of its own. Prints what it found, which "
      "engine auto takes, and what a refused one needs.",

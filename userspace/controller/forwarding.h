@@ -2,10 +2,13 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "userspace/admin/status_report.h"
+#include "userspace/admin/why_report.h"
 #include "userspace/config/settings.h"
 #include "userspace/controller/origins.h"
 #include "userspace/controller/removals.h"
@@ -53,6 +56,8 @@ class Forwarding {
   std::string not_ready() const;           // a service that no source has answered for
   const Workers& workers() const { return *workers_; }
   void report(StatusReport& report, Clock::time_point now) const;
+  std::optional<WhyReport> why(std::string_view service, Clock::time_point now) const;
+  std::vector<std::string> names() const;  // of services
   // "service web on [::]:8080", a line for each.
   std::vector<std::string> summary() const;
 

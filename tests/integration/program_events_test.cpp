@@ -253,12 +253,13 @@ TEST_F(ProgramEvents, CanBeReadByTcpAsWell) {
 
 TEST_F(ProgramEvents, WhyOfAnUnknownServiceNamesThoseThatThereAre) {
   NamedBackend one("one");
-  write(service("web", front, one) + service("db", free_address(), one));
+  write(service("webshop", front, one) + service("db", free_address(), one));
   Program ambassador(by_file());
   ASSERT_TRUE(ambassador.says("admin socket")) << ambassador.err();
-  const auto ran = run({"why", "wbe", "--admin", admin()});
+  const auto ran = run({"why", "webhsop", "--admin", admin()});
   EXPECT_EQ(ran.code, 1);
-  EXPECT_EQ(ran.err, "ambbpf: no service 'wbe' here; did you mean web? There are: web, db\n");
+  EXPECT_EQ(ran.err,
+            "ambbpf: no service 'webhsop' here; did you mean webshop? There are: webshop, db\n");
   EXPECT_EQ(ran.out, "");
   const auto nobody = run({"why", "web", "--admin", (place.path() / "none.sock").string()});
   EXPECT_EQ(nobody.code, 4);

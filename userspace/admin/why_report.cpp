@@ -64,7 +64,7 @@ void add_candidates(TextPage& page, const WhyReport& report) {
   page.table({{"in turn", Side::kLeft, 30},
               {"weight", Side::kRight, 6},
               {"turns", Side::kRight, 16},
-              {"found as", Side::kLeft, 0}},
+              {"found as", Side::kLeft, TextPage::kColumns}},
              rows);
   for (const auto& candidate : report.candidates)
     if (!candidate.note.empty())

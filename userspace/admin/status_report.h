@@ -60,6 +60,7 @@ struct StatusReport {
     std::uint64_t rejected_total = 0;
     std::vector<RejectedValue> rejected;
     bool replaced = false;  // counts until those in its place have answered
+    bool kept = false;      // what it knew counts, and not what it says now, if anything
     Histogram propagation;  // of changes: from when one was heard until it was in force
   };
   struct Service {
@@ -69,8 +70,8 @@ struct StatusReport {
     bool removed = false;             // from the configuration: only open connections go on
     std::uint64_t connections_now = 0;
     std::uint64_t connections_total = 0;
-    std::uint64_t max_connections = 0;     // at once; 0: not known
-    std::uint64_t refused = 0;             // by one of these:
+    std::uint64_t max_connections = 0;  // at once; 0: not known
+    std::uint64_t refused = 0;          // by one of these:
     std::uint64_t too_many = 0;
     std::uint64_t out_of_descriptors = 0;
     std::uint64_t no_proxy_header = 0;

@@ -114,6 +114,7 @@ TEST(EventLog, WakesThoseWhoWaitForALaterOne) {
   asio::io_context io;
   int woken = 0;
   const auto wait = [&](std::uint64_t after, Clock::duration longest) {
+    io.restart();  // it may have run out of work
     asio::co_spawn(io, log.wait_for_later(after, Clock::now() + longest),
                    [&woken](const std::exception_ptr&) { ++woken; });
   };

@@ -186,7 +186,8 @@ TEST_F(ProgramEvents, OfAReloadSayWhatHasChangedAndWhyItWasRefused) {
   EXPECT_THAT(kinds, ElementsAre("started ", "service added db", "reload ", "service removed web",
                                  "reload ", "reload refused "));
   EXPECT_THAT(events_of_kind("reload").at(0).outcome, HasSubstr("service db is new"));
-  EXPECT_THAT(events_of_kind("reload refused").at(0).outcome, HasSubstr("nowhere"));
+  EXPECT_THAT(events_of_kind("reload refused").at(0).outcome,
+              HasSubstr("service.db: needs source"));
   for (const auto& event : events("db")) EXPECT_NE(event.service, "web");
 }
 

@@ -30,15 +30,22 @@ awaitable<Result<std::string>> connections(ConnectionsQuestion question) {
 class AdminUnderTest {
  public:
   AdminUnderTest() {
-    AdminAnswers answers{.status = &status,
-                         .history = &status,
-                         .metrics = [] { return std::string("ambbpf_draining 0\n"); },
-                         .not_ready = [] { return std::string("starting"); },
-                         .connections = &connections,
-                         .reload =
-                             [] {
-                               return ReloadAnswer{true, "generation 2\n"};
-                             }};
+    AdminAnswers answers{
+        .status = &status,
+        .history = &status,
+        .events = [](std::uint64_t after) { return std::to_string(after); },
+        .later_events = [](std::uint64_t, Clock::time_point) -> awaitable<void> { co_return; },
+        .why =
+            [](const std::string& service) {
+              return WhyAnswer{service == "web", service};
+            },
+        .metrics = [] { return std::string("ambbpf_draining 0\n"); },
+        .not_ready = [] { return std::string("starting"); },
+        .connections = &connections,
+        .reload =
+            [] {
+              return ReloadAnswer{true, "generation 2\n"};
+            }};
     auto opened = AdminServer::open(io_, path_, std::move(answers));
     require(opened.has_value(), opened ? "" : opened.error().message());
     server_ = std::move(*opened);

@@ -26,7 +26,7 @@ class Follow {
     }
     published_.resize(sources_.size());
     for (std::size_t i = 0; i < sources_.size(); ++i)
-      spawn(io_, sources_[i]->run([this, i](std::vector<Endpoint> endpoints) {
+      spawn(io_, sources_[i]->run([this, i](std::vector<Endpoint> endpoints, const Cause&) {
         published_[i].push_back(std::move(endpoints));
       }));
   }

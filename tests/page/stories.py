@@ -154,6 +154,20 @@ def a_reader_without_a_mouse_can_use_it(scene: Scene) -> None:
     browser.value_of("document.activeElement.blur()")
 
 
+def the_last_changes_are_shown_with_their_revisions(scene: Scene) -> None:
+    rows = ("[...document.querySelectorAll('#changes tbody tr')].map((row) => "
+            "Object.fromEntries([...row.children].map((cell) => [cell.dataset.label, textOf(cell)])))")
+    address = f"127.0.0.1:{free_port()}"
+    scene.etcd.put(KEY + "idle", f'{{"host": "127.0.0.1", "port": {address.rpartition(":")[2]}, "weight": 0}}')
+    wait_for("a change is shown", lambda: f"+{address}" in scene.browser.value_of(rows)[0]["Outcome"])
+    scene.etcd.delete(KEY + "idle")
+    wait_for("the next one is above it", lambda: f"-{address}" in scene.browser.value_of(rows)[0]["Outcome"])
+    newest, before = scene.browser.value_of(rows)[:2]
+    expect_equal((newest["Service"], newest["What"]), ("web", "set changed"), "what has changed")
+    expect_equal(newest["Because of"], KEY + "idle removed", "the cause")
+    expect_equal(int(newest["Revision"]), int(before["Revision"]) + 1, "the revisions")
+
+
 def filter_finds_an_endpoint(scene: Scene) -> None:
     def search(words: str) -> None:
         scene.browser.value_of(f"(() => {{ const field = document.querySelector('#filter'); field.value = '{words}';"
@@ -295,7 +309,8 @@ def the_browser_has_nothing_to_complain_of(scene: Scene) -> None:
 
 ALL: tuple[Callable[[Scene], None], ...] = (
     figures_are_those_of_the_status, names_are_shown_as_text, the_policy_forbids_what_is_foreign,
-    a_reader_without_a_mouse_can_use_it, filter_finds_an_endpoint, plots_show_what_was, figures_stay_where_they_are,
+    a_reader_without_a_mouse_can_use_it, the_last_changes_are_shown_with_their_revisions,
+    filter_finds_an_endpoint, plots_show_what_was, figures_stay_where_they_are,
     a_hidden_page_does_not_ask, a_crowd_that_asks_nothing_keeps_nobody_away, a_killed_backend_shows, pictures_are_taken,
     a_process_that_hangs_is_missed, a_process_that_is_away_is_missed_and_comes_back,
     the_browser_has_nothing_to_complain_of)

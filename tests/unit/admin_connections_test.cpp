@@ -86,7 +86,7 @@ TEST(ConnectionReports, ThatAreNoneAreRefused) {
 
 TEST(ConnectionsQuestions, HaveDefaults) {
   for (const auto* target : {"/connections", "/connections?", "/connections?&&"}) {
-    const auto question = connections_question(target);
+    const auto question = query_of(target).and_then(connections_question);
     ASSERT_TRUE(question) << target;
     EXPECT_EQ(question->service, "");
     EXPECT_EQ(question->sort, "bytes");
@@ -95,7 +95,8 @@ TEST(ConnectionsQuestions, HaveDefaults) {
 }
 
 TEST(ConnectionsQuestions, TakeAnyNameOfAService) {
-  const auto question = connections_question("/connections?limit=0&service=a%2Fb%20%26c&sort=age");
+  const auto question =
+      query_of("/connections?limit=0&service=a%2Fb%20%26c&sort=age").and_then(connections_question);
   ASSERT_TRUE(question) << question.error().message();
   EXPECT_EQ(question->service, "a/b &c");
   EXPECT_EQ(question->sort, "age");
@@ -115,7 +116,8 @@ TEST(ConnectionsQuestions, ThatCannotBeAskedAreNamed) {
                                      {"service=%", "%"},
                                      {"service=%+1", "%+1"},
                                      {"service=%zz", "%zz"}}) {
-    const auto question = connections_question(fmt::format("/connections?{}", query));
+    const auto question =
+        query_of(fmt::format("/connections?{}", query)).and_then(connections_question);
     ASSERT_FALSE(question) << query;
     EXPECT_THAT(question.error().message(), HasSubstr(named)) << query;
   }

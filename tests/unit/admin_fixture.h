@@ -147,6 +147,9 @@ inline awaitable<Result<std::string>> soon(Result<std::string> answer) { co_retu
 inline AdminAnswers answers(std::string status, std::string not_ready = "") {
   AdminAnswers made;
   made.status = [status] { return status; };
+  made.events = [](std::uint64_t after) { return "{\"after\":" + std::to_string(after) + "}"; };
+  made.later_events = [](std::uint64_t, Clock::time_point) -> awaitable<void> { co_return; };
+  made.why = [](const std::string& service) { return WhyAnswer{service == "web", service + "\n"}; };
   made.history = [] { return std::string("{\"every_ms\":5000}"); };
   made.metrics = [] { return std::string("ambbpf_draining 0\n"); };
   made.not_ready = [not_ready] { return not_ready; };

@@ -271,8 +271,8 @@ INSTANTIATE_TEST_SUITE_P(
     All, WrongCommandLine,
     testing::Values(
         Wrong{{},
-              "proxy, forward, register, run, check, reload, status, connections, doctor, "
-              "cleanup, reference or version"},
+              "proxy, forward, register, run, check, reload, status, connections, events, why, "
+              "doctor, cleanup, reference or version"},
         Wrong{{"dance"}, "dance"}, Wrong{{"proxy"}, "SERVICE"}, Wrong{{"proxy", "web"}, "SERVICE"},
         Wrong{{"proxy", "web", "80", "db"}, "db"}, Wrong{{"proxy", "web", "0"}, "'0'"},
         Wrong{{"proxy", "web", "65536"}, "65536"}, Wrong{{"proxy", "web", "-1"}, "-1"},
@@ -312,13 +312,14 @@ INSTANTIATE_TEST_SUITE_P(
         Wrong{{"status", "--watch", "nan"}, "--watch"},
         Wrong{{"connections", "--sort", "name"}, "'name'"},
         Wrong{{"connections", "--limit", "10001"}, "'10001'"},
-        Wrong{{"connections", "--limit", "-1"}, "'-1'"}));
+        Wrong{{"connections", "--limit", "-1"}, "'-1'"}, Wrong{{"why"}, "SERVICE"},
+        Wrong{{"why", "web", "db"}, "db"}, Wrong{{"events", "web"}, "web"}));
 
 TEST(Options, WhatIsMistypedIsAnsweredWithWhatIsMeant) {
   EXPECT_EQ(message_of({"proxi", "web", "80"}), "unknown command 'proxi'; did you mean 'proxy'?");
   EXPECT_EQ(message_of({"web", "80"}),
             "unknown command 'web'; there are proxy, forward, register, run, check, reload, "
-            "status, connections, doctor, cleanup, reference, version");
+            "status, connections, events, why, doctor, cleanup, reference, version");
   EXPECT_EQ(message_of({"proxy", "web", "80", "--hodl", "3s"}),
             "proxy has no option '--hodl'; did you mean '--hold'?");
   EXPECT_EQ(message_of({"status", "--redy=1"}),

@@ -96,16 +96,30 @@ TEST_F(DockerCatalogueTest, SourceThatComesLaterKnowsItsSetAtOnce) {
   start();
   ASSERT_TRUE(known());
   const auto source = catalogue.source_of("web");
-  auto work = source->run([this](const std::vector<Endpoint>&) { ++published; });
+  auto work = source->run([this](const std::vector<Endpoint>&, const Cause&) { ++published; });
   spawn_stoppable(io, std::move(work), stop_source.slot(), [this] { source_ended = true; });
   EXPECT_TRUE(wait_until([&] { return published == 1; }));
   EXPECT_EQ(follower.status().lists, 1U);
 }
 
+TEST_F(DockerCatalogueTest, TellsWhichEventOfWhichContainerItHasHeardOf) {
+  start();
+  ASSERT_TRUE(known());
+  EXPECT_EQ(follower.cause().what.substr(0, 11), "listing of ");
+  engine.set(test::kSecond, test::second_body());
+  engine.send(test::event("start", test::kSecond));
+  ASSERT_TRUE(wait_until([&] { return follower.status().containers == 2; }));
+  EXPECT_EQ(follower.cause().what, "container second: start");
+  engine.set(test::kWeb, test::away_body());
+  engine.send(test::event("die"));
+  EXPECT_TRUE(wait_until([&] { return follower.cause().what == "container web: die"; }))
+      << follower.cause().what;
+}
+
 TEST_F(DockerCatalogueTest, SourcesGoWhileItRuns) {
   start();
   auto source = catalogue.source_of("web");
-  auto work = source->run([this](const std::vector<Endpoint>&) { ++published; });
+  auto work = source->run([this](const std::vector<Endpoint>&, const Cause&) { ++published; });
   spawn_stoppable(io, std::move(work), stop_source.slot(), [this] { source_ended = true; });
   ASSERT_TRUE(wait_until([&] { return published == 1; }));
   stop_source.emit(asio::cancellation_type::terminal);

@@ -12,7 +12,7 @@ using namespace std::chrono_literals;
 
 struct Resolved {
   Resolved(const std::string& host, NameSource::Pace pace) : source(io, host, 8080, pace) {
-    spawn(io, source.run([this](std::vector<Endpoint> set) {
+    spawn(io, source.run([this](std::vector<Endpoint> set, const Cause&) {
       endpoints = std::move(set);
       ++published;
     }));

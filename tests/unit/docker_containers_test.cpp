@@ -27,7 +27,7 @@ Container web(State state = State::kRunning) {
 class KnownContainersTest : public ::testing::Test {
  protected:
   Next heard(Kind kind, int signal = 0, std::int64_t time_nano = kStarted + 1) {
-    return known.heard({kind, "ab", signal, time_nano}, now);
+    return known.heard({kind, "ab", "start", signal, time_nano}, now);
   }
   State state() const { return known.containers().at("ab").state; }
 

@@ -60,24 +60,6 @@ void each_field(Either<ConnectionReport> auto& report, auto&& visit) {
 
 namespace {
 
-// "%20" as the byte that it stands for; empty: it stands for none.
-std::optional<std::string> percent_decoded(std::string_view text) {
-  std::string out;
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    if (text[i] != '%') {
-      out += text[i];
-      continue;
-    }
-    unsigned byte = 0;
-    const char* digits = text.data() + i + 1;
-    if (text.size() - i < 3 || std::from_chars(digits, digits + 2, byte, 16).ptr != digits + 2)
-      return std::nullopt;
-    out += static_cast<char>(byte);
-    i += 2;
-  }
-  return out;
-}
-
 Result<void> take_parameter(std::string_view name, std::string value, ConnectionsQuestion& into) {
   constexpr std::array<std::string_view, 3> kSorts{"bytes", "age", "rate"};
   if (name == "service") {
@@ -101,38 +83,18 @@ Result<void> take_parameter(std::string_view name, std::string value, Connection
 
 }  // namespace
 
-Result<ConnectionsQuestion> connections_question(std::string_view target) {
+Result<ConnectionsQuestion> connections_question(const Query& query) {
   ConnectionsQuestion question;
-  const auto mark = target.find('?');
-  auto rest = mark == target.npos ? std::string_view() : target.substr(mark + 1);
-  while (!rest.empty()) {
-    const auto part = rest.substr(0, rest.find('&'));
-    rest.remove_prefix(std::min(part.size() + 1, rest.size()));
-    if (part.empty()) continue;
-    const auto equals = std::min(part.find('='), part.size());
-    auto value = percent_decoded(part.substr(std::min(equals + 1, part.size())));
-    if (!value) return fail(fmt::format("{}: no two hexadecimal digits behind a %", quoted(part)));
-    if (auto taken = take_parameter(part.substr(0, equals), std::move(*value), question); !taken)
+  for (const auto& [name, value] : query)
+    if (auto taken = take_parameter(name, value, question); !taken)
       return tl::unexpected(taken.error());
-  }
   return question;
 }
 
-std::string to_json(const ConnectionReport& report) {
-  rapidjson::StringBuffer buffer;
-  JsonWriter out(buffer);
-  write_value(out, report);
-  return escape_del({buffer.GetString(), buffer.GetSize()});
-}
+std::string to_json(const ConnectionReport& report) { return json_of(report); }
 
 Result<ConnectionReport> connection_report_from_json(std::string_view json) {
-  const auto document = parse_json(json);
-  if (!document) return fail("connections: no JSON");
-  ConnectionReport report;
-  FieldReader reader;
-  reader.read(*document, "", report);
-  if (reader.complaint()) return fail("connections: " + *reader.complaint());
-  return report;
+  return from_json<ConnectionReport>(json, "connections");
 }
 
 }  // namespace ambbpf

@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include "userspace/admin/query.h"
 #include "userspace/support/result.h"
 
 namespace ambbpf {
@@ -21,8 +22,8 @@ struct ConnectionsQuestion {
   std::uint64_t limit = 100;   // of those that are listed; 0: sums only
 };
 
-// Of the target of a request. The error says what is wrong with which part.
-Result<ConnectionsQuestion> connections_question(std::string_view target);
+// The error says what is wrong with which part.
+Result<ConnectionsQuestion> connections_question(const Query& query);
 
 struct ConnectionReport {
   struct Direction {

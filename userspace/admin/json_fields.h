@@ -14,6 +14,7 @@
 
 #include "userspace/support/json.h"
 #include "userspace/support/json_writer.h"
+#include "userspace/support/result.h"
 
 namespace ambbpf {
 
@@ -125,6 +126,36 @@ inline std::string escape_del(std::string_view json) {
     else
       out += c;
   return out;
+}
+
+// One object in ASCII, whose fields are the members under their names; an absent number is left
+// out. Bytes that are no UTF-8 become U+FFFD. `more` writes further fields.
+template <class T, class More>
+std::string json_of(const T& object, More more) {
+  rapidjson::StringBuffer buffer;
+  JsonWriter out(buffer);
+  out.StartObject();
+  write_fields(out, object);
+  more(out);
+  out.EndObject();
+  return escape_del({buffer.GetString(), buffer.GetSize()});
+}
+template <class T>
+std::string json_of(const T& object) {
+  return json_of(object, [](JsonWriter&) {});
+}
+
+// Fields that are unknown are skipped, and missing ones (or null) keep their defaults. Fails for
+// what is no JSON object and for a field of another type, which it names. `what` it is to be.
+template <class T>
+Result<T> from_json(std::string_view json, std::string_view what) {
+  const auto document = parse_json(json);
+  if (!document) return fail(fmt::format("{}: no JSON", what));
+  T object;
+  FieldReader reader;
+  reader.read(*document, "", object);
+  if (reader.complaint()) return fail(fmt::format("{}: {}", what, *reader.complaint()));
+  return object;
 }
 
 }  // namespace ambbpf

@@ -227,6 +227,8 @@ const MetricRow<Report::Source> of_sources[] = {
   {kGauge, "ambbpf_source_state", "", in_state<kNotServed>, only("state", "not_served")},
   {kGauge, "ambbpf_source_age_seconds", "Since the last word of a source that has more to say: an answer, an event or a sign of life.",
    [](const Report::Source& source) { return source.kind == "static" ? std::nullopt : seconds(source.heard_ms); }},
+  {kGauge, "ambbpf_source_kept", "1: what it knew counts, as it cannot be followed, or is another cluster that lists none.",
+   [](const Report::Source& source) -> Value { return source.kept ? 1.0 : 0.0; }},
   {kGauge, "ambbpf_source_endpoints", "Endpoints in the set that it last published.", number<&Report::Source::endpoints>},
   {kCounter, "ambbpf_source_lists_total", "Full listings taken.", number<&Report::Source::lists>},
   {kCounter, "ambbpf_source_events_total", "Changes seen by watching.", number<&Report::Source::events>},

@@ -4,11 +4,13 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <chrono>
 #include <string_view>
 #include <utility>
 
 #include "page.h"
 #include "userspace/admin/host_names.h"
+#include "userspace/admin/query.h"
 
 namespace ambbpf {
 
@@ -42,13 +44,43 @@ AdminResponse page() {
   return made;
 }
 
+std::string_view target_of(const AdminRequest& request) {
+  const auto target = request.target();
+  return {target.data(), target.size()};
+}
+
+AdminResponse bad_request(const Error& error) {
+  return response(http::status::bad_request, error.message() + "\n");
+}
+
 // Waits for the threads that serve.
-awaitable<AdminResponse> answer_connections(const AdminAnswers& answers, std::string target) {
-  auto question = connections_question(target);
-  if (!question) co_return response(http::status::bad_request, question.error().message() + "\n");
+awaitable<AdminResponse> answer_connections(const AdminAnswers& answers, Query query) {
+  auto question = connections_question(query);
+  if (!question) co_return bad_request(question.error());
   const auto answer = co_await answers.connections(std::move(*question));
   if (!answer) co_return response(http::status::not_found, answer.error().message() + "\n");
   co_return response(http::status::ok, *answer, "application/json");
+}
+
+// Waits for an event, where it is asked to.
+awaitable<AdminResponse> answer_events(const AdminAnswers& answers, Query query) {
+  constexpr std::chrono::seconds kLongest{30};
+  const auto after = number_in(query, "after");
+  if (!after) co_return bad_request(after.error());
+  const auto wait = number_in(query, "wait");
+  if (!wait) co_return bad_request(wait.error());
+  const std::chrono::seconds longest(std::min(*wait, static_cast<std::uint64_t>(kLongest.count())));
+  if (longest.count() > 0) co_await answers.later_events(*after, Clock::now() + longest);
+  co_return response(http::status::ok, answers.events(*after), "application/json");
+}
+
+AdminResponse why(const AdminAnswers& answers, const Query& query) {
+  const auto service = query.find("service");
+  if (service == query.end() || service->second.empty())
+    return response(http::status::bad_request, "of which service? /why?service=NAME\n");
+  auto answer = answers.why(service->second);
+  if (!answer.known) return response(http::status::not_found, std::move(answer.text));
+  return response(http::status::ok, std::move(answer.text), "application/json");
 }
 
 // Where a path is served, and by which method; HEAD is as good as GET. It has one of the answers.
@@ -56,40 +88,42 @@ struct Route {
   std::string_view path;
   http::verb method;
   bool to_network;
-  AdminResponse (*answer)(const AdminAnswers& answers);
-  awaitable<AdminResponse> (*slow_answer)(const AdminAnswers& answers, std::string target);
+  AdminResponse (*answer)(const AdminAnswers& answers, const Query& query);
+  awaitable<AdminResponse> (*slow_answer)(const AdminAnswers& answers, Query query);
 };
 
 const Route routes[] = {
-    {"/", http::verb::get, true, [](const AdminAnswers&) { return page(); }, nullptr},
+    {"/", http::verb::get, true, [](const AdminAnswers&, const Query&) { return page(); }, nullptr},
     {"/status", http::verb::get, true,
-     [](const AdminAnswers& answers) {
+     [](const AdminAnswers& answers, const Query&) {
        return response(http::status::ok, answers.status(), "application/json");
      },
      nullptr},
     {"/history", http::verb::get, true,
-     [](const AdminAnswers& answers) {
+     [](const AdminAnswers& answers, const Query&) {
        return response(http::status::ok, answers.history(), "application/json");
      },
      nullptr},
+    {"/events", http::verb::get, true, nullptr, &answer_events},
+    {"/why", http::verb::get, true, &why, nullptr},
     {"/metrics", http::verb::get, true,
-     [](const AdminAnswers& answers) {
+     [](const AdminAnswers& answers, const Query&) {
        return response(http::status::ok, answers.metrics(),
                        "text/plain; version=0.0.4; charset=utf-8");
      },
      nullptr},
     {"/connections", http::verb::get, false, nullptr, &answer_connections},
     {"/healthz", http::verb::get, false,
-     [](const AdminAnswers&) { return response(http::status::ok, "ok\n"); }, nullptr},
+     [](const AdminAnswers&, const Query&) { return response(http::status::ok, "ok\n"); }, nullptr},
     {"/readyz", http::verb::get, false,
-     [](const AdminAnswers& answers) {
+     [](const AdminAnswers& answers, const Query&) {
        const auto why_not = answers.not_ready();
        return why_not.empty() ? response(http::status::ok, "ready\n")
                               : response(http::status::service_unavailable, why_not + "\n");
      },
      nullptr},
     {"/reload", http::verb::post, false,
-     [](const AdminAnswers& answers) {
+     [](const AdminAnswers& answers, const Query&) {
        if (!answers.reload)
          return response(http::status::conflict, "this process has no configuration file\n");
        auto answer = answers.reload();
@@ -99,15 +133,9 @@ const Route routes[] = {
      nullptr},
 };
 
-std::string target_of(const AdminRequest& request) {
-  const auto target = request.target();
-  return {target.data(), target.size()};
-}
-
 const Route* find_route(const AdminRequest& request) {
-  const auto target = target_of(request);
-  const auto path = std::string_view(target).substr(0, target.find('?'));
-  const auto* route = std::ranges::find(routes, path, &Route::path);
+  const auto path = target_of(request);
+  const auto* route = std::ranges::find(routes, path.substr(0, path.find('?')), &Route::path);
   return route == std::end(routes) ? nullptr : route;
 }
 
@@ -116,8 +144,10 @@ awaitable<AdminResponse> follow(const Route& route, const AdminAnswers& answers,
   const bool reads = route.method == http::verb::get;
   const auto method = request.method();
   if (method == route.method || (reads && method == http::verb::head)) {
-    if (route.answer) co_return route.answer(answers);
-    co_return co_await route.slow_answer(answers, target_of(request));
+    auto query = query_of(target_of(request));
+    if (!query) co_return bad_request(query.error());
+    if (route.answer) co_return route.answer(answers, *query);
+    co_return co_await route.slow_answer(answers, std::move(*query));
   }
   const std::string only = reads ? "GET, HEAD" : "POST";
   auto refusal = response(http::status::method_not_allowed, "only " + only + "\n");
@@ -131,7 +161,8 @@ awaitable<AdminResponse> respond(const AdminAnswers& answers, AdminRequest reque
   if (const auto* route = find_route(request))
     co_return co_await follow(*route, answers, std::move(request));
   co_return response(http::status::not_found,
-                     "try /, /status, /connections, /history, /metrics, /healthz or /readyz\n");
+                     "try /, /status, /connections, /events, /why, /history, /metrics, /healthz or "
+                     "/readyz\n");
 }
 
 awaitable<AdminResponse> respond_to_network(const AdminAnswers& answers, AdminRequest request,
@@ -142,7 +173,8 @@ awaitable<AdminResponse> respond_to_network(const AdminAnswers& answers, AdminRe
                        "ask for an address, localhost, or a name of admin_names\n");
   const auto* route = find_route(request);
   if (route && route->to_network) co_return co_await follow(*route, answers, std::move(request));
-  co_return response(http::status::not_found, "try /, /status, /history or /metrics\n");
+  co_return response(http::status::not_found,
+                     "try /, /status, /events, /why, /history or /metrics\n");
 }
 
 std::optional<AdminResponse> response_to_bad_request(const beast::error_code& error) {

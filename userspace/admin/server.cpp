@@ -47,14 +47,30 @@ struct AdminConnections {
         listener(loop, fd.release()),
         answers(std::move(given)),
         limits(set),
-        names(std::move(own_names)) {}
+        names(std::move(own_names)) {
+    answers.later_events = [this, wait = std::move(answers.later_events)](auto... wanted) {
+      return wait_for_events(*this, wait, wanted...);
+    };
+  }
+
+  using LaterEvents = decltype(AdminAnswers::later_events);
+
+  // Those who wait leave room for those who do not.
+  static awaitable<void> wait_for_events(AdminConnections& self, const LaterEvents& wait,
+                                         std::uint64_t after, Clock::time_point deadline) {
+    if (self.wait_for_events_now >= self.limits.connections / 2) co_return;
+    ++self.wait_for_events_now;
+    co_await wait(after, deadline);
+    --self.wait_for_events_now;
+  }
 
   asio::io_context& io;
   asio::posix::stream_descriptor listener;
   AdminAnswers answers;
   AdminLimits limits;
   std::optional<std::vector<std::string>> names;  // of this host on the network; none: Unix socket
-  std::vector<ListedStream*> streams;             // the oldest first; each belongs to its coroutine
+  std::size_t wait_for_events_now = 0;
+  std::vector<ListedStream*> streams;  // the oldest first; each belongs to its coroutine
 };
 
 namespace {
@@ -72,11 +88,12 @@ struct ListedStream {
 
   Connections connections;
   Stream stream;
-  std::optional<Clock::time_point> asked_at;  // its request is here and being answered
+  bool has_asked = false;                        // its request is here and being answered
+  std::optional<Clock::time_point> answered_at;  // … and has an answer, to be read
 };
 
-bool has_asked(const ListedStream* listed) { return listed->asked_at.has_value(); }
-bool is_waiting(const ListedStream* listed) { return !has_asked(listed); }
+bool has_asked(const ListedStream* listed) { return listed->has_asked; }
+bool is_waiting(const ListedStream* listed) { return !listed->has_asked; }
 
 // What was sent beyond the head is of no interest; but a socket closed with unread bytes makes the
 // client's last read an error.
@@ -122,9 +139,10 @@ void cut_off(ListedStream& listed) {
 bool make_room(AdminConnections& connections) {
   if (!is_full(connections, &has_asked)) return true;
   auto* const first = *std::ranges::min_element(connections.streams, {}, [](const auto* listed) {
-    return listed->asked_at.value_or(Clock::time_point::max());
+    return listed->answered_at.value_or(Clock::time_point::max());
   });
-  if (Clock::now() - *first->asked_at < connections.limits.patience) return false;
+  const auto since = first->answered_at;
+  if (!since || Clock::now() - *since < connections.limits.patience) return false;
   cut_off(*first);
   return true;
 }
@@ -139,13 +157,14 @@ awaitable<void> serve(Connections connections, std::unique_ptr<ListedStream> lis
   const auto [unread, size] = co_await http::async_read_header(stream, buffer, parser, as_tuple);
   if (!stream.socket().is_open()) co_return;  // turned away meanwhile
   if (!unread && !make_room(*connections)) co_return turn_away(*listed);
-  listed->asked_at = Clock::now();
-  stream.expires_after(connections->limits.answer);
+  listed->has_asked = true;
   const bool asks_for_head = !unread && parser.get().method() == http::verb::head;
   AdminRequest request;
   if (!unread) request = parser.release();
   auto answer = co_await answer_to(*connections, unread, std::move(request));
   if (!stream.socket().is_open()) co_return;  // the server has ended meanwhile
+  listed->answered_at = Clock::now();
+  stream.expires_after(connections->limits.answer);
   if (answer) {
     http::response_serializer<http::string_body> serializer(*answer);
     if (asks_for_head)

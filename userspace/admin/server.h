@@ -7,6 +7,10 @@
 //                  stand behind a ?): 400 for what cannot be asked, 404 for a service that there is
 //                  not, with those that there are. Waits for the threads that serve, some 2 s at
 //                  most
+//   GET /events    what was decided and why (events_answer.h): ?after=ID the events after this one,
+//                  &wait=SECONDS as soon as there is one, in 30 s at most; by TCP as well
+//   GET /why       ?service=NAME: why its next connection goes where it goes (why_report.h); 404
+//                  with the names that there are; by TCP as well
 //   GET /history   what was carried in the last 15 minutes (history.h); by TCP as well
 //   GET /metrics   the same for Prometheus; by TCP as well
 //   GET /healthz   200 "ok": the loop turns
@@ -38,10 +42,20 @@ struct ReloadAnswer {
   std::string lines;  // what has changed, or what is wrong
 };
 
+// Why a service's next connection goes where it goes.
+struct WhyAnswer {
+  bool known = false;  // there is such a service
+  std::string text;    // the WhyReport as JSON; or a line that says which services there are
+};
+
 // What the server asks the process; called on the server's thread. Neither may throw.
 struct AdminAnswers {
-  std::function<std::string()> status;     // JSON
-  std::function<std::string()> history;    // JSON
+  std::function<std::string()> status;                     // JSON
+  std::function<std::string()> history;                    // JSON
+  std::function<std::string(std::uint64_t after)> events;  // JSON
+  // Returns when there is an event after this one, at the deadline at the latest.
+  std::function<awaitable<void>(std::uint64_t after, Clock::time_point deadline)> later_events;
+  std::function<WhyAnswer(const std::string& service)> why;
   std::function<std::string()> metrics;    // to_metrics()
   std::function<std::string()> not_ready;  // empty: ready
   // JSON; an error: there is no such service. It may take its time.
@@ -53,11 +67,12 @@ struct AdminAnswers {
 struct AdminLimits {
   // Answered at once; who asks beyond that gets 503, unless one of them has not read its answer for
   // as long as there is `patience`: it is reset. As many more may wait with their request: when
-  // another comes, the oldest of them gets 503 in its favour.
+  // another comes, the oldest of them gets 503 in its favour. Half as many may wait for events; who
+  // asks beyond that is answered at once.
   std::size_t connections = 32;
   std::chrono::milliseconds patience{1'000};
   std::chrono::milliseconds request{2'000};  // from accept to the end of the request
-  std::chrono::milliseconds answer{10'000};  // from there to the close
+  std::chrono::milliseconds answer{10'000};  // from when there is an answer to the close
 };
 
 struct AdminConnections;

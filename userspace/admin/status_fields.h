@@ -57,6 +57,7 @@ void each_field(Either<StatusReport::Source> auto& source, auto&& visit) {
   visit("rejected_total", source.rejected_total);
   visit("rejected", source.rejected);
   visit("replaced", source.replaced);
+  visit("kept", source.kept);
   visit("propagation", source.propagation);
 }
 

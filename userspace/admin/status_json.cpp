@@ -6,26 +6,16 @@
 namespace ambbpf {
 
 std::string to_json(const StatusReport& report) {
-  rapidjson::StringBuffer buffer;
-  JsonWriter out(buffer);
-  out.StartObject();
-  write_fields(out, report);
-  out.Key("degraded");
-  out.Bool(is_degraded(report));
-  out.Key("troubles");
-  write_value(out, troubles(report));
-  out.EndObject();
-  return escape_del({buffer.GetString(), buffer.GetSize()});
+  return json_of(report, [&report](JsonWriter& out) {
+    out.Key("degraded");
+    out.Bool(is_degraded(report));
+    out.Key("troubles");
+    write_value(out, troubles(report));
+  });
 }
 
 Result<StatusReport> status_report_from_json(std::string_view json) {
-  const auto document = parse_json(json);
-  if (!document) return fail("status report: no JSON");
-  StatusReport report;
-  FieldReader reader;
-  reader.read(*document, "", report);
-  if (reader.complaint()) return fail("status report: " + *reader.complaint());
-  return report;
+  return from_json<StatusReport>(json, "status report");
 }
 
 }  // namespace ambbpf

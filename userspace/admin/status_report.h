@@ -60,6 +60,7 @@ struct StatusReport {
     std::uint64_t rejected_total = 0;
     std::vector<RejectedValue> rejected;
     bool replaced = false;  // counts until those in its place have answered
+    bool kept = false;      // what it knew counts, and not what it says now, if anything
     Histogram propagation;  // of changes: from when one was heard until it was in force
   };
   struct Service {

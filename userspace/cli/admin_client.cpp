@@ -11,7 +11,7 @@
 namespace ambbpf {
 namespace {
 
-constexpr long kTimeout = 3'000;                          // milliseconds, for the whole answer
+constexpr std::chrono::milliseconds kTimeout{3'000};      // for the whole answer
 constexpr std::size_t kLongestAnswer = 64 * 1024 * 1024;  // bytes
 
 struct EndCurl {
@@ -42,7 +42,7 @@ std::string escaped_for_query(std::string_view text) {
 }
 
 Result<AdminAnswer> ask_process(const std::filesystem::path& socket, const std::string& path,
-                                Method method) {
+                                Method method, std::chrono::seconds wait) {
   const std::unique_ptr<CURL, EndCurl> easy(curl_easy_init());
   if (!easy) return fail("libcurl cannot be set up");
   const std::string url = "http://localhost" + path;
@@ -52,7 +52,7 @@ Result<AdminAnswer> ask_process(const std::filesystem::path& socket, const std::
   curl_easy_setopt(easy.get(), CURLOPT_UNIX_SOCKET_PATH, socket.c_str());
   curl_easy_setopt(easy.get(), CURLOPT_PROXY, "");
   if (method == Method::kPost) curl_easy_setopt(easy.get(), CURLOPT_POSTFIELDS, "");
-  curl_easy_setopt(easy.get(), CURLOPT_TIMEOUT_MS, kTimeout);
+  curl_easy_setopt(easy.get(), CURLOPT_TIMEOUT_MS, static_cast<long>((kTimeout + wait).count()));
   curl_easy_setopt(easy.get(), CURLOPT_NOSIGNAL, 1L);
   curl_easy_setopt(easy.get(), CURLOPT_ERRORBUFFER, why.data());
   curl_easy_setopt(easy.get(), CURLOPT_WRITEFUNCTION, &append);

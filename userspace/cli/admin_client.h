@@ -2,6 +2,7 @@
 // The other end of an admin socket (admin/server.h).
 #pragma once
 
+#include <chrono>
 #include <filesystem>
 #include <string>
 #include <string_view>
@@ -23,8 +24,9 @@ std::string escaped_for_query(std::string_view text);
 
 enum class Method { kGet, kPost };
 
-// Asks for `path`, such as "/status". Fails if no whole answer comes in time.
+// Asks for `path`, such as "/status". Fails if no whole answer comes in time: in 3 s and `wait`,
+// for which the process was asked to wait first.
 Result<AdminAnswer> ask_process(const std::filesystem::path& socket, const std::string& path,
-                                Method method = Method::kGet);
+                                Method method = Method::kGet, std::chrono::seconds wait = {});
 
 }  // namespace ambbpf

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "userspace/admin/socket_file.h"
+#include "userspace/cli/admin_client.h"
 #include "userspace/support/quote.h"
 
 namespace ambbpf {
@@ -89,6 +90,43 @@ int ask_processes(const std::optional<fs::path>& admin, const AdminPlaces& place
   for (const auto& socket : known_admin_sockets(places)) round.take(socket, false);
   if (round.found_nothing()) round.say(nothing_found(places));
   return round.finish();
+}
+
+int ask_about_service(const std::optional<fs::path>& admin, const AdminPlaces& places,
+                      const ServiceQuestion& asked, std::ostream& out, std::ostream& err) {
+  bool found = false;
+  std::string not_there;  // what processes say that do not have the service, a line each
+  const auto ask = [&](const fs::path& socket) -> Result<Told> {
+    auto answer = ask_process(socket, asked.path);
+    if (!answer) return tl::unexpected(answer.error());
+    if (answer->code == 404) {
+      not_there += fmt::format("ambbpf: {}\n", printable(answer->first_line()));
+      return Told{.text = "", .is_well = true};
+    }
+    if (answer->code != 200) return tl::unexpected(answer->as_error());
+    auto text = asked.to_text(answer->body);
+    if (!text) return tl::unexpected(text.error());
+    found = true;
+    // The JSON as the process sent it: with fields that we may not know.
+    return Told{.text = asked.json ? std::move(answer->body) : std::move(*text), .is_well = true};
+  };
+  const auto question =
+      asked.json ? Question{ask, "{\"processes\":[", ",", "]}\n"} : Question{ask, "", "\n", ""};
+  const int exit = ask_processes(admin, places, question, out, err);
+  if (exit != kAllWell || found) return exit;
+  err << not_there;
+  return kDegraded;
+}
+
+std::vector<fs::path> sockets_to_ask(const std::optional<fs::path>& named,
+                                     const AdminPlaces& places) {
+  if (named) return {*named};
+  auto found = known_admin_sockets(places);
+  std::erase_if(found, [](const auto& socket) {
+    const auto answer = who_answers(socket);
+    return !answer || *answer != Answer::kSomebody;
+  });
+  return found;
 }
 
 }  // namespace ambbpf

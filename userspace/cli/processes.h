@@ -8,6 +8,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "userspace/admin/admin_paths.h"
 #include "userspace/support/result.h"
@@ -41,6 +42,20 @@ struct Question {
 // silence.
 int ask_processes(const std::optional<std::filesystem::path>& admin, const AdminPlaces& places,
                   const Question& question, std::ostream& out, std::ostream& err);
+
+// The same of a service. Each answers `path`; one that has no such service says so with 404, which
+// is told, and is kDegraded, where none has it. As JSON: what they answered, in one document.
+struct ServiceQuestion {
+  std::string path;
+  std::function<Result<std::string>(std::string_view body)> to_text;
+  bool json = false;
+};
+int ask_about_service(const std::optional<std::filesystem::path>& admin, const AdminPlaces& places,
+                      const ServiceQuestion& asked, std::ostream& out, std::ostream& err);
+
+// The admin socket that was named, or those behind which somebody answers.
+std::vector<std::filesystem::path> sockets_to_ask(const std::optional<std::filesystem::path>& named,
+                                                  const AdminPlaces& places);
 
 // "no ambassador or registrar is running (looked in /run/ambbpf, …)"
 std::string nothing_found(const AdminPlaces& places);

@@ -17,6 +17,11 @@ int run_register(const RegisterOptions& options);
 int run_run(const RunOptions& options);
 int run_reload(const ReloadOptions& options);
 
+// Exit codes as StatusExit; of a follower also 1: there are several processes.
+int run_events(const EventsOptions& options);
+// Exit codes as StatusExit; 1: no process has such a service.
+int run_why(const WhyOptions& options);
+
 // Prints mistakes, one a line; exit codes: 0 there are none, 1 there are.
 int run_check(const CheckOptions& options);
 

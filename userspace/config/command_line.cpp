@@ -53,9 +53,11 @@ class CommandLine {
   void describe_files();
   void describe_status();
   void describe_connections();
+  void describe_events_and_why();
   void describe_others();
   Result<Command> status_command() const;
   Result<Command> connections_command() const;
+  std::optional<std::filesystem::path> admin() const;
   Result<Command> doctor_command() const;
   Result<Command> reference_command() const;
 
@@ -68,6 +70,8 @@ class CommandLine {
   CLI::App& status_ = add_verb("status", "Show what the running ambassadors and registrars do");
   CLI::App& connections_ =
       add_verb("connections", "Show what open connections do; of direct ones, how many");
+  CLI::App& events_ = add_verb("events", "Show what was decided, when, and because of what");
+  CLI::App& why_ = add_verb("why", "Show why a service's next connection goes where it goes");
   CLI::App& doctor_ = add_verb("doctor", "Try the engines, and say what one needs that fails");
   CLI::App& cleanup_ = add_verb("cleanup", "Take out of the kernel what a killed process left");
   CLI::App& reference_ = add_verb("reference", "Print all settings, or write the manual");
@@ -86,9 +90,10 @@ class CommandLine {
   bool json_ = false;
   bool ready_ = false;
   std::string watch_;  // empty: not asked for
-  std::string service_;
   std::string sort_ = ConnectionsOptions().sort;
   std::string limit_ = std::to_string(ConnectionsOptions().limit);
+  bool follow_ = false;
+  std::string service_;
   CLI::Option* log_level_ = nullptr;  // of doctor
   std::string into_;
 };
@@ -104,6 +109,7 @@ CommandLine::CommandLine() {
   describe_files();
   describe_status();
   describe_connections();
+  describe_events_and_why();
   describe_others();
   const auto formatter = make_help_formatter();
   app.formatter(formatter);
@@ -205,6 +211,28 @@ void CommandLine::describe_connections() {
   add_examples(connections_, {"connections", "connections --service web --sort rate --limit 10"});
 }
 
+void CommandLine::describe_events_and_why() {
+  for (auto* verb : {&events_, &why_}) {
+    verb->add_option("--admin", admin_,
+                     "The process with this admin socket only (default: every one found)")
+        ->envname("AMBBPF_ADMIN")
+        ->type_name("PATH");
+    verb->add_flag("--json", json_,
+                   verb == &events_ ? "An object for each, a line each, for programs"
+                                    : "One JSON document, for programs");
+  }
+  events_.add_flag("--follow", follow_, "Go on with those that come, until interrupted");
+  events_
+      .add_option("--service", service_,
+                  "Those of this service, and those of none: of the process and of sources")
+      ->type_name("SERVICE");
+  add_examples(events_, {"events", "events --follow --service web"});
+  why_.add_option("SERVICE", service_, "As the configuration names it")
+      ->type_name("SERVICE")
+      ->required();
+  add_examples(why_, {"why web"});
+}
+
 void CommandLine::describe_others() {
   log_level_ = &add_setting(doctor_, *find_setting(Scope::kProcess, "log_level"));
   log_level_->default_str(DoctorOptions().log_level);
@@ -219,11 +247,15 @@ void CommandLine::describe_others() {
   add_examples(version_, {"version --json"});
 }
 
+std::optional<std::filesystem::path> CommandLine::admin() const {
+  return admin_.empty() ? std::nullopt : std::optional<std::filesystem::path>(admin_);
+}
+
 Result<Command> CommandLine::status_command() const {
   StatusOptions options;
   if (json_) options.form = StatusOptions::Form::kJson;
   if (ready_) options.form = StatusOptions::Form::kReady;
-  if (!admin_.empty()) options.admin = admin_;
+  options.admin = admin();
   if (!watch_.empty()) {
     constexpr double kLeast = 0.1;
     constexpr double kMost = 3600;
@@ -244,10 +276,8 @@ Result<Command> CommandLine::connections_command() const {
   const auto limit = number_of<std::uint64_t>(limit_);
   if (!limit || *limit > kMost)
     return fail(fmt::format("--limit: '{}' is no number up to {}", limit_, kMost));
-  ConnectionsOptions options{
-      .admin = {}, .service = service_, .sort = sort_, .limit = *limit, .json = json_};
-  if (!admin_.empty()) options.admin = admin_;
-  return options;
+  return ConnectionsOptions{
+      .admin = admin(), .service = service_, .sort = sort_, .limit = *limit, .json = json_};
 }
 
 Result<Command> CommandLine::doctor_command() const {
@@ -279,18 +309,18 @@ Result<Command> CommandLine::command() const {
         [&](Draft draft) { return register_command(std::move(draft), all_, container_); });
   if (run_.parsed()) return RunOptions{file_};
   if (check_.parsed()) return CheckOptions{file_to_check_.empty() ? file_ : file_to_check_};
-  if (reload_.parsed())
-    return ReloadOptions{admin_.empty() ? std::nullopt
-                                        : std::optional<std::filesystem::path>(admin_)};
+  if (reload_.parsed()) return ReloadOptions{admin()};
   if (status_.parsed()) return status_command();
   if (connections_.parsed()) return connections_command();
+  if (events_.parsed()) return EventsOptions{admin(), service_, follow_, json_};
+  if (why_.parsed()) return WhyOptions{admin(), service_, json_};
   if (doctor_.parsed()) return doctor_command();
   if (cleanup_.parsed()) return CleanupOptions();
   if (reference_.parsed()) return reference_command();
   if (version_.parsed()) return VersionOptions{json_};
   return fail(
-      "which one: proxy, forward, register, run, check, reload, status, connections, doctor, "
-      "cleanup, reference or version? (--help explains)");
+      "which one: proxy, forward, register, run, check, reload, status, connections, events, why, "
+      "doctor, cleanup, reference or version? (--help explains)");
 }
 
 // CLI11 ends some of its messages with a line of advice.

@@ -58,6 +58,21 @@ struct ConnectionsOptions {
   bool json = false;                           // one document, {"processes":[…]}
 };
 
+// What processes have decided.
+struct EventsOptions {
+  std::optional<std::filesystem::path> admin;  // absent: every process that is found
+  std::string service;                         // empty: of all
+  bool follow = false;                         // of one process; until it is told to stop
+  bool json = false;                           // an object a line
+};
+
+// Why the next connection of a service goes where it goes.
+struct WhyOptions {
+  std::optional<std::filesystem::path> admin;  // absent: every process that is found
+  std::string service;
+  bool json = false;
+};
+
 struct DoctorOptions {
   std::string log_level = "warn";
 };
@@ -88,8 +103,8 @@ struct Printed {
 
 using Command =
     std::variant<ProxyOptions, ForwardOptions, RegisterOptions, RunOptions, CheckOptions,
-                 ReloadOptions, StatusOptions, ConnectionsOptions, DoctorOptions, CleanupOptions,
-                 VersionOptions, ReferenceOptions, Printed>;
+                 ReloadOptions, StatusOptions, ConnectionsOptions, EventsOptions, WhyOptions,
+                 DoctorOptions, CleanupOptions, VersionOptions, ReferenceOptions, Printed>;
 
 // Every option has a twin in the environment (AMBBPF_ENGINE for --engine), for containers; the
 // command line wins. The error is one line that names the option and the value.

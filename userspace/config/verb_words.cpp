@@ -30,6 +30,16 @@ constexpr ExitStatus kLists[] = {{0, "All have answered."},
                                  kWrongCommandLine,
                                  {3, "Nothing runs."},
                                  {4, "A process did not answer."}};
+constexpr ExitStatus kTells[] = {{0, "They were shown; with --follow: it was interrupted."},
+                                 {1, "With --follow: several processes run; --admin names one."},
+                                 kWrongCommandLine,
+                                 {3, "Nothing runs."},
+                                 {4, "A process did not answer."}};
+constexpr ExitStatus kExplains[] = {{0, "It was explained."},
+                                    {1, "No process has such a service; it says which there are."},
+                                    kWrongCommandLine,
+                                    {3, "Nothing runs."},
+                                    {4, "A process did not answer."}};
 constexpr ExitStatus kTries[] = {
     {0, "An engine works, though it may not be the best."}, {1, "None works."}, kWrongCommandLine};
 constexpr ExitStatus kCleans[] = {{0, "Nothing is left of processes that are gone."},
@@ -90,6 +100,22 @@ constexpr VerbWords kVerbs[] = {
      "Direct connections (zero hop) do not go through the process, so they are not listed; it says "
      "how many there are, where it can know.",
      kLists},
+    {"events",
+     "Shows the last events of every running process, a line each: when, of which service, what "
+     "came of what, such as a key of etcd and its revision, and how long it took to be in force. "
+     "A process keeps its last 1000 in memory; when there is no room, the oldest of the service "
+     "that has the most goes.\n"
+     "With --follow it goes on with new ones of the only process, or of that with --admin, also "
+     "after its restart. What could not be kept for it is told as a number of lost events.",
+     kTells},
+    {"why",
+     "Shows who is next for a connection of SERVICE, and who after it; whom the choice passes "
+     "over, and why: ejected after failed connects, weight 0, a higher priority or a backup, "
+     "another zone, removed from its source, rejected. Also where consumers on this host go, and "
+     "what an empty set would mean.\n"
+     "Where the policy goes by load, it shows the connections of each, and who is next as it is "
+     "now; by source, that depends on the client.",
+     kExplains},
     {"doctor",
      "Tries each engine with a few loopback connections of its own. Prints what it found, which "
      "engine auto takes, and what a refused one needs.",

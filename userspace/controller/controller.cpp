@@ -7,15 +7,12 @@
 #include <algorithm>
 
 #include "userspace/admin/admin_paths.h"
-#include "userspace/admin/metrics.h"
 #include "userspace/admin/plain_text.h"
 #include "userspace/config/load.h"
 #include "userspace/controller/changes.h"
-#include "userspace/controller/report.h"
+#include "userspace/events/event_log.h"
 #include "userspace/proxy/listen.h"
-#include "userspace/support/commit.h"
 #include "userspace/support/log.h"
-#include "userspace/support/quote.h"
 
 namespace ambbpf {
 
@@ -45,12 +42,19 @@ Result<std::unique_ptr<Controller>> Controller::create(Origin origin, Settings s
     return controller->apply(std::move(settings));
   });
   if (!ready) return tl::unexpected(ready.error());
+  const auto& in_force = controller->in_force_;
+  event_log().record(
+      {.kind = std::string(event_kind::kStarted),
+       .cause = controller->origin_.file ? controller->origin_.file->string() : "the command line",
+       .outcome = fmt::format("{} {}, process {}: {}, {}", controller->origin_.verb, AMBBPF_VERSION,
+                              ::getpid(), counted(in_force.services.size(), "service"),
+                              counted(in_force.registrations.size(), "registration"))});
   return controller;
 }
 
 Controller::Controller(Origin origin) : origin_(std::move(origin)) {
   std::function<void()> reload_file;
-  if (origin_.file) reload_file = [this] { reload(); };
+  if (origin_.file) reload_file = [this] { reload("SIGHUP"); };
   signals_ = std::make_unique<Signals>(io_, std::move(reload_file), [this] {
     return forwarding_ && forwarding_->reopen_access_log();
   });
@@ -82,19 +86,6 @@ Result<void> Controller::open_admin_by_network(const ProcessSettings& settings) 
   return {};
 }
 
-AdminAnswers Controller::answers() {
-  AdminAnswers answers{
-      .status = [this] { return status(); },
-      .history = [this] { return history(); },
-      .metrics = [this] { return metrics(); },
-      .not_ready = [this] { return not_ready(); },
-      .connections =
-          [this](ConnectionsQuestion question) { return connections(*this, std::move(question)); },
-      .reload = {}};
-  if (origin_.file) answers.reload = [this] { return reload(); };
-  return answers;
-}
-
 Result<void> Controller::apply(Settings wanted) {
   if (generation_ > 0)
     if (auto allowed = check_change(in_force_.process, wanted.process); !allowed) return allowed;
@@ -118,6 +109,7 @@ Result<void> Controller::apply(Settings wanted) {
   if (forwarding_) forwarding_->change(wanted.services, origins_, std::move(listeners));
   registrations_->change(wanted.registrations, origins_);
   log::set_up(wanted.process.log_level, wanted.process.log_format);
+  if (generation_ > 0) record_services(in_force_.services, wanted.services);
   in_force_ = std::move(wanted);
   ++generation_;
   applied_at_ = Clock::now();
@@ -136,32 +128,50 @@ awaitable<void> Controller::settle(Controller& self) {
   self.settling_ = false;
 }
 
-ReloadAnswer Controller::reload() {
-  if (stopping_) return refused({"this process is stopping"});
+void Controller::record_services(const std::vector<ServiceSettings>& before,
+                                 const std::vector<ServiceSettings>& after) const {
+  const auto record_beyond = [this](const auto& these, const auto& others, std::string_view kind) {
+    for (const auto& service : these)
+      if (std::ranges::find(others, service.name, &ServiceSettings::name) == others.end())
+        event_log().record({.service = service.name,
+                            .kind = std::string(kind),
+                            .cause = origin_.file ? origin_.file->string() : "",
+                            .outcome = fmt::format("generation {}", generation_ + 1)});
+  };
+  record_beyond(after, before, event_kind::kServiceAdded);
+  record_beyond(before, after, event_kind::kServiceRemoved);
+}
+
+ReloadAnswer Controller::reload(std::string_view asked_by) {
+  const Cause cause{.what = fmt::format("{}: {}", asked_by, origin_.file->string())};
+  if (stopping_) return refused({"this process is stopping"}, cause);
   service_manager_.reloading();
-  auto answer = load_again();
+  auto answer = load_again(cause);
   service_manager_.reloaded();
   return answer;
 }
 
-ReloadAnswer Controller::refused(const std::vector<std::string>& why) {
+ReloadAnswer Controller::refused(const std::vector<std::string>& why, const Cause& cause) {
   failed_at_ = Clock::now();
   last_error_ = why.size() == 1 ? why[0] : fmt::format("{} (and {} more)", why[0], why.size() - 1);
   for (const auto& line : why) log::error("{}", line);
   log::error("{}: generation {} stays in force", origin_.verb, generation_);
+  event_log().record({.kind = std::string(event_kind::kReloadRefused), .outcome = last_error_},
+                     cause);
   return ReloadAnswer{false, lines_of(why)};
 }
 
-ReloadAnswer Controller::load_again() {
+ReloadAnswer Controller::load_again(const Cause& cause) {
   auto loaded = load_settings(*origin_.file);
   if (!loaded) {
     std::vector<std::string> mistakes;
     for (const auto& mistake : loaded.error()) mistakes.push_back(mistake.text());
-    return refused(mistakes);
+    return refused(mistakes, cause);
   }
   auto changes = changes_between(in_force_, *loaded);
   if (auto applied = apply(std::move(*loaded)); !applied)
-    return refused({fmt::format("{}: {}", origin_.file->string(), applied.error().message())});
+    return refused({fmt::format("{}: {}", origin_.file->string(), applied.error().message())},
+                   cause);
   last_error_.clear();
   failed_at_.reset();
   for (const auto& line : changes) log::info("{}", line);
@@ -169,6 +179,13 @@ ReloadAnswer Controller::load_again() {
       fmt::format("generation {} is in force: {}", generation_,
                   changes.empty() ? "nothing has changed" : counted(changes.size(), "change"));
   log::info("{}: {}", origin_.verb, outcome);
+  const auto took =
+      std::chrono::duration_cast<std::chrono::microseconds>(Clock::now() - cause.heard);
+  event_log().record({.kind = std::string(event_kind::kReload),
+                      .outcome = fmt::format("{}{}{}", outcome, changes.empty() ? "" : ": ",
+                                             fmt::join(changes, "; ")),
+                      .took_us = static_cast<std::uint64_t>(took.count())},
+                     cause);
   changes.insert(changes.begin(), std::move(outcome));
   return {true, lines_of(changes)};
 }
@@ -251,72 +268,6 @@ awaitable<void> Controller::drain(Controller& self) {
 
 awaitable<void> Controller::turn_workers(Controller& self) {
   if (self.forwarding_) co_await self.forwarding_->turn_workers();
-}
-
-std::string Controller::not_ready() const {
-  if (stopping_) return "stopping";
-  auto why_not = forwarding_ ? forwarding_->not_ready() : "";
-  return why_not.empty() ? registrations_->not_ready() : why_not;
-}
-
-std::string Controller::state() const {
-  const auto why_not = not_ready();
-  const auto engine =
-      forwarding_ ? fmt::format("engine {}; ", name_of(forwarding_->workers().engine().engine))
-                  : "";
-  return printable(engine + (why_not.empty() ? "ready" : why_not));
-}
-
-std::string Controller::status() const { return to_json(report()); }
-
-std::string Controller::history() const { return history_.to_json(Clock::now()); }
-
-std::string Controller::metrics() const {
-  return to_metrics(
-      report(), in_force_.process.metrics_per_endpoint ? Detail::kEndpoints : Detail::kServices);
-}
-
-awaitable<Result<std::string>> Controller::connections(Controller& self,
-                                                       ConnectionsQuestion question) {
-  ConnectionReport report;
-  report.sort = question.sort;
-  if (self.forwarding_) {
-    auto listed = co_await self.forwarding_->list_connections(std::move(question));
-    if (!listed) co_return tl::unexpected(listed.error());
-    report = std::move(*listed);
-  } else if (!question.service.empty()) {
-    co_return fail("this process has no service");
-  }
-  report.pid = static_cast<std::uint64_t>(::getpid());
-  report.verb = self.origin_.verb;
-  co_return to_json(report);
-}
-
-StatusReport Controller::traffic() const {
-  StatusReport report;
-  if (forwarding_) forwarding_->report(report, Clock::now());
-  return report;
-}
-
-StatusReport Controller::report() const {
-  const auto now = Clock::now();
-  StatusReport report;
-  report.version = AMBBPF_VERSION;
-  report.commit = commit();
-  report.pid = static_cast<std::uint64_t>(::getpid());
-  report.verb = origin_.verb;
-  report.uptime_ms = milliseconds_between(started_, now);
-  report.draining = stopping_;
-  report.threads = 1;
-  if (forwarding_) forwarding_->report(report, now);
-  report.registrars = registrations_->report(now);
-  report.configuration = {.file = origin_.file ? origin_.file->string() : "",
-                          .generation = generation_,
-                          .applied_ms = age(applied_at_, now),
-                          .failed_ms = age(failed_at_, now),
-                          .last_error = last_error_};
-  report.process = report_process(started_by_the_clock_);
-  return report;
 }
 
 }  // namespace ambbpf

@@ -6,6 +6,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "userspace/admin/history.h"
@@ -48,9 +49,11 @@ class Controller {
   Result<void> open_admin(const ProcessSettings& settings);
   Result<void> open_admin_by_network(const ProcessSettings& settings);
   AdminAnswers answers();
-  ReloadAnswer reload();
-  ReloadAnswer load_again();
-  ReloadAnswer refused(const std::vector<std::string>& why);
+  ReloadAnswer reload(std::string_view asked_by);
+  ReloadAnswer load_again(const Cause& cause);
+  ReloadAnswer refused(const std::vector<std::string>& why, const Cause& cause);
+  void record_services(const std::vector<ServiceSettings>& before,
+                       const std::vector<ServiceSettings>& after) const;
 
   static awaitable<void> settle(Controller& self);
   static awaitable<void> judge_endpoints(Controller& self);
@@ -61,6 +64,8 @@ class Controller {
   static awaitable<void> turn_workers(Controller& self);
   std::string status() const;
   std::string history() const;
+  std::string events(std::uint64_t after) const;
+  WhyAnswer why(const std::string& service) const;
   std::string metrics() const;
   StatusReport report() const;
   StatusReport traffic() const;  // of it, what services and connections say

@@ -2,12 +2,15 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "userspace/access/access_log.h"
 #include "userspace/admin/connection_report.h"
 #include "userspace/admin/status_report.h"
+#include "userspace/admin/why_report.h"
 #include "userspace/config/settings.h"
 #include "userspace/controller/origins.h"
 #include "userspace/controller/removals.h"
@@ -62,6 +65,8 @@ class Forwarding {
   void report(StatusReport& report, Clock::time_point now) const;
   // What the connections do. Fails where no service has the name that was asked for.
   awaitable<Result<ConnectionReport>> list_connections(ConnectionsQuestion question);
+  std::optional<WhyReport> why(std::string_view service, Clock::time_point now) const;
+  std::vector<std::string> names() const;  // of services
   // "service web on [::]:8080", a line for each.
   std::vector<std::string> summary() const;
 

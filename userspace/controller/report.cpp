@@ -111,6 +111,9 @@ StatusReport::Source report_source(const SourceStatus& source, Clock::time_point
   report.rejected_total = source.rejected_total;
   for (const auto& [key, reason] : source.rejected) report.rejected.push_back({key, reason});
   report.replaced = source.replaced;
+  const bool is_away = source.state == SourceStatus::State::kFailing ||
+                       source.state == SourceStatus::State::kNotServed;
+  report.kept = source.kept || (is_away && source.endpoints > 0);
   report.propagation = source.propagation;
   return report;
 }

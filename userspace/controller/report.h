@@ -5,6 +5,7 @@
 #include <chrono>
 
 #include "userspace/admin/status_report.h"
+#include "userspace/admin/why_report.h"
 #include "userspace/dataplane/probe.h"
 #include "userspace/dataplane/relay.h"
 #include "userspace/discovery/source.h"
@@ -21,6 +22,9 @@ std::optional<std::uint64_t> age(const std::optional<Clock::time_point>& then,
                                  Clock::time_point now);
 
 StatusReport::Service report_service(const Service& service, Clock::time_point now);
+// Without what only its owner knows: zero_hop, when_empty, sources.
+WhyReport report_why(Service& service, const std::vector<RejectedValue>& of_sources,
+                     Clock::time_point now);
 StatusReport::Source report_source(const SourceStatus& source, Clock::time_point now);
 StatusReport::Connections report_connections(const RelayCounts& counts);
 StatusReport::Registrar report_registrar(const RegistrationPlanner& planner,

@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "userspace/dataplane/demotion.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 
 #include "userspace/dataplane/connection.h"
+#include "userspace/events/event_log.h"
 
 namespace ambbpf {
 
@@ -73,7 +76,11 @@ void DemotionWatch::look() {
   ++window_;
   if (busy_for_each_thread() > least_busy) crowded_until_ = now + limits.calm;
   const bool was_shut = std::exchange(shut_, now < crowded_until_);
-  if (was_shut && !shut_) hand_over_all();
+  if (shut_ && !was_shut) record_turn(event_kind::kDemoted);
+  if (was_shut && !shut_) {
+    hand_over_all();
+    record_turn(event_kind::kPromoted);
+  }
   if (shut_)
     for (auto* connection : in_kernel) connection->demote();
   go_on(moved > 0);
@@ -88,6 +95,14 @@ std::vector<Connection*> DemotionWatch::busy_in_kernel() const {
     if (direction && direction->source == kClient && direction->connection->was_busy_in_kernel())
       busy.push_back(direction->connection);
   return busy;
+}
+
+void DemotionWatch::record_turn(std::string_view kind) const {
+  event_log().record(
+      {.kind = std::string(kind),
+       .cause = fmt::format("{} connections are busy for each thread", busy_for_each_thread()),
+       .outcome = fmt::format("a thread's {} connections are served {}", thread_.connections.size(),
+                              shut_ ? "in user space" : "by the kernel again")});
 }
 
 void DemotionWatch::hand_over_all() {

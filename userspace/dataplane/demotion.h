@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -39,6 +40,7 @@ class DemotionWatch {
   void look();
   std::vector<Connection*> busy_in_kernel() const;
   void hand_over_all();
+  void record_turn(std::string_view kind) const;
 
   RelayThread& thread_;
   asio::steady_timer timer_;

@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "userspace/docker/labels.h"
+#include "userspace/events/event_log.h"
 #include "userspace/support/log.h"
 #include "userspace/support/quote.h"
 
@@ -65,9 +66,9 @@ DockerSource::DockerSource(DockerFollower& follower, std::string service, bool i
 // Everything comes through take().
 awaitable<void> DockerSource::run(Publish publish) {
   publish_ = std::move(publish);
-  if (published_) publish_(*published_);
+  if (published_) publish_(*published_, {.what = "the containers of " + follower_.status().from});
   co_await until_cancelled();
-  publish_ = nullptr;
+  publish_ = {};
 }
 
 void DockerSource::take(const Containers& containers) {
@@ -76,11 +77,15 @@ void DockerSource::take(const Containers& containers) {
     if (std::ranges::find(rejected_, value) != rejected_.end()) continue;
     ++rejected_total_;
     log::warn("docker, service {}: {}: {}", printable(service_), value.key, value.reason);
+    event_log().record({.service = service_,
+                        .kind = std::string(event_kind::kRejected),
+                        .outcome = fmt::format("{}: {}", value.key, value.reason)},
+                       follower_.cause());
   }
   rejected_ = std::move(rejected);
   if (published_ == endpoints) return;
   published_ = std::move(endpoints);
-  if (publish_) publish_(*published_);
+  if (publish_) publish_(*published_, follower_.cause());
 }
 
 SourceStatus DockerSource::status() const {

@@ -12,8 +12,8 @@ namespace ambbpf {
 template <class Api>
 class EtcdCatalogue<Api>::OneService final : public Source {
  public:
-  OneService(EtcdCatalogue& catalogue, std::string directory)
-      : catalogue_(catalogue), service_(std::move(directory)) {
+  OneService(EtcdCatalogue& catalogue, std::string name, std::string directory)
+      : catalogue_(catalogue), service_(std::move(name), std::move(directory)) {
     catalogue_.add(service_);
   }
   ~OneService() override { catalogue_.remove(service_); }
@@ -21,7 +21,7 @@ class EtcdCatalogue<Api>::OneService final : public Source {
   awaitable<void> run(Publish publish) override {
     service_.publish_to(publish);
     co_await until_cancelled();
-    service_.publish_to(nullptr);
+    service_.publish_to({});
   }
   SourceStatus status() const override { return catalogue_.status_of(service_); }
   void doubt() override { catalogue_.doubt(service_); }
@@ -44,7 +44,8 @@ EtcdCatalogue<Api>::EtcdCatalogue(EtcdClient& client, EtcdOptions options,
 
 template <class Api>
 std::unique_ptr<Source> EtcdCatalogue<Api>::source_of(std::string service) {
-  return std::make_unique<OneService>(*this, etcd_directory(options_.prefix, service));
+  auto directory = etcd_directory(options_.prefix, service);
+  return std::make_unique<OneService>(*this, std::move(service), std::move(directory));
 }
 
 template <class Api>

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 
+#include "userspace/events/event_log.h"
 #include "userspace/support/log.h"
 #include "userspace/support/quote.h"
 
@@ -213,9 +214,14 @@ Backoff::Delay EtcdFollower::begin_outage(const std::string& errors) {
   if (!outage_since_) {
     outage_since_ = Clock::now();
     outage_told_ = outages_->is_news("outage");
-    if (outage_told_)
+    if (outage_told_) {
       log::warn("etcd cannot be followed: {}; known endpoints stay in force{}", errors,
                 options_.advice);
+      event_log().record({.kind = std::string(event_kind::kSourceLost),
+                          .cause = errors,
+                          .outcome = fmt::format("etcd {}: known endpoints stay in force",
+                                                 fmt::join(options_.urls, ", "))});
+    }
   }
   status_.state = State::kFailing;
   return backoff_.next();
@@ -223,8 +229,13 @@ Backoff::Delay EtcdFollower::begin_outage(const std::string& errors) {
 
 void EtcdFollower::end_outage() {
   if (outage_since_) {
-    if (outage_told_)
+    if (outage_told_) {
       log::info("etcd is followed again after {:.1f} s", seconds_since(*outage_since_));
+      event_log().record(
+          {.kind = std::string(event_kind::kSourceBack),
+           .cause = fmt::format("{} lists again", name()),
+           .outcome = fmt::format("etcd after {:.1f} s", seconds_since(*outage_since_))});
+    }
     outage_since_.reset();
   }
   const bool was_away = status_.state == State::kFailing || status_.state == State::kNotServed;

@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include "userspace/events/event_log.h"
 #include "userspace/support/quote.h"
 
 namespace ambbpf {
@@ -14,11 +15,17 @@ constexpr auto kFresh = 1s;
 constexpr auto kShortestPause = 2ms;  // between two publications
 constexpr int kPauseForWork = 4;      // times what a publication takes: a fifth of the loop at most
 
+std::optional<std::uint64_t> revision_of(std::uint64_t index) {
+  return index == 0 ? std::nullopt : std::optional(index);
+}
+
 }  // namespace
 
 void FollowedService::publish_to(Publish publish) {
   publish_ = std::move(publish);
-  if (publish_ && published_) publish_(*published_);
+  if (publish_ && published_)
+    publish_(*published_, {.what = "what is known of " + printable(directory()),
+                           .revision = revision_of(position_.index)});
 }
 
 // The registrars have yet to find a new cluster: an empty one is no reason to drop connections.
@@ -28,9 +35,17 @@ bool FollowedService::listed(const EtcdPosition& position, const std::vector<Etc
   misplaced_.clear();
   position_ = position;
   listed_at_ = Clock::now();
+  cause_ = {.what = "listing of " + printable(directory()),
+            .revision = revision_of(position.index),
+            .heard = listed_at_};
+  changes_ = 0;
+  record_rejected(*cause_);
   const bool newly_kept =
       broken && !kept_ && published_ && !published_->empty() && keys_.endpoints().empty();
-  if (newly_kept) kept_ = true;
+  if (newly_kept) {
+    kept_ = true;
+    record_kept();
+  }
   publish_set();
   return newly_kept;
 }
@@ -38,12 +53,41 @@ bool FollowedService::listed(const EtcdPosition& position, const std::vector<Etc
 void FollowedService::heard(const EtcdChange& change) {
   if (change.index != 0 && change.index <= position_.index) return;  // the listing had it
   ++events_;
+  const bool is_pending = keys_.changed();
+  keys_.take_changed();
   // A removal that the new cluster itself tells of ends what is kept of the old one.
   if (keys_.apply(change) && !change.value && kept_) {
     kept_ = false;
     keys_.touch();
   }
-  if (keys_.changed() && !changed_at_) changed_at_ = Clock::now();
+  const auto now = Clock::now();
+  Cause cause{.what = fmt::format("{} {}", printable(change.key), change.value ? "set" : "removed"),
+              .revision = revision_of(change.index),
+              .heard = now};
+  record_rejected(cause);
+  const bool is_news = keys_.changed();
+  if (is_pending) keys_.touch();
+  if (!is_news) return;
+  if (cause_) cause.heard = cause_->heard;
+  cause_ = std::move(cause);
+  ++changes_;
+}
+
+void FollowedService::record_rejected(const Cause& cause) {
+  for (const auto& [key, reason] : keys_.take_newly_rejected())
+    event_log().record({.service = name_,
+                        .kind = std::string(event_kind::kRejected),
+                        .outcome = fmt::format("{}: {}", key, reason)},
+                       cause);
+}
+
+void FollowedService::record_kept() const {
+  event_log().record({.service = name_,
+                      .kind = std::string(event_kind::kKept),
+                      .outcome = "it lists no endpoint; the set stays as it was",
+                      .endpoints = published_->size()},
+                     {.what = "another etcd cluster, or one that lost its history",
+                      .revision = revision_of(position_.index)});
 }
 
 std::optional<Clock::time_point> FollowedService::publish(Clock::time_point now) {
@@ -57,15 +101,18 @@ std::optional<Clock::time_point> FollowedService::publish(Clock::time_point now)
 
 void FollowedService::publish_set() {
   keys_.take_changed();
-  const auto changed_at = std::exchange(changed_at_, std::nullopt);
+  auto cause = std::exchange(cause_, std::nullopt).value_or(Cause{});
+  const auto changes = std::exchange(changes_, 0);
   auto endpoints = keys_.endpoints();
   if (kept_ && endpoints.empty()) return;
   kept_ = false;
   if (published_ == endpoints) return;
   published_ = std::move(endpoints);
   if (!publish_) return;
-  publish_(*published_);
-  if (changed_at) propagation_.observe(Clock::now() - *changed_at);
+  if (changes > 1)
+    cause.what += fmt::format(" ({} change{} before it)", changes - 1, changes == 2 ? "" : "s");
+  publish_(*published_, cause);
+  if (changes > 0) propagation_.observe(Clock::now() - cause.heard);
 }
 
 bool FollowedService::fresh() const { return Clock::now() - listed_at_ < kFresh; }
@@ -91,6 +138,7 @@ SourceStatus FollowedService::status(SourceStatus status) const {
   status.events = events_;
   status.propagation = propagation_.counts();
   status.note = note(status.state);
+  status.kept = kept_;
   status.rejected_total = keys_.rejected_total();
   status.rejected = keys_.rejected();
   return status;

@@ -18,7 +18,8 @@ class EtcdFollower;
 // publications grows with what a publication costs.
 class FollowedService {
  public:
-  explicit FollowedService(std::string directory) : keys_(std::move(directory)) {}
+  FollowedService(std::string name, std::string directory)
+      : name_(std::move(name)), keys_(std::move(directory)) {}
 
   const std::string& directory() const { return keys_.directory(); }
 
@@ -45,15 +46,20 @@ class FollowedService {
 
  private:
   void publish_set();
+  void record_rejected(const Cause& cause);
+  void record_kept() const;
   std::string note(SourceStatus::State state) const;
 
+  const std::string name_;
   ServiceKeys keys_;
   Publish publish_;
   std::optional<std::vector<Endpoint>> published_;
   bool kept_ = false;  // published_ is from an earlier cluster, and the new one lists none
   std::string misplaced_;
   std::uint64_t events_ = 0;
-  std::optional<Clock::time_point> changed_at_;  // the oldest change that is not published yet
+  // Of what is not published yet: heard when the oldest change was, it names the newest.
+  std::optional<Cause> cause_;
+  std::size_t changes_ = 0;
   Histogram propagation_{Histogram::latencies()};
 
   const EtcdFollower* follower_ = nullptr;

@@ -5,6 +5,7 @@
 
 #include <boost/algorithm/string/replace.hpp>
 
+#include "userspace/events/event_log.h"
 #include "userspace/http/url.h"
 #include "userspace/support/log.h"
 
@@ -38,11 +39,22 @@ awaitable<Clock::duration> NameSource::resolve(const Publish& publish) {
     ++status_.failures;
     status_.failed_at = now;
     status_.last_error = fmt::format("resolve {}: {}", host_, error.message());
-    if (status_.state != SourceStatus::State::kFailing) log::warn("{}", status_.last_error);
+    if (status_.state != SourceStatus::State::kFailing) {
+      log::warn("{}", status_.last_error);
+      event_log().record(
+          {.kind = std::string(event_kind::kSourceLost),
+           .cause = status_.last_error,
+           .outcome = fmt::format("{}: known endpoints stay in force", status_.from)});
+    }
     status_.state = SourceStatus::State::kFailing;
     co_return backoff_.next();
   }
-  if (status_.state == SourceStatus::State::kFailing) log::info("{} resolves again", host_);
+  if (status_.state == SourceStatus::State::kFailing) {
+    log::info("{} resolves again", host_);
+    event_log().record({.kind = std::string(event_kind::kSourceBack),
+                        .cause = fmt::format("{} resolves again", host_),
+                        .outcome = status_.from});
+  }
   backoff_.reset();
   std::vector<Endpoint> endpoints;
   for (const auto& answer : answers) endpoints.push_back({answer.endpoint(), status_.from});
@@ -50,7 +62,8 @@ awaitable<Clock::duration> NameSource::resolve(const Publish& publish) {
   status_.state = SourceStatus::State::kFollowing;
   status_.heard_at = now;
   status_.endpoints = endpoints.size();
-  publish(std::move(endpoints));
+  const Cause cause{.what = fmt::format("the addresses of {}", host_), .heard = now};
+  publish(std::move(endpoints), cause);
   co_return pace_.age;
 }
 

@@ -60,6 +60,7 @@ void ServiceKeys::set(const std::string& key, const std::string& value) {
   auto endpoint = decode_endpoint_value(value);
   if (!endpoint) {
     ++rejected_total_;
+    newly_rejected_.push_back({printable(key), endpoint.error().message()});
     if (const auto unsaid = rejected_log_.pass(Clock::now()))
       log::warn("etcd key {}: value rejected: {}{}", printable(key), endpoint.error().message(),
                 more_before_it(*unsaid));

@@ -6,6 +6,7 @@
 #include <set>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "userspace/discovery/source.h"
@@ -37,6 +38,8 @@ class ServiceKeys {
   std::vector<Endpoint> endpoints() const;  // in the order of their keys
   std::vector<RejectedValue> rejected() const;
   std::uint64_t rejected_total() const { return rejected_total_; }
+  // Those that have come since it was last asked.
+  std::vector<RejectedValue> take_newly_rejected() { return std::exchange(newly_rejected_, {}); }
 
   // In order. They may be those of another service ("team/db" below "team"), or a mistake.
   const std::set<std::string, std::less<>>& deeper() const { return deeper_; }
@@ -58,6 +61,7 @@ class ServiceKeys {
   std::set<std::string, std::less<>> deeper_;
   bool changed_ = false;
   std::uint64_t rejected_total_ = 0;
+  std::vector<RejectedValue> newly_rejected_;
   LogLimit rejected_log_{5};
 };
 

@@ -37,7 +37,8 @@ struct SourceStatus {
   std::uint64_t rejected_total = 0;     // bad values seen since the start
   std::vector<RejectedValue> rejected;  // bad values that stand there now
   bool replaced = false;                // no longer configured; set by who knows it
-  Histogram::Counts propagation;        // from a change heard to its set published; etcd only
+  bool kept = false;  // the set published is of before, and not what the source says now
+  Histogram::Counts propagation;  // from a change heard to its set published; etcd only
 };
 
 // Lists, then watches; keeps its own map and publishes the whole set after every change. Any doubt

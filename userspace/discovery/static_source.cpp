@@ -5,7 +5,7 @@ namespace ambbpf {
 
 awaitable<void> StaticSource::run(Publish publish) {
   published_at_ = Clock::now();
-  publish(endpoints_);
+  publish(endpoints_, {.what = "the configuration"});
   co_await until_cancelled();
 }
 

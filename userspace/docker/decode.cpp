@@ -59,6 +59,7 @@ void take_container_event(const JsonValue& json, const JsonValue* actor, DockerE
   if (!id) id = string_at(json, "id");
   if (!action || !id) return;
   event.kind = kind_of_container_event(*action);
+  event.action = *action;
   event.id = *id;
   const auto* attributes = actor ? object_at(*actor, "Attributes") : nullptr;
   const auto signal = attributes ? string_at(*attributes, "signal") : std::nullopt;
@@ -70,6 +71,7 @@ void take_network_event(const JsonValue& json, const JsonValue* actor, DockerEve
   const auto* attributes = actor ? object_at(*actor, "Attributes") : nullptr;
   if (!attributes || (action != "connect" && action != "disconnect")) return;
   event.kind = Kind::kNetwork;
+  event.action = fmt::format("network {}", action);
   event.id = string_at(*attributes, "container").value_or("");
 }
 

@@ -58,6 +58,7 @@ struct DockerEvent {
   };
   Kind kind = Kind::kOther;
   std::string id;              // the container's
+  std::string action;          // in Docker's words, "health_status: healthy"
   int signal = 0;              // of kKill; 0: an old engine does not tell
   std::int64_t time_nano = 0;  // nanoseconds since 1970 on the engine's clock; 0: not told
 };

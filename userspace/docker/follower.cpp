@@ -3,7 +3,9 @@
 
 #include <fmt/format.h>
 
+#include "userspace/events/event_log.h"
 #include "userspace/support/log.h"
+#include "userspace/support/quote.h"
 
 namespace ambbpf {
 namespace {
@@ -15,6 +17,11 @@ constexpr std::size_t kLongestEvent = 1024 * 1024;  // bytes
 
 // A stream that ends sooner says nothing about the next one: do not go round in circles with it.
 constexpr auto kShortStream = 1s;
+
+std::string name_of(const Containers& containers, const std::string& id) {
+  const auto known = containers.find(id);
+  return known == containers.end() ? id.substr(0, 12) : printable(known->second.name);
+}
 
 }  // namespace
 
@@ -115,8 +122,13 @@ void DockerFollower::take_event(const DockerEvent& event) {
   heard();
   // One nanosecond on: the engine gives those of the very time asked for as well.
   if (event.time_nano != 0) events_since_nano_ = event.time_nano + 1;
+  const auto name = name_of(known_.containers(), event.id);
   const auto next = known_.heard(event, Clock::now());
-  if (next == KnownContainers::Next::kInspect) inspections_.ask(event.id);
+  cause_ = {.what = fmt::format("container {}: {}", name, printable(event.action))};
+  if (next == KnownContainers::Next::kInspect) {
+    heard_.insert_or_assign(event.id, Cause{.what = printable(event.action)});
+    inspections_.ask(event.id);
+  }
   if (next == KnownContainers::Next::kDoubt) inspections_.doubt(event.id);
 }
 
@@ -125,13 +137,23 @@ void DockerFollower::take_inspection(const std::string& id, Inspections::Answer 
     heard();
     any_inspected_ = true;
     uninspected_.erase(id);
+    const auto name_before = name_of(known_.containers(), id);
+    const bool is_gone = !answer->has_value();
     known_.inspected(id, std::move(*answer), Clock::now());
+    inspected_because_of(id, is_gone ? name_before : name_of(known_.containers(), id));
   } else {
+    heard_.erase(id);
     failed(answer.error());
     complain_of(id);
   }
   if (listing_.erase(id) != 0 && listing_.empty()) listing_done();
   publish_changes();
+}
+
+void DockerFollower::inspected_because_of(const std::string& id, const std::string& name) {
+  auto heard = heard_.extract(id);
+  cause_ = heard.empty() ? Cause{.what = "inspection"} : std::move(heard.mapped());
+  cause_.what = fmt::format("container {}: {}", name, cause_.what);
 }
 
 // A container that cannot be inspected stays what it was; if none can be, that is an outage.
@@ -143,7 +165,10 @@ void DockerFollower::listing_done() {
   }
   ++status_.lists;
   heard();
-  if (!followed_since_) followed_since_ = Clock::now();
+  if (!followed_since_) {
+    followed_since_ = Clock::now();
+    cause_ = {.what = "listing of " + status_.from};
+  }
   end_outage();
   publish_changes();
 }
@@ -194,6 +219,10 @@ Backoff::Delay DockerFollower::begin_outage() {
     outage_since_ = Clock::now();
     log::warn("docker {} cannot be followed: {}; {} containers stay in force", status_.from,
               status_.last_error, status_.containers);
+    event_log().record({.kind = std::string(event_kind::kSourceLost),
+                        .cause = status_.last_error,
+                        .outcome = fmt::format("docker {}: {} containers stay in force",
+                                               status_.from, status_.containers)});
   }
   status_.state = DockerStatus::State::kFailing;
   return backoff_.next();
@@ -203,6 +232,10 @@ void DockerFollower::end_outage() {
   if (outage_since_) {
     const std::chrono::duration<double> away = Clock::now() - *outage_since_;
     log::info("docker {} is followed again after {:.1f} s", status_.from, away.count());
+    event_log().record(
+        {.kind = std::string(event_kind::kSourceBack),
+         .cause = "it lists again",
+         .outcome = fmt::format("docker {} after {:.1f} s", status_.from, away.count())});
     outage_since_.reset();
   }
   status_.state = DockerStatus::State::kFollowing;

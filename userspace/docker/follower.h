@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <set>
@@ -12,6 +13,7 @@
 #include "userspace/docker/api.h"
 #include "userspace/docker/inspections.h"
 #include "userspace/docker/known_containers.h"
+#include "userspace/events/event.h"
 #include "userspace/support/backoff.h"
 #include "userspace/support/json_splitter.h"
 
@@ -65,6 +67,9 @@ class DockerFollower {
 
   const DockerStatus& status() const { return status_; }
 
+  // What the containers that were handed over last were heard by.
+  const Cause& cause() const { return cause_; }
+
  private:
   awaitable<void> follow_on();
   awaitable<Error> follow();  // until this
@@ -78,6 +83,7 @@ class DockerFollower {
   void heard();
   void failed(const Error& error);
   void complain_of(const std::string& id);
+  void inspected_because_of(const std::string& id, const std::string& name);
   Backoff::Delay delay_after(const Error& error);
   Backoff::Delay begin_outage();
   void end_outage();
@@ -91,6 +97,9 @@ class DockerFollower {
   asio::steady_timer ended_;
   std::optional<Containers> published_;
   DockerStatus status_;
+  Cause cause_;
+  // By id: of those that are inspected because of it, what happened last, and when that was heard.
+  std::map<std::string, Cause> heard_;
 
   HttpStream stream_;
   std::optional<std::int64_t> events_since_nano_;  // on the engine's clock

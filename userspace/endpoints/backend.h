@@ -3,6 +3,10 @@
 
 #include <atomic>
 #include <cstdint>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <string_view>
 
 #include "userspace/support/asio.h"
 
@@ -10,6 +14,13 @@ namespace ambbpf {
 
 // What was learnt of a backend.
 enum class BackendOutcome { kConnected, kConnectFailed };
+
+// Of a backend to which the last connects have failed.
+struct Failing {
+  Clock::time_point since;  // the first of them
+  std::uint32_t failures = 0;
+  std::string why;  // the last one's error
+};
 
 // One address in force. Shared by all threads; lives on in the connections that use it when its
 // endpoint goes, and keeps its state when its endpoint is published again under the same address.
@@ -21,11 +32,14 @@ class Backend {
 
   // A failed connect ejects the backend: for 1 s at first, doubled by every further failure in a
   // row, at most 30 s; a good one ends that. Returns whether this is news: the first failure after
-  // a success, or the reverse. Whoever knows the service reports there, which chooses anew.
-  bool report(BackendOutcome outcome, Clock::time_point now);
+  // a success, or the reverse. Whoever knows the service reports there, which chooses anew. `why`:
+  // the error of a failed connect.
+  bool report(BackendOutcome outcome, Clock::time_point now, std::string_view why = {});
 
   bool ejected(Clock::time_point now) const { return now < ejected_until(); }
   Clock::time_point ejected_until() const;
+  bool fails() const { return failures_in_a_row_.load(std::memory_order_relaxed) != 0; }
+  std::optional<Failing> failing() const;  // nothing: the last connect was a good one, or none was
 
   // What policies compare: connections, and those that are being made.
   std::uint64_t busy() const {
@@ -45,6 +59,8 @@ class Backend {
   const tcp::endpoint address_;
   std::atomic<std::uint32_t> failures_in_a_row_{0};
   std::atomic<Clock::rep> ejected_until_{0};
+  mutable std::mutex mutex_;  // of what good connects have no need to look at
+  std::optional<Failing> failing_;
 };
 
 }  // namespace ambbpf

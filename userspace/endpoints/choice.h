@@ -44,6 +44,8 @@ struct Policy {
   OrderFunction* order;
   // Nothing but the turn counts: whoever has the choice can carry it out (zero hop).
   bool is_by_turn;
+  // It depends on the client whom it takes.
+  bool is_by_client;
 };
 
 std::span<const Policy> all_policies();

@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "userspace/endpoints/service.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <map>
 #include <set>
 #include <string_view>
 #include <utility>
 
+#include "userspace/events/event_log.h"
 #include "userspace/support/log.h"
 
 namespace ambbpf {
@@ -19,12 +22,12 @@ Service::SourceId Service::add_source() {
   return next_source_++;
 }
 
-void Service::publish(SourceId source, std::vector<Endpoint> endpoints) {
+void Service::publish(SourceId source, std::vector<Endpoint> endpoints, const Cause& cause) {
   const std::scoped_lock lock(publishing_);
   const auto feed = std::ranges::find(feeds_, source, &Feed::source);
   if (feed == feeds_.end() || feed->endpoints == endpoints) return;  // it may be removed by now
   feed->endpoints = std::move(endpoints);
-  unite();
+  unite(cause);
 }
 
 void Service::keep_sources(const std::vector<SourceId>& sources) {
@@ -33,12 +36,13 @@ void Service::keep_sources(const std::vector<SourceId>& sources) {
   for (const auto source : sources)
     kept.push_back(std::move(*std::ranges::find(feeds_, source, &Feed::source)));
   feeds_ = std::move(kept);
-  unite();
+  unite({.what = "other sources, as the configuration says"});
 }
 
 void Service::judge_again() {
   const std::scoped_lock lock(publishing_);
-  if (!judgement_stands() || change_log_.has_left_out()) unite();
+  if (!judgement_stands() || change_log_.has_left_out())
+    unite({.what = "addresses of this host have changed"});
 }
 
 bool Service::judgement_stands() const {
@@ -75,31 +79,42 @@ Service::Union Service::united_feeds() const {
   return united;
 }
 
-void Service::unite() {
+void Service::unite(const Cause& cause) {
   auto united = united_feeds();
   auto endpoints = std::make_shared<const EndpointSet>(std::move(united.endpoints));
   std::vector<RejectedValue> rejected_before;
   objected_ = std::move(united.objected);
+  std::shared_ptr<const EndpointSet> before;
+  std::uint64_t version = 0;
   {
     const std::scoped_lock lock(mutex_);
     rejected_before = std::exchange(rejected_, united.rejected);
-    if (*endpoints != *in_force_) {
-      in_force_ = std::move(endpoints);
+    before = in_force_;
+    if (*endpoints != *before) {
+      in_force_ = endpoints;
       choose(Clock::now());
+      version = choice_->version;
     }
   }
-  log_new(rejected_before, united);
+  if (version != 0) set_history_.changed(name_, *before, *endpoints, version, cause);
+  log_new(rejected_before, united, cause);
   change_log_.tell(name_, std::move(united.addresses));
 }
 
-void Service::log_new(const std::vector<RejectedValue>& before, const Union& united) {
+void Service::log_new(const std::vector<RejectedValue>& before, const Union& united,
+                      const Cause& cause) {
   constexpr std::size_t kMost = 10;  // lines
   std::set<std::string_view> known;
   for (const auto& value : before) known.insert(value.key);
   std::size_t news = 0;
-  for (const auto& value : united.rejected)
-    if (!known.contains(value.key) && ++news <= kMost)
-      log::warn("service {}: {}: value rejected: {}", name_, value.key, value.reason);
+  for (const auto& value : united.rejected) {
+    if (known.contains(value.key) || ++news > kMost) continue;
+    log::warn("service {}: {}: value rejected: {}", name_, value.key, value.reason);
+    event_log().record({.service = name_,
+                        .kind = std::string(event_kind::kRejected),
+                        .outcome = value.key + ": " + value.reason},
+                       cause);
+  }
   if (news > kMost) log::warn("service {}: {} more values rejected", name_, news - kMost);
 }
 
@@ -147,19 +162,55 @@ std::shared_ptr<Backend> Service::pick(const Client& client, const Backends& tri
   return other ? other->backend : picked->backend;
 }
 
-bool Service::report(Backend& backend, BackendOutcome outcome) {
+bool Service::report(Backend& backend, BackendOutcome outcome, std::string_view why) {
   const auto now = Clock::now();
   const bool was_ejected = backend.ejected(now);
-  const bool news = backend.report(outcome, now);
-  if (outcome == BackendOutcome::kConnectFailed) {
+  const bool good = outcome == BackendOutcome::kConnected;
+  const auto failing = good && backend.fails() ? backend.failing() : std::nullopt;
+  const bool news = backend.report(outcome, now, why);
+  if (!good) {
     ++connect_failures;
     if (news) ++ejections;
   }
-  if (news || was_ejected != backend.ejected(now)) {
+  const bool is_ejected = backend.ejected(now);
+  if (!news && was_ejected == is_ejected) return false;
+  std::shared_ptr<const Choice> choice;
+  {
     const std::scoped_lock lock(mutex_);
     choose(now);
+    choice = choice_;
   }
+  if (is_ejected && !was_ejected)
+    record_ejection(backend, *choice, {.what = std::string(why), .heard = now});
+  if (news && failing) record_return(*failing, backend, *choice);
   return news;
+}
+
+void Service::record_ejection(const Backend& backend, const Choice& choice, Cause cause) const {
+  using std::chrono::duration_cast;
+  const std::chrono::duration<double> span = backend.ejected_until() - cause.heard;
+  const auto took = duration_cast<std::chrono::microseconds>(Clock::now() - cause.heard);
+  event_log().record(
+      {.service = name_,
+       .kind = std::string(event_kind::kEjected),
+       .outcome = fmt::format("{} for {:.0f} s", to_string(backend.address()), span.count()),
+       .endpoints = in_force()->size(),
+       .version = choice.version,
+       .took_us = static_cast<std::uint64_t>(took.count())},
+      cause);
+}
+
+void Service::record_return(const Failing& failing, const Backend& backend,
+                            const Choice& choice) const {
+  const std::chrono::duration<double> span = Clock::now() - failing.since;
+  event_log().record({.service = name_,
+                      .kind = std::string(event_kind::kReturned),
+                      .outcome = fmt::format("{} after {:.1f} s and {} failed connect{}",
+                                             to_string(backend.address()), span.count(),
+                                             failing.failures, failing.failures == 1 ? "" : "s"),
+                      .endpoints = in_force()->size(),
+                      .version = choice.version},
+                     {.what = "it answers a connect"});
 }
 
 void Service::choose_by(Balance balance) {
@@ -167,6 +218,11 @@ void Service::choose_by(Balance balance) {
   if (balance_ == balance) return;
   balance_ = std::move(balance);
   choose(Clock::now());
+}
+
+Balance Service::balance() const {
+  const std::scoped_lock lock(mutex_);
+  return balance_;
 }
 
 std::shared_ptr<const EndpointSet> Service::in_force() const {

@@ -12,33 +12,19 @@
 #include <random>
 #include <set>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "userspace/endpoints/backend.h"
 #include "userspace/endpoints/change_log.h"
 #include "userspace/endpoints/choice.h"
 #include "userspace/endpoints/endpoint.h"
-#include "userspace/endpoints/standing.h"
+#include "userspace/endpoints/endpoint_set.h"
+#include "userspace/endpoints/set_history.h"
 #include "userspace/support/histogram.h"
 #include "userspace/support/log_limit.h"
 
 namespace ambbpf {
-
-// An endpoint in force and what is known of its backend.
-struct ListedEndpoint {
-  std::shared_ptr<Backend> backend;
-  std::string found_as;           // Endpoint::found_as
-  EndpointAttributes attributes;  // Endpoint::attributes
-  Standing standing{};            // which they say
-
-  bool operator==(const ListedEndpoint&) const = default;
-};
-using EndpointSet = std::vector<ListedEndpoint>;
-using Backends = std::vector<std::shared_ptr<Backend>>;
-
-// How a source hands over everything it knows, after every change. The set replaces the source's
-// previous one whole; order is kept; an address that stands twice counts once.
-using Publish = std::function<void(std::vector<Endpoint>)>;
 
 // Why this process cannot have a backend at an address; empty: it can.
 using Objection = std::function<std::string(const tcp::endpoint&)>;
@@ -65,13 +51,14 @@ class Service {
   // kept any more.
   using SourceId = std::uint64_t;
   SourceId add_source();
-  void publish(SourceId source, std::vector<Endpoint> endpoints);
+  void publish(SourceId source, std::vector<Endpoint> endpoints, const Cause& cause = {});
   void keep_sources(const std::vector<SourceId>& sources);  // in this order, and no others
 
   // The way in for a source of its own: valid as long as *this.
   Publish way_in(SourceId source) {
-    return
-        [this, source](std::vector<Endpoint> endpoints) { publish(source, std::move(endpoints)); };
+    return [this, source](std::vector<Endpoint> endpoints, const Cause& cause) {
+      publish(source, std::move(endpoints), cause);
+    };
   }
 
   // By the present choice, one of `tried` only if there is no other. Null while no endpoint is
@@ -87,9 +74,13 @@ class Service {
   awaitable<void> wait_for_change(std::uint64_t seen, Clock::time_point deadline);
 
   // What was learnt of a backend of this service; as Backend::report(), and the choice follows.
-  bool report(Backend& backend, BackendOutcome outcome);
+  bool report(Backend& backend, BackendOutcome outcome, std::string_view why = {});
+
+  // Whose turn it is next, for Choice::pick().
+  std::uint64_t turn() const { return turn_; }
 
   void choose_by(Balance balance);
+  Balance balance() const;
 
   std::shared_ptr<const EndpointSet> in_force() const;
 
@@ -99,6 +90,7 @@ class Service {
   void reject_by(Objection objection) { objection_ = std::move(objection); }
   void judge_again();
   std::vector<RejectedValue> rejected() const;
+  std::vector<GoneEndpoint> gone() const { return set_history_.gone(); }
 
   // The most connections that may be open at once.
   void limit_connections(std::uint64_t most) { most_connections_ = most; }
@@ -149,10 +141,12 @@ class Service {
   };
 
   // With publishing_ held:
-  void unite();
+  void unite(const Cause& cause);
   Union united_feeds() const;  // feeds_, less what objection_ is against
   bool judgement_stands() const;
-  void log_new(const std::vector<RejectedValue>& before, const Union& united);
+  void log_new(const std::vector<RejectedValue>& before, const Union& united, const Cause& cause);
+  void record_ejection(const Backend& backend, const Choice& choice, Cause cause) const;
+  void record_return(const Failing& failing, const Backend& backend, const Choice& choice) const;
   // With mutex_ held:
   void choose(Clock::time_point now);
 
@@ -173,6 +167,7 @@ class Service {
   SourceId next_source_ = 1;
   std::set<tcp::endpoint> objected_;  // of feeds_, when it was last asked about
   ChangeLog change_log_;
+  SetHistory set_history_;
 
   mutable std::mutex mutex_;  // guards all below; taken last
   std::shared_ptr<const EndpointSet> in_force_ = std::make_shared<const EndpointSet>();

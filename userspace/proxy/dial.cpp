@@ -74,7 +74,7 @@ void note_failure(Service& service, Backend& backend, const Error& error) {
       log::warn("service {}: {}{}", service.name(), error.message(), more_before_it(*unsaid));
     return;
   }
-  if (service.report(backend, BackendOutcome::kConnectFailed))
+  if (service.report(backend, BackendOutcome::kConnectFailed, error.message()))
     log::warn("service {}: {}; the endpoint is ejected", service.name(), error.message());
   service.doubt();
 }

@@ -5,6 +5,7 @@
 
 #include <iostream>
 #include <string>
+#include <string_view>
 
 #include "userspace/admin/connection_report.h"
 #include "userspace/cli/admin_client.h"

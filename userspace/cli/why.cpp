@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <iostream>
+#include <string_view>
 
 #include "userspace/admin/why_report.h"
 #include "userspace/cli/admin_client.h"

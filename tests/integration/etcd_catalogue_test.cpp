@@ -26,8 +26,9 @@ class Fleet {
   void add(const std::string& service) {
     auto& one = services_[service];
     one.source = catalogue_->source_of(service);
-    auto work = one.source->run(
-        [&one](std::vector<Endpoint> endpoints) { one.published.push_back(std::move(endpoints)); });
+    auto work = one.source->run([&one](std::vector<Endpoint> endpoints, const Cause&) {
+      one.published.push_back(std::move(endpoints));
+    });
     spawn_stoppable(io_, std::move(work), one.stop.slot(), [&one] { one.ended = true; });
   }
 

@@ -6,6 +6,7 @@
 
 #include <atomic>
 #include <fstream>
+#include <set>
 #include <thread>
 #include <vector>
 
@@ -22,6 +23,7 @@ namespace ambbpf::test {
 namespace {
 
 using namespace std::chrono_literals;
+using testing::Contains;
 using testing::StartsWith;
 
 class ProgramConnections : public testing::Test {
@@ -171,8 +173,11 @@ TEST_F(ProgramConnections, OfAThousandTheHighestAreListed) {
 
   const auto oldest = ask({"--limit", "2", "--sort", "age"});
   ASSERT_EQ(oldest["connections"].Size(), 2U);
-  EXPECT_STREQ(oldest["connections"][0]["client"]["address"].GetString(),
-               to_string(local_address(pairs[0].client.socket())).c_str());
+  // A backend may have accepted the next one before the proxy's other thread has begun to relay it.
+  std::set<std::string> first_ones;
+  for (std::size_t i = 0; i < 10; ++i)
+    first_ones.insert(to_string(local_address(pairs[i].client.socket())));
+  EXPECT_THAT(first_ones, Contains(oldest["connections"][0]["client"]["address"].GetString()));
   EXPECT_EQ(ask({"--limit", "0"})["connections"].Size(), 0U);
   EXPECT_EQ(ask()["connections"].Size(), 100U);
   EXPECT_EQ(ask({"--limit", "10000"})["connections"].Size(), 1000U);

@@ -68,7 +68,8 @@ TEST_P(IdleConnections, HoldNoBufferInUserSpaceAndGiveBackWhatTheyHold) {
   pairs = connect_and_wait_until_idle();
   const auto second = ambassador->held() - ambassador->at_rest();
   ambassador->report("user space, the second time", second.user, kConnections);
-  EXPECT_LE(second.user, first.user + first.user / 4);
+  // A thread's buffer is there once a connection was put into the sockmap while bytes came in.
+  EXPECT_LE(second.user, first.user + first.user / 4 + kSharedByAll);
   pairs.clear();
   ambassador->expect_rest();
 }

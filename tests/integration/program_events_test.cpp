@@ -6,7 +6,6 @@
 #include <atomic>
 #include <csignal>
 #include <fstream>
-#include <regex>
 #include <sstream>
 
 #include "tests/integration/program_reload.h"
@@ -60,7 +59,10 @@ class ProgramEvents : public RunByFile {
   std::string why(const std::string& service = "web") const {
     const auto ran = run({"why", service, "--admin", admin()});
     EXPECT_EQ(ran.code, 0) << ran.err;
-    return std::regex_replace(ran.out, std::regex("\\s+"), " ");  // wherever lines are broken
+    std::istringstream words(ran.out);  // wherever lines are broken
+    std::string text;
+    for (std::string word; words >> word;) text += word + " ";
+    return text;
   }
 
   tcp::endpoint front = free_address();

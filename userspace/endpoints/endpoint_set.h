@@ -34,6 +34,7 @@ class Publish {
  public:
   Publish() = default;  // to nobody
   template <std::invocable<std::vector<Endpoint>, const Cause&> To>
+  // NOLINTNEXTLINE(google-explicit-constructor): any function is one, as of std::function
   Publish(To to) : to_(std::move(to)) {}
 
   void operator()(std::vector<Endpoint> endpoints, const Cause& cause = {}) const {

@@ -13,7 +13,7 @@ import contenders
 from backends import PACKAGES, SERVERS, Backend, Server, program, wait_until_it_listens
 from contenders import Contender, Place, Programs
 from load_tools import ROWS, Row, Target
-from machine import Failure, IdleCgroup, Network, end, run_time, start_spinners
+from machine import Failure, Network, run_time
 
 DEFAULT = [contenders.NONE, contenders.DIRECT, *contenders.ENGINES, contenders.AUTO, "haproxy", "nginx"]
 FIRST_PORT = 9101
@@ -42,11 +42,10 @@ def lacking(row: Row) -> str:
 
 class Applications:
     def __init__(self, programs: Programs, names: list[str], rows: list[str], seconds: int,
-                 idle_cgroup: IdleCgroup, seed: int) -> None:
+                 seed: int) -> None:
         self.programs = programs
         self.names = names
         self.seconds = seconds
-        self.idle_cgroup = idle_cgroup
         self.random = random.Random(seed)
         self.samples: list[dict[str, Any]] = []
         chosen = [row for row in ROWS if row.name in rows]
@@ -60,9 +59,6 @@ class Applications:
             backends = self._start_servers(stack)
             for line in self.left_out:
                 print(line, file=sys.stderr)
-            spinners = start_spinners(self.programs.load, str(self.programs.work / "spinners"),
-                                      self.idle_cgroup)
-            stack.callback(end, spinners)
             for round_number in range(rounds):
                 for server, backend in backends:
                     place = Place(network, network, "127.0.0.1", f"127.0.0.1:{server.port}")

@@ -10,9 +10,10 @@ import os
 import platform
 import re
 import subprocess
+import sys
 import time
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 
 class Failure(Exception):
@@ -181,6 +182,48 @@ class IdleCgroup:
         """After the processes in it have ended."""
         if self.path:
             Path(self.path).rmdir()
+
+
+class WakefulIdle:
+    """While it is entered, the kernel's own idle loop polls, where the machine can be told so.
+
+    A spinner does the same to a processor, but is a task: after a short turn of the kernel's worker, which is
+    alone in its group, the scheduler (EEVDF) may give the spinner a whole slice of some 3 ms before the next one.
+    """
+
+    HALTPOLL = Path("/sys/module/haltpoll/parameters")  # of guests: Documentation/virt/guest-halt-polling.rst
+    WANTED = {"guest_halt_poll_ns": "50000000", "guest_halt_poll_grow_start": "50000000",
+              "guest_halt_poll_allow_shrink": "N"}
+    LATENCY = Path("/dev/cpu_dma_latency")  # Documentation/power/pm_qos_interface.rst; while it is open
+
+    def __init__(self) -> None:
+        self.how = ""  # empty: it cannot be had
+        self._before: dict[Path, str] = {}
+        self._latency: IO[bytes] | None = None
+
+    def __enter__(self) -> "WakefulIdle":
+        try:
+            driver = Path("/sys/devices/system/cpu/cpuidle/current_driver").read_text().strip()
+            if driver == "haltpoll":
+                for name, value in self.WANTED.items():
+                    parameter = self.HALTPOLL / name
+                    self._before[parameter] = parameter.read_text()
+                    parameter.write_text(value)
+                self.how = "poll, as the guest's haltpoll is set"
+            elif driver != "none":
+                self._latency = self.LATENCY.open("wb", buffering=0)
+                self._latency.write((0).to_bytes(4, sys.byteorder))
+                self.how = "do not sleep, for a latency of 0 is asked for"
+        except OSError:
+            self.__exit__()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.how = ""
+        for parameter, value in self._before.items():
+            parameter.write_text(value)
+        if self._latency:
+            self._latency.close()
 
 
 def start_spinners(load: Path, counters: str, cgroup: IdleCgroup) -> subprocess.Popen[bytes]:

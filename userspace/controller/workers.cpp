@@ -64,6 +64,7 @@ Result<std::unique_ptr<Workers>> Workers::create(const ProcessSettings& settings
   made->budget_ = divide_descriptors(limit);
   const RelayOptions relay{.engine = made->engine_.engine,
                            .promotion = {},
+                           .demotion = {.tries_both = !settings.engine},
                            .slots = slots_for(limit),
                            .pipes_below = made->budget_.pipes_below};
   const auto threads = settings.threads ? *settings.threads : usable_cpus();

@@ -67,7 +67,7 @@ std::string_view Connection::why_in_user(const Direction& direction) const {
   if (direction.pump.has_buffered_bytes()) return "receiver is slow";
   if (!slots_) return why_not_in_map(direction);
   if (direction.stay && Clock::now() < direction.stay->until) return "receiver was slow";
-  return thread_.demotion.keeps_gates_shut() ? "many are busy" : "bytes under way";
+  return thread_.demotion.keeps_gates_shut() ? thread_.demotion.why_shut() : "bytes under way";
 }
 
 std::string_view Connection::why_not_in_map(const Direction& direction) const {

@@ -9,12 +9,14 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <string>
 #include <system_error>
 
 #include "userspace/dataplane/end_reason.h"
 #include "userspace/dataplane/engine.h"
+#include "userspace/dataplane/path_trial.h"
 #include "userspace/dataplane/peer_watch.h"
 #include "userspace/support/asio.h"
 #include "userspace/support/histogram.h"
@@ -40,6 +42,15 @@ struct AllThreads {
   std::atomic<std::size_t> threads{0};
   std::atomic<std::size_t> connections{0};
   std::atomic<std::size_t> busy{0};  // connections, where they move enough to be counted
+
+  // What the threads have said at their last looks: sums of whole numbers.
+  std::atomic<std::uint64_t> turns_per_second{0};
+  std::atomic<std::uint64_t> bytes_per_second{0};
+  // The thread that comes first samples for all.
+  std::mutex trial_mutex;
+  PathTrial trial;
+  Clock::time_point sampled_at{};
+  std::atomic<bool> user_is_to_move{false};  // as the trial has it
 };
 
 // Connections of the sockmap engine are served in user space while more than so many for each
@@ -48,6 +59,9 @@ struct Demotion {
   std::uint32_t connections = 8;
   std::uint32_t turns_per_second = 20000;  // and so many reads and redirected segments, of all
   std::chrono::milliseconds calm{1000};  // they return when for so long no more than half were busy
+  // Also while fewer of them move more that way, which is tried now and then (PathTrial).
+  bool tries_both = false;
+  std::uint32_t hot_turns_per_second = 2000;  // of all threads: less is no trial worth
 };
 
 struct RelayOptions {

@@ -27,6 +27,7 @@ struct Run {
   }
   int operator()(const ambbpf::EventsOptions& options) const { return run_events(options); }
   int operator()(const ambbpf::WhyOptions& options) const { return run_why(options); }
+  int operator()(const ambbpf::OrderOptions& options) const { return run_order(options); }
   int operator()(const ambbpf::VersionOptions& options) const { return run_version(options); }
   int operator()(const ambbpf::ReferenceOptions& options) const { return run_reference(options); }
   int operator()(const ambbpf::Printed& printed) const {

@@ -78,6 +78,22 @@ TEST_P(Removal, ResetsThemAtOnce) {
   expect_reset();
 }
 
+TEST_P(Removal, ResetsThemByHandAndServesNewOnes) {
+  begin("");
+  EXPECT_EQ(run({"reset", "web", to_string(goes.address()), "--admin", admin()}).code, 0);
+  expect_reset();
+  connect();
+  expect_open();
+}
+
+TEST_P(Removal, DrainsByHand) {
+  begin("");
+  list_only('"' + to_string(goes.address()) + "\", " + quoted(*stays));
+  EXPECT_EQ(run({"drain", "web", to_string(goes.address()), "--admin", admin()}).code, 0);
+  for (int i = 0; i < 10; ++i) EXPECT_EQ(ask(front), "stays");
+  expect_open();
+}
+
 TEST_P(Removal, ResetsThemWhenTheirTimeToDrainIsOver) {
   begin("on_removal = \"drain\"\ndrain_timeout = \"2s\"\n");
   list_only(quoted(*stays));

@@ -313,13 +313,18 @@ INSTANTIATE_TEST_SUITE_P(
         Wrong{{"connections", "--sort", "name"}, "'name'"},
         Wrong{{"connections", "--limit", "10001"}, "'10001'"},
         Wrong{{"connections", "--limit", "-1"}, "'-1'"}, Wrong{{"why"}, "SERVICE"},
-        Wrong{{"why", "web", "db"}, "db"}, Wrong{{"events", "web"}, "web"}));
+        Wrong{{"why", "web", "db"}, "db"}, Wrong{{"events", "web"}, "web"},
+        Wrong{{"drain"}, "SERVICE"}, Wrong{{"set", "weight", "web", "web-1"}, "N"},
+        Wrong{{"set", "weight", "web", "web-1", "1001"}, "'1001'"},
+        Wrong{{"set", "weight", "web", "web-1", "-1"}, "-1"},
+        Wrong{{"set", "speed", "web", "web-1", "1"}, "'speed'"}));
 
 TEST(Options, WhatIsMistypedIsAnsweredWithWhatIsMeant) {
   EXPECT_EQ(message_of({"proxi", "web", "80"}), "unknown command 'proxi'; did you mean 'proxy'?");
   EXPECT_EQ(message_of({"web", "80"}),
             "unknown command 'web'; there are proxy, forward, register, run, check, reload, "
-            "status, connections, events, why, doctor, cleanup, reference, version");
+            "status, connections, events, why, drain, enable, reset, set, doctor, cleanup, "
+            "reference, version");
   EXPECT_EQ(message_of({"proxy", "web", "80", "--hodl", "3s"}),
             "proxy has no option '--hodl'; did you mean '--hold'?");
   EXPECT_EQ(message_of({"status", "--redy=1"}),

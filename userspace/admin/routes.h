@@ -15,8 +15,8 @@ namespace ambbpf {
 using AdminRequest = boost::beast::http::request<boost::beast::http::empty_body>;
 using AdminResponse = boost::beast::http::response<boost::beast::http::string_body>;
 
-// `answers` outlives the coroutine.
-awaitable<AdminResponse> respond(const AdminAnswers& answers, AdminRequest request);
+// `answers` outlives the coroutine. `by`: the user who asks, for orders.
+awaitable<AdminResponse> respond(const AdminAnswers& answers, AdminRequest request, std::string by);
 
 // To one who came by network: less, and nothing under names other than `names` (host_names.h),
 // which outlive the coroutine as well.

@@ -17,6 +17,7 @@
 #include <utility>
 #include <vector>
 
+#include "userspace/admin/peer_user.h"
 #include "userspace/admin/routes.h"
 
 namespace ambbpf {
@@ -118,10 +119,11 @@ bool is_full(const AdminConnections& connections, bool (*kind)(const ListedStrea
 }
 
 // Nothing where nobody is left to be told.
-awaitable<std::optional<AdminResponse>> answer_to(const AdminConnections& connections,
+awaitable<std::optional<AdminResponse>> answer_to(const AdminConnections& connections, int socket,
                                                   beast::error_code unread, AdminRequest request) {
   if (unread) co_return response_to_bad_request(unread);
-  if (!connections.names) co_return co_await respond(connections.answers, std::move(request));
+  if (!connections.names)
+    co_return co_await respond(connections.answers, std::move(request), user_of_peer(socket));
   co_return co_await respond_to_network(connections.answers, std::move(request),
                                         *connections.names);
 }
@@ -161,7 +163,8 @@ awaitable<void> serve(Connections connections, std::unique_ptr<ListedStream> lis
   const bool asks_for_head = !unread && parser.get().method() == http::verb::head;
   AdminRequest request;
   if (!unread) request = parser.release();
-  auto answer = co_await answer_to(*connections, unread, std::move(request));
+  auto answer =
+      co_await answer_to(*connections, stream.socket().native_handle(), unread, std::move(request));
   if (!stream.socket().is_open()) co_return;  // the server has ended meanwhile
   listed->answered_at = Clock::now();
   stream.expires_after(connections->limits.answer);

@@ -17,6 +17,10 @@
 //   GET /readyz    200 "ready", or 503 with the reason
 //   POST /reload   200 with what has changed, or 422 with what is wrong, a line each; 409 where the
 //                  process has no configuration file
+//   POST /drain, /enable, /reset, /weight
+//                  ?service=NAME[&endpoint=ENDPOINT][&weight=N]: 200 with a line that says what was
+//                  done (order.h), 404 for a service and 422 for an endpoint that there is not,
+//                  with those that there are
 // HEAD is answered like GET. Any other path gets 404, any other method 405, what is no HTTP 400, a
 // head of over 8 KiB 431, and by TCP a Host that is not ours (host_names.h) 421.
 #pragma once
@@ -30,6 +34,7 @@
 #include <vector>
 
 #include "userspace/admin/connection_report.h"
+#include "userspace/admin/order.h"
 #include "userspace/admin/socket_file.h"
 #include "userspace/support/asio.h"
 #include "userspace/support/result.h"
@@ -60,6 +65,7 @@ struct AdminAnswers {
   std::function<std::string()> not_ready;  // empty: ready
   // JSON; an error: there is no such service. It may take its time.
   std::function<awaitable<Result<std::string>>(ConnectionsQuestion)> connections;
+  std::function<OrderAnswer(const Order&)> carry_out;
   std::function<ReloadAnswer()>
       reload;  // puts the configuration file in force; null: there is none
 };

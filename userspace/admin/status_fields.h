@@ -34,6 +34,10 @@ void each_field(Either<StatusReport::Endpoint> auto& endpoint, auto&& visit) {
   visit("priority", endpoint.priority);
   visit("backup", endpoint.backup);
   visit("zone", endpoint.zone);
+  visit("drained", endpoint.drained);
+  visit("weight_by_hand", endpoint.weight_by_hand);
+  visit("by", endpoint.by);
+  visit("by_ms", endpoint.by_ms);
 }
 
 void each_field(Either<StatusReport::RejectedValue> auto& value, auto&& visit) {

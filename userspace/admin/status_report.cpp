@@ -12,10 +12,11 @@ namespace {
 
 void add_troubles(const StatusReport::Service& service, std::vector<std::string>& all) {
   if (service.removed) return;
-  const auto in_use = [](const auto& endpoint) { return endpoint.ejected_ms == 0; };
   if (service.endpoints.empty())
     all.push_back(fmt::format("service {} has no endpoint", service.name));
-  else if (std::ranges::none_of(service.endpoints, in_use))
+  else if (std::ranges::all_of(service.endpoints, &StatusReport::Endpoint::drained))
+    all.push_back(fmt::format("service {}: every endpoint is drained by hand", service.name));
+  else if (std::ranges::none_of(service.endpoints, &StatusReport::Endpoint::is_in_use))
     all.push_back(fmt::format("service {}: connecting to every endpoint fails", service.name));
   if (const auto count = service.rejected.size(); count > 0)
     all.push_back(fmt::format("service {}: {} rejected", service.name,

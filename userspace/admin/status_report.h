@@ -17,6 +17,8 @@ namespace ambbpf {
 struct StatusReport {
   using Histogram = ambbpf::Histogram::Counts;  // how long something took, as often as it happened
   struct Endpoint {
+    bool is_in_use() const { return ejected_ms == 0 && !drained; }
+
     std::string address;   // "10.0.0.1:80", "[fd00::1]:80"
     std::string found_as;  // etcd key, container, or the name that was resolved
     std::uint64_t ejected_ms =
@@ -34,11 +36,16 @@ struct StatusReport {
     std::uint64_t direct_bytes_to_client = 0;
     std::uint64_t direct_connect_us = 0;  // on average
     std::uint64_t direct_rtt_us = 0;      // of the last one
-    // As its attributes say (endpoints/standing.h).
+    // As its attributes say (endpoints/standing.h); the weight also by hand.
     std::uint64_t weight = 1;
     std::uint64_t priority = 0;
     bool backup = false;
     std::string zone{};
+    // By hand (endpoints/overrides.h).
+    bool drained = false;
+    std::optional<std::uint64_t> weight_by_hand{};
+    std::string by{};                      // who has said so; empty: nobody has
+    std::optional<std::uint64_t> by_ms{};  // when
   };
   struct RejectedValue {
     std::string key;

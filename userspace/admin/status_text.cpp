@@ -71,6 +71,16 @@ std::string standing_of(const StatusReport::Endpoint& endpoint) {
   return all.empty() ? all : all + ")";
 }
 
+std::string state_of(const StatusReport::Endpoint& endpoint) {
+  if (endpoint.drained) return "drained";
+  return endpoint.ejected_ms == 0 ? "up" : "ejected " + human_span(endpoint.ejected_ms);
+}
+
+std::string said_of(const StatusReport::Endpoint& endpoint) {
+  if (!endpoint.weight_by_hand) return "drained";
+  return fmt::format("{}weight {}", endpoint.drained ? "drained, " : "", *endpoint.weight_by_hand);
+}
+
 void add_endpoints(TextPage& page, const std::vector<StatusReport::Endpoint>& endpoints) {
   if (endpoints.empty()) return page.paragraph(2, 2, "no endpoint");
   const std::vector<TextPage::Column> columns{
@@ -80,12 +90,14 @@ void add_endpoints(TextPage& page, const std::vector<StatusReport::Endpoint>& en
       {"failed", Side::kRight, kFigure}, {"found as", Side::kLeft, TextPage::kColumns}};
   std::vector<TextPage::Row> rows;
   for (const auto& endpoint : endpoints)
-    rows.push_back({endpoint.address,
-                    endpoint.ejected_ms == 0 ? "up" : "ejected " + human_span(endpoint.ejected_ms),
-                    human_count(endpoint.connections_now), human_count(endpoint.connections_total),
-                    human_count(endpoint.failed_connects),
+    rows.push_back({endpoint.address, state_of(endpoint), human_count(endpoint.connections_now),
+                    human_count(endpoint.connections_total), human_count(endpoint.failed_connects),
                     endpoint.found_as + standing_of(endpoint)});
   page.table(columns, rows);
+  for (const auto& endpoint : endpoints)
+    if (!endpoint.by.empty())
+      page.field("by hand", fmt::format("{}: {} by {}, {} ago", endpoint.address, said_of(endpoint),
+                                        endpoint.by, human_span(endpoint.by_ms.value_or(0))));
 }
 
 void add_first_of(TextPage& page, const std::vector<StatusReport::RejectedValue>& rejected) {

@@ -9,7 +9,6 @@
 #include <vector>
 
 #include "userspace/admin/socket_file.h"
-#include "userspace/cli/admin_client.h"
 #include "userspace/support/quote.h"
 
 namespace ambbpf {
@@ -95,11 +94,11 @@ int ask_processes(const std::optional<fs::path>& admin, const AdminPlaces& place
 int ask_about_service(const std::optional<fs::path>& admin, const AdminPlaces& places,
                       const ServiceQuestion& asked, std::ostream& out, std::ostream& err) {
   bool found = false;
-  std::string not_there;  // what processes say that do not have the service, a line each
+  std::string not_there;  // what processes say that do not have what is meant, a line each
   const auto ask = [&](const fs::path& socket) -> Result<Told> {
-    auto answer = ask_process(socket, asked.path);
+    auto answer = ask_process(socket, asked.path, asked.method);
     if (!answer) return tl::unexpected(answer.error());
-    if (answer->code == 404) {
+    if (answer->code == 404 || answer->code == 422) {
       not_there += fmt::format("ambbpf: {}\n", printable(answer->first_line()));
       return Told{.text = "", .is_well = true};
     }

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "userspace/admin/admin_paths.h"
+#include "userspace/cli/admin_client.h"
 #include "userspace/support/result.h"
 
 namespace ambbpf {
@@ -43,12 +44,14 @@ struct Question {
 int ask_processes(const std::optional<std::filesystem::path>& admin, const AdminPlaces& places,
                   const Question& question, std::ostream& out, std::ostream& err);
 
-// The same of a service. Each answers `path`; one that has no such service says so with 404, which
-// is told, and is kDegraded, where none has it. As JSON: what they answered, in one document.
+// The same of a service. Each answers `path`; one that has no such service says so with 404, or
+// 422 for an endpoint, which is told, and is kDegraded, where none has it. As JSON: what they
+// answered, in one document.
 struct ServiceQuestion {
   std::string path;
   std::function<Result<std::string>(std::string_view body)> to_text;
   bool json = false;
+  Method method = Method::kGet;
 };
 int ask_about_service(const std::optional<std::filesystem::path>& admin, const AdminPlaces& places,
                       const ServiceQuestion& asked, std::ostream& out, std::ostream& err);

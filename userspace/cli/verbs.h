@@ -22,6 +22,9 @@ int run_events(const EventsOptions& options);
 // Exit codes as StatusExit; 1: no process has such a service.
 int run_why(const WhyOptions& options);
 
+// Exit codes as StatusExit; 1: no process has such a service, or endpoint.
+int run_order(const OrderOptions& options);
+
 // Prints mistakes, one a line; exit codes: 0 there are none, 1 there are.
 int run_check(const CheckOptions& options);
 

@@ -80,7 +80,7 @@ std::uint64_t sum_of(const Sight& sight, const std::string& name,
 }
 
 std::string in_use(const ServiceReport& service) {
-  const auto up = std::ranges::count(service.endpoints, 0U, &StatusReport::Endpoint::ejected_ms);
+  const auto up = std::ranges::count_if(service.endpoints, &StatusReport::Endpoint::is_in_use);
   return fmt::format("{}/{}", up, service.endpoints.size());
 }
 
@@ -158,7 +158,7 @@ std::vector<const Column*> columns_for(std::size_t room) {
 }
 
 Paint paint_of(const ServiceReport& service) {
-  const auto is_up = [](const auto& endpoint) { return endpoint.ejected_ms == 0; };
+  const auto is_up = &StatusReport::Endpoint::is_in_use;
   if (service.removed) return Paint::kFaint;
   if (std::ranges::none_of(service.endpoints, is_up)) return Paint::kTrouble;
   return std::ranges::all_of(service.endpoints, is_up) ? Paint::kPlain : Paint::kWarning;

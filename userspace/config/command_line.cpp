@@ -72,6 +72,7 @@ class CommandLine {
       add_verb("connections", "Show what open connections do; of direct ones, how many");
   CLI::App& events_ = add_verb("events", "Show what was decided, when, and because of what");
   CLI::App& why_ = add_verb("why", "Show why a service's next connection goes where it goes");
+  OrderWords order_{app};
   CLI::App& doctor_ = add_verb("doctor", "Try the engines, and say what one needs that fails");
   CLI::App& cleanup_ = add_verb("cleanup", "Take out of the kernel what a killed process left");
   CLI::App& reference_ = add_verb("reference", "Print all settings, or write the manual");
@@ -314,13 +315,14 @@ Result<Command> CommandLine::command() const {
   if (connections_.parsed()) return connections_command();
   if (events_.parsed()) return EventsOptions{admin(), service_, follow_, json_};
   if (why_.parsed()) return WhyOptions{admin(), service_, json_};
+  if (order_.parsed()) return order_.options();
   if (doctor_.parsed()) return doctor_command();
   if (cleanup_.parsed()) return CleanupOptions();
   if (reference_.parsed()) return reference_command();
   if (version_.parsed()) return VersionOptions{json_};
   return fail(
       "which one: proxy, forward, register, run, check, reload, status, connections, events, why, "
-      "doctor, cleanup, reference or version? (--help explains)");
+      "drain, enable, reset, set, doctor, cleanup, reference or version? (--help explains)");
 }
 
 // CLI11 ends some of its messages with a line of advice.

@@ -10,6 +10,7 @@
 #include <variant>
 #include <vector>
 
+#include "userspace/config/order_words.h"
 #include "userspace/config/settings.h"
 #include "userspace/support/result.h"
 
@@ -101,10 +102,10 @@ struct Printed {
   std::string text;
 };
 
-using Command =
-    std::variant<ProxyOptions, ForwardOptions, RegisterOptions, RunOptions, CheckOptions,
-                 ReloadOptions, StatusOptions, ConnectionsOptions, EventsOptions, WhyOptions,
-                 DoctorOptions, CleanupOptions, VersionOptions, ReferenceOptions, Printed>;
+using Command = std::variant<ProxyOptions, ForwardOptions, RegisterOptions, RunOptions,
+                             CheckOptions, ReloadOptions, StatusOptions, ConnectionsOptions,
+                             EventsOptions, WhyOptions, OrderOptions, DoctorOptions, CleanupOptions,
+                             VersionOptions, ReferenceOptions, Printed>;
 
 // Every option has a twin in the environment (AMBBPF_ENGINE for --engine), for containers; the
 // command line wins. The error is one line that names the option and the value.

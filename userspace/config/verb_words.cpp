@@ -40,6 +40,12 @@ constexpr ExitStatus kExplains[] = {{0, "It was explained."},
                                     kWrongCommandLine,
                                     {3, "Nothing runs."},
                                     {4, "A process did not answer."}};
+constexpr ExitStatus kOrders[] = {
+    {0, "It is done."},
+    {1, "No process has such a service, or endpoint; it says which there are."},
+    kWrongCommandLine,
+    {3, "Nothing runs."},
+    {4, "A process did not answer."}};
 constexpr ExitStatus kTries[] = {
     {0, "An engine works, though it may not be the best."}, {1, "None works."}, kWrongCommandLine};
 constexpr ExitStatus kCleans[] = {{0, "Nothing is left of processes that are gone."},
@@ -116,6 +122,29 @@ constexpr VerbWords kVerbs[] = {
      "Where the policy goes by load, it shows the connections of each, and who is next as it is "
      "now; by source, that depends on the client.",
      kExplains},
+    {"drain",
+     "From now on ENDPOINT gets no new connections, whatever becomes of the others; those that are "
+     "open go on. Without ENDPOINT it is the whole service, with endpoints that come: clients are "
+     "held, then reset.\n"
+     "It lasts until ambbpf enable, until the file is read again, or until the process ends. An "
+     "endpoint that goes and comes back is still drained. Status shows who has said so, and when.",
+     kOrders},
+    {"enable",
+     "Takes back what ambbpf drain and ambbpf set weight have said of ENDPOINT; without ENDPOINT, "
+     "of all the service. It is as its sources say again; one that was ejected after failed "
+     "connects still is.",
+     kOrders},
+    {"reset",
+     "Ends the connections to ENDPOINT that are open now, also direct ones; both ends are reset. "
+     "Without ENDPOINT, all of the service. New ones come as before: to have none, drain it first.",
+     kOrders},
+    {"set",
+     "Gives ENDPOINT another weight in place of what its source says: how many connections it "
+     "gets, in comparison to the others.\n"
+     "It lasts until ambbpf enable, until the file is read again, or until the process ends. "
+     "Status "
+     "shows who has said so, and when.",
+     kOrders},
     {"doctor",
      "Tries each engine with a few loopback connections of its own. Prints what it found, which "
      "engine auto takes, and what a refused one needs.",

@@ -174,6 +174,7 @@ ReloadAnswer Controller::load_again(const Cause& cause) {
                    cause);
   last_error_.clear();
   failed_at_.reset();
+  if (forwarding_) std::ranges::move(forwarding_->take_back_orders(), std::back_inserter(changes));
   for (const auto& line : changes) log::info("{}", line);
   auto outcome =
       fmt::format("generation {} is in force: {}", generation_,

@@ -66,6 +66,8 @@ class Controller {
   std::string history() const;
   std::string events(std::uint64_t after) const;
   WhyAnswer why(const std::string& service) const;
+  OrderAnswer carry_out(const Order& order);
+  std::string no_such_service(const std::string& service) const;  // and which there are
   std::string metrics() const;
   StatusReport report() const;
   StatusReport traffic() const;  // of it, what services and connections say

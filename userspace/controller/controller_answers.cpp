@@ -29,6 +29,7 @@ AdminAnswers Controller::answers() {
       .not_ready = [this] { return not_ready(); },
       .connections =
           [this](ConnectionsQuestion question) { return connections(*this, std::move(question)); },
+      .carry_out = [this](const Order& order) { return carry_out(order); },
       .reload = {}};
   if (origin_.file) answers.reload = [this] { return reload("ambbpf reload"); };
   return answers;
@@ -63,12 +64,24 @@ WhyAnswer Controller::why(const std::string& service) const {
   if (forwarding_)
     if (const auto report = forwarding_->why(service, Clock::now()))
       return {true, to_json(*report)};
+  return {false, no_such_service(service) + "\n"};
+}
+
+OrderAnswer Controller::carry_out(const Order& order) {
+  auto answer = forwarding_ ? forwarding_->carry_out(order)
+                            : OrderAnswer{OrderAnswer::Outcome::kNoService, {}};
+  if (answer.outcome == OrderAnswer::Outcome::kNoService)
+    answer.line = no_such_service(order.service);
+  return answer;
+}
+
+std::string Controller::no_such_service(const std::string& service) const {
   const auto names = forwarding_ ? forwarding_->names() : std::vector<std::string>();
   const auto meant = nearest(service, names);
   const auto hint = meant.empty() ? "." : fmt::format("; did you mean {}?", printable(meant));
   const auto all = names.empty() ? std::string("none") : fmt::format("{}", fmt::join(names, ", "));
-  return {false, fmt::format("no service {} here{} There are: {}\n", ambbpf::quoted(service), hint,
-                             printable(all))};
+  return fmt::format("no service {} here{} There are: {}", ambbpf::quoted(service), hint,
+                     printable(all));
 }
 
 std::string Controller::metrics() const {

@@ -107,7 +107,7 @@ std::shared_ptr<Forwarding::Served> Forwarding::make_served(const std::string& n
   served->sources = std::make_unique<ServiceSources>(io_, served->service);
   served->removals = std::make_unique<Removals>(
       io_, served->service, [this, &service = *served->service](const auto& backends) {
-        reset_connections(service, backends);
+        reset_connections(service, backends, EndReason::kEndpointRemoved);
       });
   served->service->reject_by(
       [own = own_listeners_](const tcp::endpoint& address) { return own->objection_to(address); });
@@ -188,11 +188,12 @@ Result<void> Forwarding::serve_direct(const Served& served) {
                         settings.direct_watch);
 }
 
-void Forwarding::reset_connections(const Service& service, const Removals::Backends& backends) {
-  for (const auto& backend : backends) workers_->reset(backend, EndReason::kEndpointRemoved);
+void Forwarding::reset_connections(const Service& service, const Removals::Backends& backends,
+                                   EndReason reason) {
+  for (const auto& backend : backends) workers_->reset(backend, reason);
   if (!direct_) return;
   if (const auto done = direct_->reset(service, backends); !done)
-    log::warn("service {}: direct connections to removed endpoints may go on: {}", service.name(),
+    log::warn("service {}: direct connections that were to be reset may go on: {}", service.name(),
               done.error().message());
 }
 

@@ -9,6 +9,7 @@
 
 #include "userspace/access/access_log.h"
 #include "userspace/admin/connection_report.h"
+#include "userspace/admin/order.h"
 #include "userspace/admin/status_report.h"
 #include "userspace/admin/why_report.h"
 #include "userspace/config/settings.h"
@@ -50,6 +51,9 @@ class Forwarding {
   // From now on; fails, and changes nothing, where the system refuses a thread for it.
   Result<void> log_access(const AccessLogSettings& settings);
   bool reopen_access_log();  // false: there is none in a file
+
+  OrderAnswer carry_out(const Order& order);
+  std::vector<std::string> take_back_orders();  // a line for each that there was
 
   // As ServiceSources have it, of all services.
   bool settle();
@@ -103,7 +107,8 @@ class Forwarding {
   void change_direct(const std::vector<std::shared_ptr<Service>>& gone);
   Result<void> serve_direct(const Served& served);
   void load_direct(const std::vector<ServiceSettings>& services);  // if one wants it; tried once
-  void reset_connections(const Service& service, const Removals::Backends& backends);
+  void reset_connections(const Service& service, const Removals::Backends& backends,
+                         EndReason reason);
   void report_access_log(StatusReport& report, Clock::time_point now) const;
   void report_direct(const Served& served, StatusReport::Service& report) const;
   Serving serving(const Served& served) const;

@@ -24,6 +24,15 @@ Removals::Removals(asio::io_context& io, std::shared_ptr<Service> service, Reset
   following_ = Task(io.get_executor(), follow(state_), state_);
 }
 
+Removals::Backends Removals::backends_of(const std::vector<tcp::endpoint>& endpoints) const {
+  compare(*state_);  // the present set may be newer than the last look at it
+  Backends found;
+  for (const auto& [address, backends] : state_->known)
+    if (endpoints.empty() || std::ranges::find(endpoints, address) != endpoints.end())
+      found.insert(found.end(), backends.begin(), backends.end());
+  return found;
+}
+
 awaitable<void> Removals::follow(StatePtr state) {
   for (;;) {
     const auto version = state->service->choice()->version;

@@ -22,6 +22,10 @@ class Removals {
   // `reset` ends all connections to backends; it may be called as long as *this exists.
   Removals(asio::io_context& io, std::shared_ptr<Service> service, Reset reset);
 
+  // Of these endpoints, or of all for none; also of those that have been removed, and whose
+  // connections are to end yet.
+  Backends backends_of(const std::vector<tcp::endpoint>& endpoints) const;
+
   // For endpoints that go from now on.
   void change(const RemovalPolicy& policy) { state_->policy = policy; }
 

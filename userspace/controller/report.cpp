@@ -23,6 +23,16 @@ std::string state_name(SourceStatus::State state) {
   return "?";
 }
 
+void report_by_hand(const Override& said, StatusReport::Endpoint& report) {
+  const auto ago = std::chrono::system_clock::now() - said.at;
+  const auto ms = std::chrono::duration_cast<std::chrono::milliseconds>(ago).count();
+  report.drained = said.is_drained;
+  report.weight_by_hand = said.weight;
+  report.weight = said.weight.value_or(report.weight);
+  report.by = said.by;
+  report.by_ms = static_cast<std::uint64_t>(std::max<decltype(ms)>(ms, 0));
+}
+
 StatusReport::Traffic report_traffic(const DirectionCounts& counts) {
   return {.kernel_bytes = counts.kernel_bytes, .user_bytes = counts.user_bytes};
 }
@@ -70,6 +80,7 @@ StatusReport::Service report_service(const Service& service, Clock::time_point n
   report.first_bytes = service.first_bytes.counts();
   report.lives = service.lives.counts();
   const auto in_force = service.in_force();
+  const auto overrides = service.overrides();
   report.endpoints.reserve(in_force->size());
   for (const auto& listed : *in_force) {
     const auto& backend = *listed.backend;
@@ -89,6 +100,8 @@ StatusReport::Service report_service(const Service& service, Clock::time_point n
         .backup = is_backup,
         .zone = standing.zone,
     });
+    if (const auto said = overrides.of(backend.address()))
+      report_by_hand(*said, report.endpoints.back());
   }
   for (const auto& [key, reason] : service.rejected()) report.rejected.push_back({key, reason});
   return report;

@@ -46,11 +46,13 @@ std::string zone_of(const Balance& balance, const Choice& choice) {
       balance.zone, balance.zone_spill);
 }
 
-// One that is taken although there is something against it.
-std::string note_on(const Candidate& candidate, Clock::time_point now) {
+// One that is taken although there is something against it, or not as its source says.
+std::string note_on(const Candidate& candidate, const std::optional<Override>& by_hand,
+                    Clock::time_point now) {
   if (candidate.backend->ejected(now))
     return "ejected, as all others are: it is tried all the same";
   if (candidate.weight == 0) return "weight 0, as all others have";
+  if (by_hand && by_hand->weight) return "weight by " + by_hand->by;
   return {};
 }
 
@@ -69,17 +71,24 @@ std::string not_preferred(const Standing& standing, const Choice& choice, const 
 }
 
 WhyReport::PassedOver passed_over(const ListedEndpoint& listed, const Choice& choice,
-                                  const Balance& balance, Clock::time_point now) {
+                                  const Balance& balance, const std::optional<Override>& by_hand,
+                                  Clock::time_point now) {
   const auto& backend = *listed.backend;
   WhyReport::PassedOver passed{
       .address = to_string(backend.address()), .found_as = listed.found_as, .why = {}};
   const auto failing = backend.failing();
-  if (failing && backend.ejected(now)) {
+  if (by_hand && by_hand->is_drained) {
+    const auto ago = std::chrono::system_clock::now() - by_hand->at;
+    passed.why = fmt::format("drained by {}", by_hand->by);
+    passed.since_ms =
+        milliseconds_between(now - std::chrono::duration_cast<Clock::duration>(ago), now);
+  } else if (failing && backend.ejected(now)) {
     passed.why = fmt::format("ejected after {} failed connect{}, the last: {}", failing->failures,
                              failing->failures == 1 ? "" : "s", failing->why);
     passed.since_ms = milliseconds_between(failing->since, now);
     passed.for_ms = milliseconds_between(now, backend.ejected_until());
-  } else if (listed.standing.weight == 0) {
+  } else if ((by_hand ? by_hand->weight.value_or(listed.standing.weight)
+                      : listed.standing.weight) == 0) {
     passed.why = "weight 0: it gets none while there is another";
   } else {
     passed.why = choice.candidates.empty() ? "it has come since the present choice"
@@ -104,6 +113,7 @@ WhyReport report_why(Service& service, const std::vector<RejectedValue>& of_sour
   const auto set = service.in_force();
   const auto choice = service.choice();
   const auto balance = service.balance();
+  const auto overrides = service.overrides();
   WhyReport report;
   report.service = service.name();
   report.policy = choice->policy->name;
@@ -118,12 +128,13 @@ WhyReport report_why(Service& service, const std::vector<RejectedValue>& of_sour
   for (const auto* candidate : round.in_order) {
     const auto* backend = candidate->backend.get();
     const auto turns = round.turns.find(candidate);
-    report.candidates.push_back({.address = to_string(backend->address()),
-                                 .found_as = found_as[backend],
-                                 .weight = candidate->weight,
-                                 .turns = turns == round.turns.end() ? 0 : turns->second,
-                                 .busy = backend->busy(),
-                                 .note = note_on(*candidate, now)});
+    report.candidates.push_back(
+        {.address = to_string(backend->address()),
+         .found_as = found_as[backend],
+         .weight = candidate->weight,
+         .turns = turns == round.turns.end() ? 0 : turns->second,
+         .busy = backend->busy(),
+         .note = note_on(*candidate, overrides.of(backend->address()), now)});
   }
   if (!choice->policy->is_by_client)
     if (const auto* next = choice->pick(Client{}, service.turn()))
@@ -135,7 +146,8 @@ WhyReport report_why(Service& service, const std::vector<RejectedValue>& of_sour
   };
   for (const auto& listed : *set)
     if (!is_candidate(listed))
-      report.passed_over.push_back(passed_over(listed, *choice, balance, now));
+      report.passed_over.push_back(
+          passed_over(listed, *choice, balance, overrides.of(listed.backend->address()), now));
   auto rejected = service.rejected();
   std::ranges::copy(of_sources, std::back_inserter(rejected));
   for (const auto& [key, reason] : rejected)

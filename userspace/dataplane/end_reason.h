@@ -21,6 +21,7 @@ enum class EndReason : std::uint8_t {
   kBackendVanished,  // …
   // Forwarded, and reset by us.
   kEndpointRemoved,
+  kResetByHand,
   kStopped,     // also before it was forwarded
   kMiscounted,  // bytes received and bytes sent on did not agree
   kInternal,    // the kernel refused what a connection takes
@@ -38,13 +39,14 @@ enum class EndReason : std::uint8_t {
   kTooFast,  // of the client, or of all
 };
 
-inline constexpr std::array<std::pair<EndReason, std::string_view>, 20> kEndReasons{{
+inline constexpr std::array<std::pair<EndReason, std::string_view>, 21> kEndReasons{{
     {EndReason::kFinished, "finished"},
     {EndReason::kClientReset, "client_reset"},
     {EndReason::kBackendReset, "backend_reset"},
     {EndReason::kClientVanished, "client_vanished"},
     {EndReason::kBackendVanished, "backend_vanished"},
     {EndReason::kEndpointRemoved, "endpoint_removed"},
+    {EndReason::kResetByHand, "reset_by_hand"},
     {EndReason::kStopped, "stopped"},
     {EndReason::kMiscounted, "miscounted"},
     {EndReason::kInternal, "internal"},

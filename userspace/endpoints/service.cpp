@@ -124,8 +124,11 @@ void Service::choose(Clock::time_point now) {
   std::vector<Candidate> all;
   for (const auto& listed : *in_force_) {
     const auto& standing = listed.standing;
+    const auto by_hand = overrides_.of(listed.backend->address());
+    if (by_hand && by_hand->is_drained) continue;
     const bool is_near = !balance_.zone.empty() && standing.zone == balance_.zone;
-    all.push_back({listed.backend, standing.weight, standing.priority, is_near});
+    const auto weight = by_hand ? by_hand->weight.value_or(standing.weight) : standing.weight;
+    all.push_back({listed.backend, weight, standing.priority, is_near});
     if (listed.backend->ejected(now))
       choice.until = std::min(choice.until, listed.backend->ejected_until());
   }
@@ -223,6 +226,18 @@ void Service::choose_by(Balance balance) {
 Balance Service::balance() const {
   const std::scoped_lock lock(mutex_);
   return balance_;
+}
+
+void Service::override_by(Overrides overrides) {
+  const std::scoped_lock lock(mutex_);
+  if (overrides_ == overrides) return;
+  overrides_ = std::move(overrides);
+  choose(Clock::now());
+}
+
+Overrides Service::overrides() const {
+  const std::scoped_lock lock(mutex_);
+  return overrides_;
 }
 
 std::shared_ptr<const EndpointSet> Service::in_force() const {

@@ -20,6 +20,7 @@
 #include "userspace/endpoints/choice.h"
 #include "userspace/endpoints/endpoint.h"
 #include "userspace/endpoints/endpoint_set.h"
+#include "userspace/endpoints/overrides.h"
 #include "userspace/endpoints/set_history.h"
 #include "userspace/support/histogram.h"
 #include "userspace/support/log_limit.h"
@@ -81,6 +82,10 @@ class Service {
 
   void choose_by(Balance balance);
   Balance balance() const;
+
+  // What was said by hand; it counts from now on.
+  void override_by(Overrides overrides);
+  Overrides overrides() const;
 
   std::shared_ptr<const EndpointSet> in_force() const;
 
@@ -173,6 +178,7 @@ class Service {
   std::shared_ptr<const EndpointSet> in_force_ = std::make_shared<const EndpointSet>();
   std::vector<RejectedValue> rejected_;
   Balance balance_;
+  Overrides overrides_;
   std::shared_ptr<const Choice> choice_ =
       std::make_shared<const Choice>(Choice{.policy = balance_.policy});
   std::vector<std::weak_ptr<asio::steady_timer>> waiting_;

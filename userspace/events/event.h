@@ -30,6 +30,7 @@ inline constexpr std::string_view kEjected = "ejected";
 inline constexpr std::string_view kReturned = "returned";  // answers again
 inline constexpr std::string_view kSourceLost = "source lost";
 inline constexpr std::string_view kSourceBack = "source back";
+inline constexpr std::string_view kByHand = "by hand";
 inline constexpr std::string_view kKept = "kept";          // a set that the source lists no more
 inline constexpr std::string_view kDemoted = "demoted";    // to user space, where many are busy
 inline constexpr std::string_view kPromoted = "promoted";  // to the kernel again

@@ -1,0 +1,15 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "userspace/endpoints/overrides.h"
+
+namespace ambbpf {
+
+std::optional<Override> Overrides::of(const tcp::endpoint& address) const {
+  const auto found = each.find(address);
+  if (found == each.end()) return all;
+  if (!all || !all->is_drained || found->second.is_drained) return found->second;
+  auto drained = *all;
+  drained.weight = found->second.weight;
+  return drained;
+}
+
+}  // namespace ambbpf

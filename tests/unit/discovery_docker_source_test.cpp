@@ -16,24 +16,23 @@ Container providing(const std::string& name, const std::string& address) {
 }
 
 TEST(DockerEndpoints, AreTheContainersOwnAddresses) {
-  const auto found =
-      endpoints_of(all_of({providing("a", "172.17.0.2"), providing("b", "fd00::3"), running("c")}),
-                   "web", false);
+  const auto found = endpoints_of(
+      all_of({providing("a", "172.17.0.2"), providing("b", "fd00::3"), running("c")}), "web", {});
   ASSERT_EQ(found.endpoints.size(), 2U);
   EXPECT_EQ(to_string(found.endpoints[0].address), "172.17.0.2:80");
   EXPECT_EQ(found.endpoints[0].found_as, "container a");
   EXPECT_EQ(to_string(found.endpoints[1].address), "[fd00::3]:80");
   EXPECT_TRUE(found.rejected.empty());
-  EXPECT_TRUE(endpoints_of(all_of({providing("a", "172.17.0.2")}), "db", false).endpoints.empty());
+  EXPECT_TRUE(endpoints_of(all_of({providing("a", "172.17.0.2")}), "db", {}).endpoints.empty());
 }
 
 TEST(DockerEndpoints, LeaveOutWhatIsNotToBeTalkedTo) {
   auto container = providing("a", "172.17.0.2");
   container.health = Container::Health::kUnhealthy;
-  EXPECT_TRUE(endpoints_of(all_of({container}), "web", false).endpoints.empty());
-  EXPECT_EQ(endpoints_of(all_of({container}), "web", true).endpoints.size(), 1U);
+  EXPECT_TRUE(endpoints_of(all_of({container}), "web", {}).endpoints.empty());
+  EXPECT_EQ(endpoints_of(all_of({container}), "web", {.ignore_health = true}).endpoints.size(), 1U);
   container.state = Container::State::kStopping;
-  EXPECT_TRUE(endpoints_of(all_of({container}), "web", true).endpoints.empty());
+  EXPECT_TRUE(endpoints_of(all_of({container}), "web", {.ignore_health = true}).endpoints.empty());
 }
 
 TEST(DockerEndpoints, FollowTheNetworkThatAContainerIsIn) {
@@ -43,7 +42,7 @@ TEST(DockerEndpoints, FollowTheNetworkThatAContainerIsIn) {
   owner.addresses = {asio::ip::make_address("172.17.0.5")};
   auto guest = providing("guest", "172.17.0.9");
   guest.network_mode = "container:" + owner.id;
-  const auto found = endpoints_of(all_of({host, owner, guest}), "web", false);
+  const auto found = endpoints_of(all_of({host, owner, guest}), "web", {});
   ASSERT_EQ(found.endpoints.size(), 2U);
   EXPECT_EQ(to_string(found.endpoints[0].address), "172.17.0.5:80");
   EXPECT_EQ(to_string(found.endpoints[1].address), "127.0.0.1:80");
@@ -52,7 +51,7 @@ TEST(DockerEndpoints, FollowTheNetworkThatAContainerIsIn) {
 TEST(DockerEndpoints, NameWhatCannotBeReached) {
   auto container = providing("a", "172.17.0.2");
   container.addresses.clear();
-  const auto found = endpoints_of(all_of({container}), "web", false);
+  const auto found = endpoints_of(all_of({container}), "web", {});
   ASSERT_EQ(found.rejected.size(), 1U);
   EXPECT_EQ(found.rejected[0], (RejectedValue{"container a", "it has no address"}));
 }
@@ -60,7 +59,7 @@ TEST(DockerEndpoints, NameWhatCannotBeReached) {
 TEST(DockerEndpoints, CarryTheirAttributes) {
   auto container = providing("a", "172.17.0.2");
   container.labels.emplace("ambbpf.tag.weight", "3");
-  const auto found = endpoints_of(all_of({container}), "web", false);
+  const auto found = endpoints_of(all_of({container}), "web", {});
   ASSERT_EQ(found.endpoints.size(), 1U);
   EXPECT_EQ(found.endpoints[0].attributes, (EndpointAttributes{{"weight", "3"}}));
 }
@@ -89,7 +88,7 @@ struct DockerCatalogueTest : ::testing::Test {
   bool source_ended = false;
   int published = 0;
   DockerFollower follower{io.get_executor(), engine.address()};
-  DockerCatalogue catalogue{follower, false};
+  DockerCatalogue catalogue{follower, {}};
 };
 
 TEST_F(DockerCatalogueTest, SourceThatComesLaterKnowsItsSetAtOnce) {

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include "tests/support/recorded.h"
@@ -166,6 +167,42 @@ TEST(DockerLabels, RegistratorsThatCannotBeTaken) {
             (Complaints{"'SERVICE_': names no attribute", "'SERVICE_0_NAME': is not about a port",
                         "'SERVICE_80_': names no attribute",
                         "'SERVICE_Port': would stand in the place of the service's address"}));
+}
+
+Provided with_traefik(Texts labels, Texts environment = {}) {
+  return services_of(container(std::move(labels), {80}, std::move(environment)),
+                     TraefikLabels::kRead);
+}
+
+TEST(DockerLabels, TraefiksAreReadWhereAskedFor) {
+  const Texts labels{{"traefik.enable", "true"},
+                     {"traefik.tcp.routers.db.rule", "HostSNI(`*`)"},
+                     {"traefik.tcp.services.db.loadbalancer.server.port", "5432"},
+                     {"traefik.TCP.services.Cache.LoadBalancer.server.port", "6379"},
+                     {"traefik.tcp.services.db.loadbalancer.proxyprotocol.version", "2"},
+                     {"traefik.http.services.web.loadbalancer.server.port", "80"}};
+  EXPECT_EQ(services(labels, {80}), Services{});
+  const auto provided = with_traefik(labels);
+  EXPECT_EQ(provided.services, (Services{{"cache", 6379, {}}, {"db", 5432, {}}}));
+  EXPECT_EQ(provided.complaints, Complaints{});
+}
+
+TEST(DockerLabels, TraefiksStandBesideRegistratorsAndBehindOurOwn) {
+  constexpr auto kPort = "traefik.tcp.services.db.loadbalancer.server.port";
+  EXPECT_EQ(with_traefik({{kPort, "5432"}}, {{"SERVICE_NAME", "web"}}).services,
+            (Services{{"web", 80, {}}, {"db", 5432, {}}}));
+  EXPECT_EQ(with_traefik({{kPort, "5432"}, {"ambbpf.service", "web"}}).services,
+            (Services{{"web", 80, {}}}));
+}
+
+TEST(DockerLabels, TraefiksThatAreWrongOrTurnedOff) {
+  constexpr auto kPort = "traefik.tcp.services.db.loadbalancer.server.port";
+  EXPECT_EQ(with_traefik({{kPort, "5432"}, {"traefik.enable", "false"}}).services, Services{});
+  const auto wrong = with_traefik({{kPort, "http"}});
+  EXPECT_EQ(wrong.services, Services{});
+  EXPECT_EQ(wrong.complaints, Complaints{fmt::format("'{}': 'http' is not a port", kPort)});
+  EXPECT_EQ(with_traefik({{"traefik.tcp.services..loadbalancer.server.port", "1"}}).services.size(),
+            0U);
 }
 
 }  // namespace

@@ -281,6 +281,10 @@ const Setting every_setting[] = {
    "true|false", "false", kNone,
    "Take a container that runs for healthy, whatever its HEALTHCHECK says",
    read_bool<[](Draft& draft) -> auto& { return draft.docker.ignore_health; }>},
+  {Scope::kDocker, "traefik_labels", Form::kFlag, "--traefik-labels", "AMBBPF_TRAEFIK_LABELS", kProxy,
+   "true|false", "false", kNone,
+   "Also take containers for endpoints of NAME that say traefik.tcp.services.NAME.loadbalancer.server.port",
+   read_bool<[](Draft& draft) -> auto& { return draft.docker.traefik_labels; }>},
 
   // Of a registration.
   {Scope::kRegistration, "etcd", Form::kText, "", "", kNoVerb,

@@ -72,7 +72,8 @@ struct EtcdSettings {
 struct DockerSettings {
   std::string name;
   DockerAddress address;
-  bool ignore_health = false;  // of containers that provide services
+  bool ignore_health = false;   // of containers that provide services
+  bool traefik_labels = false;  // are read as well
   AsWritten written{};
 
   bool operator==(const DockerSettings&) const = default;

@@ -38,7 +38,9 @@ struct DockerEngine::Parts {
   Parts(asio::io_context& io, DockerSettings set)
       : settings(std::move(set)),
         follower(io.get_executor(), settings.address),
-        catalogue(follower, settings.ignore_health) {}
+        catalogue(follower,
+                  {settings.ignore_health,
+                   settings.traefik_labels ? TraefikLabels::kRead : TraefikLabels::kIgnored}) {}
 
   const DockerSettings settings;
   DockerFollower follower;

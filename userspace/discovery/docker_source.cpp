@@ -5,7 +5,6 @@
 
 #include <algorithm>
 
-#include "userspace/docker/labels.h"
 #include "userspace/events/event_log.h"
 #include "userspace/support/log.h"
 #include "userspace/support/quote.h"
@@ -38,12 +37,12 @@ SourceStatus::State state_of(DockerStatus::State state) {
 }  // namespace
 
 ContainerEndpoints endpoints_of(const Containers& containers, const std::string& service,
-                                bool ignore_health) {
+                                const ContainerRules& rules) {
   ContainerEndpoints found;
   for (const auto& [id, container] : containers) {
-    if (!why_not_available(container, ignore_health).empty()) continue;
+    if (!why_not_available(container, rules.ignore_health).empty()) continue;
     const auto name = fmt::format("container {}", printable(container.name));
-    const auto provided = services_of(container);
+    const auto provided = services_of(container, rules.traefik);
     for (const auto& complaint : provided.complaints) found.rejected.push_back({name, complaint});
     for (const auto& candidate : provided.services) {
       if (candidate.service != service) continue;
@@ -57,10 +56,11 @@ ContainerEndpoints endpoints_of(const Containers& containers, const std::string&
   return found;
 }
 
-DockerSource::DockerSource(DockerFollower& follower, std::string service, bool ignore_health)
+DockerSource::DockerSource(DockerFollower& follower, std::string service,
+                           const ContainerRules& rules)
     : follower_(follower),
       service_(std::move(service)),
-      ignore_health_(ignore_health),
+      rules_(rules),
       subscriber_(follower.subscribe([this](const Containers& containers) { take(containers); })) {}
 
 // Everything comes through take().
@@ -72,7 +72,7 @@ awaitable<void> DockerSource::run(Publish publish) {
 }
 
 void DockerSource::take(const Containers& containers) {
-  auto [endpoints, rejected] = endpoints_of(containers, service_, ignore_health_);
+  auto [endpoints, rejected] = endpoints_of(containers, service_, rules_);
   for (const auto& value : rejected) {
     if (std::ranges::find(rejected_, value) != rejected_.end()) continue;
     ++rejected_total_;
@@ -107,7 +107,7 @@ SourceStatus DockerSource::status() const {
 }
 
 std::unique_ptr<Source> DockerCatalogue::source_of(std::string service) {
-  return std::make_unique<DockerSource>(follower_, std::move(service), ignore_health_);
+  return std::make_unique<DockerSource>(follower_, std::move(service), rules_);
 }
 
 }  // namespace ambbpf

@@ -9,8 +9,15 @@
 
 #include "userspace/discovery/source.h"
 #include "userspace/docker/follower.h"
+#include "userspace/docker/labels.h"
 
 namespace ambbpf {
+
+// How containers are looked at.
+struct ContainerRules {
+  bool ignore_health = false;  // of those that run
+  TraefikLabels traefik = TraefikLabels::kIgnored;
+};
 
 // The endpoints of one service among the containers that provide it (docker/labels.h).
 struct ContainerEndpoints {
@@ -18,12 +25,12 @@ struct ContainerEndpoints {
   std::vector<RejectedValue> rejected;
 };
 ContainerEndpoints endpoints_of(const Containers& containers, const std::string& service,
-                                bool ignore_health);
+                                const ContainerRules& rules);
 
 class DockerSource final : public Source {
  public:
   // `follower` outlives *this.
-  DockerSource(DockerFollower& follower, std::string service, bool ignore_health);
+  DockerSource(DockerFollower& follower, std::string service, const ContainerRules& rules);
   DockerSource(const DockerSource&) = delete;
   DockerSource& operator=(const DockerSource&) = delete;
 
@@ -35,7 +42,7 @@ class DockerSource final : public Source {
 
   const DockerFollower& follower_;
   const std::string service_;
-  const bool ignore_health_;
+  const ContainerRules rules_;
   Publish publish_;
   std::optional<std::vector<Endpoint>> published_;
   std::vector<RejectedValue> rejected_;
@@ -46,15 +53,15 @@ class DockerSource final : public Source {
 // One Docker Engine as the source of many services.
 class DockerCatalogue final : public Catalogue {
  public:
-  DockerCatalogue(DockerFollower& follower, bool ignore_health)
-      : follower_(follower), ignore_health_(ignore_health) {}
+  DockerCatalogue(DockerFollower& follower, const ContainerRules& rules)
+      : follower_(follower), rules_(rules) {}
 
   std::unique_ptr<Source> source_of(std::string service) override;
   awaitable<void> run() override { return follower_.run(); }
 
  private:
   DockerFollower& follower_;
-  const bool ignore_health_;
+  const ContainerRules rules_;
 };
 
 }  // namespace ambbpf

@@ -19,4 +19,8 @@ bool check_attribute_name(Provided& provided, std::string_view label, std::strin
 // The services that registrator's SERVICE_... labels and variables name.
 void read_registrator_labels(const Container& container, Provided& provided);
 
+// The services of traefik.tcp.services.NAME.loadbalancer.server.port; none with
+// traefik.enable=false.
+void read_traefik_labels(const Container& container, Provided& provided);
+
 }  // namespace ambbpf

@@ -64,12 +64,14 @@ bool has_own_label(const Container& container) {
 
 }  // namespace
 
-Provided services_of(const Container& container) {
+Provided services_of(const Container& container, TraefikLabels traefik) {
   Provided provided;
-  if (has_own_label(container))
+  if (has_own_label(container)) {
     read_own_labels(container, provided);
-  else
-    read_registrator_labels(container, provided);
+    return provided;
+  }
+  read_registrator_labels(container, provided);
+  if (traefik == TraefikLabels::kRead) read_traefik_labels(container, provided);
   return provided;
 }
 

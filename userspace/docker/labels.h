@@ -27,7 +27,10 @@ struct Provided {
 // ambbpf.tag.X. A container with none of them is asked for registrator's, as labels or in its
 // environment (labels win): SERVICE_NAME (with several ports: NAME-PORT each), SERVICE_80_NAME,
 // SERVICE_IGNORE, SERVICE_80_IGNORE, and others as attributes in lower case, those of a port before
-// those of all: SERVICE_TAGS, SERVICE_80_TAGS. A container that names no service provides none.
-Provided services_of(const Container& container);
+// those of all: SERVICE_TAGS, SERVICE_80_TAGS; and, where that is asked for, for what
+// traefik.tcp.services.NAME.loadbalancer.server.port says, NAME in lower case. A container that
+// names no service provides none.
+enum class TraefikLabels : bool { kIgnored, kRead };
+Provided services_of(const Container& container, TraefikLabels traefik = TraefikLabels::kIgnored);
 
 }  // namespace ambbpf

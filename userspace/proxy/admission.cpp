@@ -8,7 +8,6 @@ std::optional<Admission> Admission::to(const std::shared_ptr<Service>& service) 
     --service->connections_now;
     return std::nullopt;
   }
-  ++service->connections_total;
   return Admission(service);
 }
 

@@ -24,6 +24,8 @@ class Admission {
   // Null before served_by().
   const Backend* backend() const { return backend_.get(); }
 
+  // Nothing more is to be known of its client.
+  void is_let_in() const { ++service_->connections_total; }
   // Its client's place is given back at its end.
   void keeps(ClientLimits::Place place) { place_.emplace(std::move(place)); }
   void served_by(std::shared_ptr<Backend> backend);

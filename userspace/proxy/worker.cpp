@@ -239,6 +239,7 @@ bool Worker::is_welcome(Arrival& arrival, Admission& admission, const Serving& s
 
 void Worker::find_backend(Arrival arrival, Admission admission, const Serving& serving) {
   if (!is_welcome(arrival, admission, serving)) return;
+  admission.is_let_in();
   const auto first_bytes = serving.proxy.to_backend != ProxyVersion::kNone
                                ? FirstBytes::kAreHere
                                : has_spoken(arrival.socket.get());

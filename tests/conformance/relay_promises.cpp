@@ -119,6 +119,13 @@ void RelayPromises::serve_with_keepalive(std::chrono::milliseconds longest_silen
   proxy->publish({listener->address()});
 }
 
+void RelayPromises::serve_with_time_limits(const TimeLimits& limits) {
+  auto limited = settings();
+  limited.time_limits = limits;
+  start_proxy(limited);
+  if (proxy) proxy->publish({listener->address()});
+}
+
 void RelayPromises::serve_with_proxy_protocol(const ProxyProtocol& proxy_protocol) {
   auto telling = settings();
   telling.proxy = proxy_protocol;

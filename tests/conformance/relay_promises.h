@@ -52,6 +52,7 @@ class RelayPromises : public ::testing::TestWithParam<EngineUnderTest> {
   void serve_with_one_thread();
   // The same, and peers may be silent for this long.
   void serve_with_keepalive(std::chrono::milliseconds longest_silence);
+  void serve_with_time_limits(const TimeLimits& limits);
   void serve_with_proxy_protocol(const ProxyProtocol& proxy_protocol);
   // The same, and with no endpoint.
   void serve_nobody_yet(std::chrono::milliseconds hold);

@@ -13,9 +13,9 @@ Result<std::unique_ptr<ProxyUnderTest>> ProxyUnderTest::start(const ProxySetting
   for (auto& socket : listeners->sockets) {
     auto worker = Worker::create(settings.relay);
     if (!worker) return tl::unexpected(worker.error());
-    (*worker)->serve(
-        1, std::move(socket),
-        {proxy->service_, settings.dial, settings.keepalive, settings.proxy, settings.clients});
+    (*worker)->serve(1, std::move(socket),
+                     {proxy->service_, settings.dial, settings.keepalive, settings.proxy,
+                      settings.clients, settings.time_limits});
     proxy->workers_.push_back(std::move(*worker));
   }
   for (const auto& worker : proxy->workers_) worker->start();

@@ -17,6 +17,7 @@ struct ProxySettings {
   tcp::endpoint listens_on = loopback_v4();
   ProxyProtocol proxy{};
   std::shared_ptr<ClientLimits> clients{};
+  TimeLimits time_limits{};
   std::size_t threads = 1;  // the kernel gives a connection to any of them
 };
 

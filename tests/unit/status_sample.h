@@ -48,6 +48,11 @@ inline StatusReport sample_report() {
   service.refused = 8;
   service.too_many = 5;
   service.out_of_descriptors = 3;
+  service.timed_out = 10;
+  service.idle_timeouts = 4;
+  service.half_closed_timeouts = 3;
+  service.lifetimes_over = 2;
+  service.first_byte_timeouts = 1;
   service.retries = 5;
   service.connect_failures = 18;
   service.ejections = 14;

@@ -82,6 +82,11 @@ void each_field(Either<StatusReport::Service> auto& service, auto&& visit) {
   visit("too_many_of_a_client", service.too_many_of_a_client);
   visit("too_fast_for_a_client", service.too_fast_for_a_client);
   visit("too_fast", service.too_fast);
+  visit("timed_out", service.timed_out);
+  visit("idle_timeouts", service.idle_timeouts);
+  visit("half_closed_timeouts", service.half_closed_timeouts);
+  visit("lifetimes_over", service.lifetimes_over);
+  visit("first_byte_timeouts", service.first_byte_timeouts);
   visit("retries", service.retries);
   visit("connect_failures", service.connect_failures);
   visit("ejections", service.ejections);

@@ -87,6 +87,11 @@ struct StatusReport {
     std::uint64_t too_many_of_a_client = 0;
     std::uint64_t too_fast_for_a_client = 0;
     std::uint64_t too_fast = 0;
+    std::uint64_t timed_out = 0;  // by one of these:
+    std::uint64_t idle_timeouts = 0;
+    std::uint64_t half_closed_timeouts = 0;
+    std::uint64_t lifetimes_over = 0;
+    std::uint64_t first_byte_timeouts = 0;
     std::uint64_t retries = 0;
     std::uint64_t connect_failures = 0;
     std::uint64_t ejections = 0;

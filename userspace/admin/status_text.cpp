@@ -164,11 +164,14 @@ void add_service(TextPage& page, const StatusReport::Service& service) {
                         : fmt::format(" (at most {})", human_count(service.max_connections));
   const auto refused =
       service.refused == 0 ? "" : fmt::format(", {} refused", human_count(service.refused));
-  page.paragraph(2, 2,
-                 fmt::format("{} now{}, {} in all; {} retried, {} held, {} failed{}",
-                             counted(service.connections_now, "connection"), most,
-                             human_count(service.connections_total), human_count(service.retries),
-                             human_count(service.held), human_count(service.failed), refused));
+  const auto timed_out =
+      service.timed_out == 0 ? "" : fmt::format(", {} timed out", human_count(service.timed_out));
+  page.paragraph(
+      2, 2,
+      fmt::format("{} now{}, {} in all; {} retried, {} held, {} failed{}{}",
+                  counted(service.connections_now, "connection"), most,
+                  human_count(service.connections_total), human_count(service.retries),
+                  human_count(service.held), human_count(service.failed), refused, timed_out));
   if (!service.policy.empty() && service.policy != "round_robin")
     page.field("policy", service.policy);
   add_direct(page, service);

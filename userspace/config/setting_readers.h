@@ -26,6 +26,16 @@ Result<void> keep(Result<T> read, Kept& place) {
   return {};
 }
 
+// Of a connection. What is due sooner would have looks at all connections follow each other without
+// a pause.
+template <auto Place>
+Result<void> read_time_limit(const Given& given, Draft& draft) {
+  const auto time = read_duration(given);
+  constexpr std::chrono::milliseconds kLeast{100};
+  if (time && time->count() > 0 && *time < kLeast) return fail("must be 0s, or 100ms and more");
+  return keep(time, Place(draft));
+}
+
 // A text that is looked at when all are known.
 template <auto Place>
 Result<void> read_text(const Given& given, Draft& draft) {

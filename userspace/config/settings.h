@@ -14,6 +14,7 @@
 #include "userspace/access/access_log.h"
 #include "userspace/dataplane/engine.h"
 #include "userspace/dataplane/peer_watch.h"
+#include "userspace/dataplane/time_limits.h"
 #include "userspace/discovery/name_source.h"
 #include "userspace/docker/address.h"
 #include "userspace/endpoints/endpoint.h"
@@ -125,6 +126,7 @@ struct ServiceSettings {
   RemovalPolicy removal;
   ProxyProtocol proxy;
   ClientLimitSettings clients;
+  TimeLimits time_limits;
   AsWritten written{};
 
   bool operator==(const ServiceSettings&) const = default;

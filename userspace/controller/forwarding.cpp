@@ -25,6 +25,7 @@ std::optional<Listening> take(std::vector<Listening>& all, const tcp::endpoint& 
 std::string why_only_by_proxy(const ServiceSettings& settings) {
   if (settings.max_connections) return "only the proxy counts for max_connections";
   if (settings.clients.limits_anyone()) return "only the proxy looks at who a client is";
+  if (settings.time_limits.any()) return "only the proxy ends connections when their time is over";
   if (settings.proxy.is_used()) return "only the proxy reads and sends PROXY headers";
   if (!policy_named(settings.policy)->is_by_turn)
     return fmt::format("only the proxy can follow the policy {}", settings.policy);
@@ -218,8 +219,12 @@ void Forwarding::load_direct(const std::vector<ServiceSettings>& services) {
 Serving Forwarding::serving(const Served& served) const {
   auto dial = served.settings.dial;
   dial.descriptors_below = workers_->budget().connections_below;
-  return {served.service, dial, served.settings.keepalive, served.settings.proxy,
-          served.settings.clients.limits_anyone() ? served.clients : nullptr};
+  return {served.service,
+          dial,
+          served.settings.keepalive,
+          served.settings.proxy,
+          served.settings.clients.limits_anyone() ? served.clients : nullptr,
+          served.settings.time_limits};
 }
 
 Forwarding::~Forwarding() {

@@ -67,6 +67,12 @@ StatusReport::Service report_service(const Service& service, Clock::time_point n
   report.refused = report.too_many + report.out_of_descriptors + report.no_proxy_header +
                    report.malformed_proxy_headers + report.denied + report.too_many_of_a_client +
                    report.too_fast_for_a_client + report.too_fast;
+  report.idle_timeouts = service.idle_timeouts;
+  report.half_closed_timeouts = service.half_closed_timeouts;
+  report.lifetimes_over = service.lifetimes_over;
+  report.first_byte_timeouts = service.first_byte_timeouts;
+  report.timed_out = report.idle_timeouts + report.half_closed_timeouts + report.lifetimes_over +
+                     report.first_byte_timeouts;
   report.retries = service.connect_retries;
   report.connect_failures = service.connect_failures;
   report.ejections = service.ejections;

@@ -95,6 +95,12 @@ LivenessScan& RelayThread::scan_of(const KeepalivePolicy& keepalive) {
   return scans.emplace_back(io, keepalive);
 }
 
+TimeLimitScan& RelayThread::time_scan_of(const TimeLimits& limits) {
+  for (auto& scan : time_scans)
+    if (scan.limits == limits) return scan;
+  return time_scans.emplace_back(io, limits);
+}
+
 void RelayThread::count_turn(int events) {
   constexpr double kWeight = 1.0 / 8;
   events_a_turn += (events - events_a_turn) * kWeight;
@@ -141,6 +147,11 @@ Connection::Connection(RelayThread& thread, LivenessScan& scan, ConnectionId id,
 Connection::~Connection() {
   --thread_.options.all->connections;
   for (auto& direction : directions_) thread_.recheck_timers.cancel(direction);
+}
+
+void Connection::limit_time(TimeLimitScan& scan) {
+  time_scan_ = &scan;
+  time_watch_ = scan.add(*this);
 }
 
 void Connection::start(std::list<Connection>::iterator self) {
@@ -349,6 +360,7 @@ void Connection::close(const ConnectionEnd& how) {
   end.bytes_to_client = moved(directions_[kBackend]);
   end.kernel_bytes = redirected(directions_[kClient]) + redirected(directions_[kBackend]);
   for (auto& leg : legs_) leg.socket = UniqueFd();
+  if (time_scan_) time_scan_->remove(time_watch_);
   if (slots_) {
     thread_.at_slot[slots_->client] = thread_.at_slot[slots_->backend] = nullptr;
     thread_.kernel->leave(*slots_);

@@ -34,6 +34,7 @@
 #include "userspace/dataplane/recheck_timers.h"
 #include "userspace/dataplane/relay.h"
 #include "userspace/dataplane/standstill.h"
+#include "userspace/dataplane/time_limit_scan.h"
 
 namespace ambbpf {
 
@@ -114,6 +115,7 @@ struct RelayThread {
 
   void go_on_later(Direction& direction);  // once the others had their turn
   LivenessScan& scan_of(const KeepalivePolicy& keepalive);
+  TimeLimitScan& time_scan_of(const TimeLimits& limits);
   void count_turn(int events);
   bool is_busy() const;
   bool has_few_connections() const;  // all threads together
@@ -134,10 +136,11 @@ struct RelayThread {
   std::vector<Direction*> unfinished;  // to go on with
   double events_a_turn = 0;            // of late
   Clock::time_point last_turn{};
-  RelayCounts counts;             // changed by count() only; the program keeps its own
-  std::mutex last_refusal_mutex;  // counts.last_refusal
-  std::list<Connection> retired;  // closed in this turn, whose events may still name them
-  std::list<LivenessScan> scans;  // one for each keepalive policy there was; they own:
+  RelayCounts counts;                   // changed by count() only; the program keeps its own
+  std::mutex last_refusal_mutex;        // counts.last_refusal
+  std::list<Connection> retired;        // closed in this turn, whose events may still name them
+  std::list<TimeLimitScan> time_scans;  // one for each set of limits there was
+  std::list<LivenessScan> scans;        // one for each keepalive policy there was; they own:
   std::unordered_map<ConnectionId, Connection*> connections;
 
  private:
@@ -161,6 +164,9 @@ class Connection {
   void demote();  // its gates are shut
   void reset(EndReason reason, std::error_code error);
   void reset_if_a_peer_has_vanished();
+  bool reset_if_it_takes_too_long(TimeWatch& watch, Clock::time_point now);  // true: it was
+
+  void limit_time(TimeLimitScan& scan);  // before start()
 
   bool was_busy_in_kernel();  // since it was last asked
 
@@ -182,6 +188,8 @@ class Connection {
   DirectionFacts facts_of(const Direction& direction) const;
   std::string_view why_in_user(const Direction& direction) const;
   std::string_view why_not_in_map(const Direction& direction) const;
+
+  bool has_moved(TimeWatch& watch) const;
 
   void advance(Direction& direction);
   void note_first_byte(const Direction& direction);
@@ -219,6 +227,8 @@ class Connection {
   const std::uint64_t group_;
   const void* const owner_;
   std::list<Connection>::iterator self_;
+  TimeLimitScan* time_scan_ = nullptr;  // null: it may take as long as it likes
+  std::list<TimeWatch>::iterator time_watch_{};
   std::array<Leg, 2> legs_;
   std::array<Direction, 2> directions_;
   std::optional<SlotPair> slots_;  // present: in the sockmap

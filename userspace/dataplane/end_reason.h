@@ -22,9 +22,13 @@ enum class EndReason : std::uint8_t {
   // Forwarded, and reset by us.
   kEndpointRemoved,
   kResetByHand,
-  kStopped,     // also before it was forwarded
-  kMiscounted,  // bytes received and bytes sent on did not agree
-  kInternal,    // the kernel refused what a connection takes
+  kIdle,         // these four by TimeLimits
+  kHalfClosed,   // …
+  kLifetime,     // …
+  kNoFirstByte,  // …
+  kStopped,      // also before it was forwarded
+  kMiscounted,   // bytes received and bytes sent on did not agree
+  kInternal,     // the kernel refused what a connection takes
   // Never forwarded: reset.
   kNoEndpoint,     // there was none for as long as it was held
   kConnectFailed,  // each attempt was refused
@@ -39,7 +43,7 @@ enum class EndReason : std::uint8_t {
   kTooFast,  // of the client, or of all
 };
 
-inline constexpr std::array<std::pair<EndReason, std::string_view>, 21> kEndReasons{{
+inline constexpr std::array<std::pair<EndReason, std::string_view>, 25> kEndReasons{{
     {EndReason::kFinished, "finished"},
     {EndReason::kClientReset, "client_reset"},
     {EndReason::kBackendReset, "backend_reset"},
@@ -47,6 +51,10 @@ inline constexpr std::array<std::pair<EndReason, std::string_view>, 21> kEndReas
     {EndReason::kBackendVanished, "backend_vanished"},
     {EndReason::kEndpointRemoved, "endpoint_removed"},
     {EndReason::kResetByHand, "reset_by_hand"},
+    {EndReason::kIdle, "idle_timeout"},
+    {EndReason::kHalfClosed, "half_closed_timeout"},
+    {EndReason::kLifetime, "max_lifetime"},
+    {EndReason::kNoFirstByte, "first_byte_timeout"},
     {EndReason::kStopped, "stopped"},
     {EndReason::kMiscounted, "miscounted"},
     {EndReason::kInternal, "internal"},

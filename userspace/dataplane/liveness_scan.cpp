@@ -9,14 +9,13 @@ namespace ambbpf {
 
 namespace {
 
-constexpr std::size_t kMostChecks = 64;  // some 0.2 ms
-
 std::size_t parts(std::size_t whole, std::size_t part) { return (whole + part - 1) / part; }
 
 }  // namespace
 
-LivenessScanStep liveness_scan_step(std::size_t connections, Clock::duration round) {
-  const auto turns = parts(connections, kMostChecks);
+LivenessScanStep liveness_scan_step(std::size_t connections, Clock::duration round,
+                                    std::size_t most) {
+  const auto turns = parts(connections, most);
   return {.checks = parts(connections, turns), .pause = round / turns};
 }
 

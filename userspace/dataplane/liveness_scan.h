@@ -17,7 +17,9 @@ struct LivenessScanStep {
   std::size_t checks;
   Clock::duration pause;
 };
-LivenessScanStep liveness_scan_step(std::size_t connections, Clock::duration round);
+inline constexpr std::size_t kMostLivenessChecks = 64;  // a turn: some 0.2 ms
+LivenessScanStep liveness_scan_step(std::size_t connections, Clock::duration round,
+                                    std::size_t most = kMostLivenessChecks);
 
 // Those connections of a thread that have one keepalive policy. It looks after their peers, at each
 // connection once in KeepalivePolicy::look_every(), and resets the connections of those that have

@@ -93,6 +93,7 @@ ConnectionId Relay::adopt(NewLeg client, NewLeg backend, const ConnectionSetting
                            std::move(finished));
   const auto self = std::prev(connections.end());
   thread_->connections.emplace(id, &*self);
+  if (settings.limits.any()) self->limit_time(thread_->time_scan_of(settings.limits));
   self->start(self);
   scan.begin();
   thread_->demotion.begin();

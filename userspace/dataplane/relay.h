@@ -18,6 +18,7 @@
 #include "userspace/dataplane/engine.h"
 #include "userspace/dataplane/path_trial.h"
 #include "userspace/dataplane/peer_watch.h"
+#include "userspace/dataplane/time_limits.h"
 #include "userspace/support/asio.h"
 #include "userspace/support/histogram.h"
 #include "userspace/support/result.h"
@@ -92,6 +93,7 @@ struct ConnectionSettings {
   // Told how long after its adoption the backend's first byte was there, unless the connection was
   // in the sockmap by then; null: nobody asks. Outlives the callback of the connection's end.
   Histogram* first_byte = nullptr;
+  TimeLimits limits{};
 };
 
 using ConnectionId = std::uint64_t;  // in its relay; never 0, never used again

@@ -38,6 +38,7 @@ std::optional<TcpCounts> tcp_counts(int socket) {
       .received = info.tcpi_bytes_received,
       .entered = info.tcpi_bytes_sent - info.tcpi_bytes_retrans + info.tcpi_notsent_bytes -
                  (ends_with_a_fin(info) ? 1U : 0U),
+      .acknowledged = info.tcpi_bytes_acked,
       .queue_empty = info.tcpi_notsent_bytes == 0 && info.tcpi_unacked == 0,
       .closed = info.tcpi_state == kClosed,
   };

@@ -15,8 +15,9 @@ struct TcpCounts {
   std::uint64_t received = 0;
   // Put into the send queue: sent for the first time, or waiting to be. A FIN does not count.
   std::uint64_t entered = 0;
-  bool queue_empty = false;  // nothing waits to be sent or to be acknowledged
-  bool closed = false;       // reset, timed out, or both FINs exchanged and acknowledged
+  std::uint64_t acknowledged = 0;  // rises with all that the peer's kernel has taken
+  bool queue_empty = false;        // nothing waits to be sent or to be acknowledged
+  bool closed = false;             // reset, timed out, or both FINs exchanged and acknowledged
 };
 
 // Empty on kernels before 4.19, which do not report tcpi_bytes_sent (Linux ba113c3aa79a).

@@ -121,6 +121,11 @@ class Service {
   std::atomic<std::uint64_t> too_many_of_a_client{0};
   std::atomic<std::uint64_t> too_fast_for_a_client{0};
   std::atomic<std::uint64_t> too_fast{0};  // all of them together
+  // Connections reset after their time was over.
+  std::atomic<std::uint64_t> idle_timeouts{0};
+  std::atomic<std::uint64_t> half_closed_timeouts{0};
+  std::atomic<std::uint64_t> lifetimes_over{0};
+  std::atomic<std::uint64_t> first_byte_timeouts{0};
   std::atomic<std::uint64_t> connect_retries{0};
   std::atomic<std::uint64_t> connect_failures{0};
   std::atomic<std::uint64_t> ejections{0};  // of endpoints, until they answer again

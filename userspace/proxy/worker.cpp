@@ -50,6 +50,13 @@ void log_end(const Admission& admission, const ConnectionEnd& end) {
              end.error ? end.error.message() : "");
 }
 
+void count_timeout(Service& service, EndReason reason) {
+  if (reason == EndReason::kIdle) ++service.idle_timeouts;
+  if (reason == EndReason::kHalfClosed) ++service.half_closed_timeouts;
+  if (reason == EndReason::kLifetime) ++service.lifetimes_over;
+  if (reason == EndReason::kNoFirstByte) ++service.first_byte_timeouts;
+}
+
 std::shared_ptr<const AccessOrigin> origin_of(int listener, const Service& service) {
   tcp::endpoint address;
   auto size = static_cast<socklen_t>(address.capacity());
@@ -305,9 +312,11 @@ void Worker::relay(Arrival arrival, Admission admission, Dialled dialled, const 
                 {.keepalive = serving.keepalive,
                  .group = group,
                  .owner = &open->admission,
-                 .first_byte = &open->admission.service().first_bytes},
+                 .first_byte = &open->admission.service().first_bytes,
+                 .limits = serving.time_limits},
                 [this, open](const ConnectionEnd& end) {
                   open->admission.moved(end.bytes_to_backend, end.bytes_to_client);
+                  count_timeout(open->admission.service(), end.reason);
                   log_end(open->admission, end);
                   end_record(std::move(open->record), end);
                 });

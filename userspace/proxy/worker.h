@@ -30,6 +30,7 @@ struct Serving {
   KeepalivePolicy keepalive{};
   ProxyProtocol proxy{};
   std::shared_ptr<ClientLimits> clients{};  // null: no limits
+  TimeLimits time_limits{};
 
   bool operator==(const Serving&) const = default;
 };

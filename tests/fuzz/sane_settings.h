@@ -27,6 +27,7 @@ inline void require_sane(const ServiceSettings& service, const Settings& all) {
   for (const auto& [host, port] : service.sources.forward)
     require(!host.empty() && port != 0, "a target");
   require(policy_named(service.policy) && service.zone_spill <= 100, "a way to choose");
+  require(service.max_ejected <= 100 && service.eject_resets <= 1000, "who is ejected");
   require(service.dial.retries <= 100, "a number of retries");
   for (const auto span : {service.dial.connect_timeout, service.dial.hold})
     require(span >= 0ms && span <= 24h, "a time of at most a day");

@@ -96,7 +96,59 @@ TEST(Candidates, AreThoseNotEjectedAndOfSomeWeight) {
   EXPECT_THAT(ports_of(candidates_of(all, now, 50)), ElementsAre(1, 3, 4));
   all[0].backend->report(BackendOutcome::kConnectFailed, now);
   EXPECT_THAT(ports_of(candidates_of(all, now, 50)), ElementsAre(3, 4));
-  EXPECT_THAT(ports_of(candidates_of(all, now + 1s, 50)), ElementsAre(1, 3, 4));
+  EXPECT_THAT(ports_of(candidates_of(all, now + 1s, 50)), ElementsAre(3, 4)) << "it is to be tried";
+  EXPECT_THAT(ports_of(candidates_of(all, now + 1s, 50, {.those_due_count = true})),
+              ElementsAre(1, 3, 4));
+  EXPECT_TRUE(all[0].backend->begin_trial(now + 1s));
+  EXPECT_THAT(ports_of(candidates_of(all, now + 1s, 50, {.those_due_count = true})),
+              ElementsAre(3, 4));
+}
+
+// Of four and a backup, those that reset and those that cannot be connected to; the candidates.
+struct Limited {
+  std::vector<int> reset;  // the first for the longest time
+  std::vector<int> gone;
+  unsigned max_ejected;
+  std::vector<int> candidates;
+  std::size_t used_all_the_same;
+};
+
+TEST(Candidates, AreAlsoTheEjectedOnesBeyondTheShareThatMayBe) {
+  const auto now = Clock::now();
+  const Limited table[] = {
+      {{}, {}, 0, {1, 2, 3, 4}, 0},
+      {{1, 2}, {}, 50, {3, 4}, 0},
+      {{1, 2, 3}, {}, 50, {3, 4}, 1},  // the one whose time is over first
+      {{3, 2, 1}, {}, 50, {1, 4}, 1},
+      {{1, 2, 3}, {}, 100, {4}, 0},
+      {{1, 2, 3}, {}, 74, {3, 4}, 1},  // 2.96 are two
+      {{1, 2, 3}, {}, 25, {2, 3, 4}, 2},
+      {{1}, {}, 0, {1, 2, 3, 4}, 1},
+      {{}, {1, 2, 3}, 50, {4}, 0},  // nothing is gained there
+      {{1, 2}, {3}, 50, {2, 4}, 1},
+      {{1}, {2, 3}, 25, {1, 4}, 1},
+      {{1, 2, 3, 4}, {}, 50, {5}, 0},  // whose turn it is now
+      {{1, 2}, {3, 4}, 50, {5}, 0},
+      {{1, 2, 3, 4, 5}, {}, 50, {1, 2, 3, 4, 5}, 0},  // there is nobody else
+  };
+  for (const auto& row : table) {
+    SCOPED_TRACE(testing::PrintToString(row.reset) + testing::PrintToString(row.gone) +
+                 std::to_string(row.max_ejected));
+    auto all = candidates_of_weights({1, 1, 1, 1, 1, 0});
+    all[4].priority = kBackupPriority;
+    const auto backend = [&](int port) { return all[static_cast<std::size_t>(port - 1)].backend; };
+    auto earlier = now;
+    for (const int port : row.reset)
+      backend(port)->report(BackendOutcome::kEarlyReset, earlier -= 1ms, "", 1);
+    if (!row.reset.empty()) {
+      // The first one's is the longest: it was ejected last.
+      EXPECT_GT(backend(row.reset.front())->ejected_until(), now);
+    }
+    for (const int port : row.gone) backend(port)->report(BackendOutcome::kConnectFailed, now);
+    const auto candidates = candidates_of(all, now, 50, {.max_ejected = row.max_ejected});
+    EXPECT_EQ(ports_of(candidates), row.candidates);
+    EXPECT_EQ(used_all_the_same(candidates, now), row.used_all_the_same);
+  }
 }
 
 TEST(Candidates, AreTheEjectedOnesWhenThereIsNoOther) {

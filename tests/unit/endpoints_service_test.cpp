@@ -2,8 +2,10 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <atomic>
 #include <ctime>
 #include <set>
+#include <thread>
 
 #include "tests/support/captured_log.h"
 #include "userspace/endpoints/service.h"
@@ -96,12 +98,42 @@ TEST(Service, PicksAnEjectedBackendOnlyWhenAllAreEjected) {
   for (int i = 0; i < 10; ++i) EXPECT_EQ(service.pick({}), second);
 }
 
+TEST(Service, LetsOneConnectionTryWhoWasEjectedUntilItIsProven) {
+  using State = Health::State;
+  Service service("web");
+  service.choose_by({.eject_resets = 2});
+  publish_to(service, {endpoint("127.0.0.1:1"), endpoint("127.0.0.1:2")});
+  const auto resets = service.in_force()->at(0).backend;
+  const auto picks = [&] {
+    int picked = 0;
+    for (int i = 0; i < 20; ++i) picked += service.pick({}) == resets ? 1 : 0;
+    return picked;
+  };
+  service.report(*resets, BackendOutcome::kEarlyReset, "reset");
+  EXPECT_EQ(picks(), 10) << "once is no row";
+  EXPECT_TRUE(service.report(*resets, BackendOutcome::kEarlyReset, "reset"));
+  EXPECT_EQ(picks(), 0);
+  std::this_thread::sleep_until(resets->ejected_until());
+  // By several threads at once.
+  std::atomic<int> tried = 0;
+  std::vector<std::thread> threads;
+  for (int i = 0; i < 4; ++i) threads.emplace_back([&] { tried += picks(); });
+  for (auto& thread : threads) thread.join();
+  EXPECT_EQ(tried, 1);
+  EXPECT_EQ(resets->health(Clock::now()), State::kOnTrial);
+  EXPECT_FALSE(service.report(*resets, BackendOutcome::kConnected)) << "it was always connected to";
+  EXPECT_EQ(picks(), 0);
+  EXPECT_TRUE(service.report(*resets, BackendOutcome::kAnswered));
+  EXPECT_EQ(picks(), 10);
+}
+
 TEST(Backend, IsEjectedForLongerWithEachFailureUpToHalfAMinute) {
   Backend backend(parse_address("127.0.0.1:1").value());
-  const auto now = Clock::now();
+  auto now = Clock::now();
   for (const auto length : {1s, 2s, 4s, 8s, 16s, 30s, 30s}) {
     backend.report(BackendOutcome::kConnectFailed, now);
     EXPECT_EQ(backend.ejected_until() - now, length);
+    now = backend.ejected_until();
   }
 }
 

@@ -56,6 +56,8 @@ inline StatusReport sample_report() {
   service.retries = 5;
   service.connect_failures = 18;
   service.ejections = 14;
+  service.reset_ejections = 3;
+  service.early_resets = 9;
   service.held = 6;
   service.held_now = 2;
   service.failed = 7;

@@ -18,9 +18,11 @@ void each_field(Either<StatusReport::Endpoint> auto& endpoint, auto&& visit) {
   visit("address", endpoint.address);
   visit("found_as", endpoint.found_as);
   visit("ejected_ms", endpoint.ejected_ms);
+  visit("on_trial", endpoint.on_trial);
   visit("connections_now", endpoint.connections_now);
   visit("connections_total", endpoint.connections_total);
   visit("failed_connects", endpoint.failed_connects);
+  visit("early_resets", endpoint.early_resets);
   visit("bytes_to_backend", endpoint.bytes_to_backend);
   visit("bytes_to_client", endpoint.bytes_to_client);
   visit("direct_now", endpoint.direct_now);
@@ -90,6 +92,9 @@ void each_field(Either<StatusReport::Service> auto& service, auto&& visit) {
   visit("retries", service.retries);
   visit("connect_failures", service.connect_failures);
   visit("ejections", service.ejections);
+  visit("reset_ejections", service.reset_ejections);
+  visit("early_resets", service.early_resets);
+  visit("used_all_the_same", service.used_all_the_same);
   visit("held", service.held);
   visit("held_now", service.held_now);
   visit("failed", service.failed);

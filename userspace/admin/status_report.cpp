@@ -18,6 +18,10 @@ void add_troubles(const StatusReport::Service& service, std::vector<std::string>
     all.push_back(fmt::format("service {}: every endpoint is drained by hand", service.name));
   else if (std::ranges::none_of(service.endpoints, &StatusReport::Endpoint::is_in_use))
     all.push_back(fmt::format("service {}: connecting to every endpoint fails", service.name));
+  if (const auto count = service.used_all_the_same; count > 0)
+    all.push_back(
+        fmt::format("service {}: {} used although ejected (max_ejected)", service.name,
+                    count == 1 ? "1 endpoint is" : fmt::format("{} endpoints are", count)));
   if (const auto count = service.rejected.size(); count > 0)
     all.push_back(fmt::format("service {}: {} rejected", service.name,
                               count == 1 ? "a value is" : fmt::format("{} values are", count)));

@@ -17,15 +17,16 @@ namespace ambbpf {
 struct StatusReport {
   using Histogram = ambbpf::Histogram::Counts;  // how long something took, as often as it happened
   struct Endpoint {
-    bool is_in_use() const { return ejected_ms == 0 && !drained; }
+    bool is_in_use() const { return ejected_ms == 0 && !on_trial && !drained; }
 
-    std::string address;   // "10.0.0.1:80", "[fd00::1]:80"
-    std::string found_as;  // etcd key, container, or the name that was resolved
-    std::uint64_t ejected_ms =
-        0;  // 0: in use; else for how much longer it is ejected after failed connects
+    std::string address;           // "10.0.0.1:80", "[fd00::1]:80"
+    std::string found_as;          // etcd key, container, or the name that was resolved
+    std::uint64_t ejected_ms = 0;  // for how much longer it is ejected; 0: it is not
+    bool on_trial = false;         // that is over, and one connection is to show whether it is well
     std::uint64_t connections_now = 0;
     std::uint64_t connections_total = 0;
     std::uint64_t failed_connects = 0;
+    std::uint64_t early_resets = 0;      // of connections, before it had said anything
     std::uint64_t bytes_to_backend = 0;  // of proxied connections that have ended
     std::uint64_t bytes_to_client = 0;   // …
     // Connections that consumers have straight to it; bytes are those of closed ones.
@@ -95,6 +96,9 @@ struct StatusReport {
     std::uint64_t retries = 0;
     std::uint64_t connect_failures = 0;
     std::uint64_t ejections = 0;
+    std::uint64_t reset_ejections = 0;  // of these, for early resets
+    std::uint64_t early_resets = 0;
+    std::uint64_t used_all_the_same = 0;  // endpoints, although ejected: max_ejected
     std::uint64_t held = 0;
     std::uint64_t held_now = 0;
     std::uint64_t failed = 0;

@@ -73,7 +73,8 @@ std::string standing_of(const StatusReport::Endpoint& endpoint) {
 
 std::string state_of(const StatusReport::Endpoint& endpoint) {
   if (endpoint.drained) return "drained";
-  return endpoint.ejected_ms == 0 ? "up" : "ejected " + human_span(endpoint.ejected_ms);
+  if (endpoint.ejected_ms > 0) return "ejected " + human_span(endpoint.ejected_ms);
+  return endpoint.on_trial ? "on trial" : "up";
 }
 
 std::string said_of(const StatusReport::Endpoint& endpoint) {

@@ -148,6 +148,20 @@ const Setting every_setting[] = {
    [](const Given& given, Draft& draft) {
      return keep(read_number(given, 0, 100), draft.service.zone_spill);
    }},
+  {Scope::kService, "eject_resets", Form::kNumber, "--eject-resets", "AMBBPF_EJECT_RESETS", kServing,
+   "NUMBER", "3", kNone,
+   "An endpoint is ejected when so many connections in a row were reset, or closed at once, "
+   "after the client had spoken and before it had said anything; 0: for failed connects only",
+   [](const Given& given, Draft& draft) {
+     return keep(read_number(given, 0, 1000), draft.service.eject_resets);
+   }},
+  {Scope::kService, "max_ejected", Form::kNumber, "--max-ejected", "AMBBPF_MAX_EJECTED", kServing,
+   "NUMBER", "50", kNone,
+   "No more than so many percent of the endpoints of a priority are passed over, rounded down; "
+   "those beyond that accept connections are used all the same",
+   [](const Given& given, Draft& draft) {
+     return keep(read_number(given, 0, 100), draft.service.max_ejected);
+   }},
   {Scope::kService, "direct", Form::kWord, "--direct", "AMBBPF_DIRECT", kServing,
    "true|false|auto", "false", kNone,
    "Connect consumers on this host straight to an endpoint; auto: where the kernel allows it",
@@ -204,6 +218,10 @@ const Setting every_setting[] = {
    "TIME", "3s", kNone,
    "How long a connection waits for a service without endpoints",
    read_time<[](Draft& draft) -> auto& { return draft.service.dial.hold; }>},
+  {Scope::kService, "grace", Form::kText, "--grace", "AMBBPF_GRACE", kServing,
+   "TIME", "10s", kNone,
+   "How long endpoints stay whose keys vanish from etcd at once, two and half of all at least, while they still take a connect",
+   read_time<[](Draft& draft) -> auto& { return draft.service.grace; }>},
   {Scope::kService, "peer_timeout", Form::kText, "--peer-timeout", "AMBBPF_PEER_TIMEOUT", kServing,
    "TIME", "30s", kNone,
    "After this long without a sign of life a client or backend is taken for vanished",

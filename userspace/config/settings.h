@@ -118,10 +118,13 @@ struct ServiceSettings {
   std::string policy = "round_robin";  // how a backend is chosen (endpoints/choice.h)
   std::string zone;                    // where this process is, as Balance has it
   unsigned zone_spill = 50;            // …
+  unsigned max_ejected = 50;           // …
+  unsigned eject_resets = 3;           // …
   DirectMode direct = DirectMode::kOff;
   bool direct_watch = false;  // see Direct::serve()
   DialOptions dial;
   std::optional<std::uint64_t> max_connections;  // none: what descriptors allow
+  std::chrono::milliseconds grace{10'000};       // as Grace::change() has it
   KeepalivePolicy keepalive;                     // with peers that are heard no more
   RemovalPolicy removal;
   ProxyProtocol proxy;

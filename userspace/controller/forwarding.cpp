@@ -91,8 +91,10 @@ std::vector<std::shared_ptr<Service>> Forwarding::change_services(
       before.erase(known);
     }
     served_.back()->settings = settings;
-    served_.back()->service->choose_by(
-        {policy_named(settings.policy), settings.zone, settings.zone_spill});
+    served_.back()->service->choose_by({policy_named(settings.policy), settings.zone,
+                                        settings.zone_spill, settings.max_ejected,
+                                        settings.eject_resets});
+    served_.back()->sources->give_grace(settings.grace);
     served_.back()->removals->change(settings.removal);
     served_.back()->clients->change(settings.clients);
   }

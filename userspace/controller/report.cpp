@@ -33,6 +33,10 @@ void report_by_hand(const Override& said, StatusReport::Endpoint& report) {
   report.by_ms = static_cast<std::uint64_t>(std::max<decltype(ms)>(ms, 0));
 }
 
+bool is_tried(Health::State state) {
+  return state == Health::State::kDue || state == Health::State::kOnTrial;
+}
+
 StatusReport::Traffic report_traffic(const DirectionCounts& counts) {
   return {.kernel_bytes = counts.kernel_bytes, .user_bytes = counts.user_bytes};
 }
@@ -75,7 +79,10 @@ StatusReport::Service report_service(const Service& service, Clock::time_point n
                      report.first_byte_timeouts;
   report.retries = service.connect_retries;
   report.connect_failures = service.connect_failures;
-  report.ejections = service.ejections;
+  report.reset_ejections = service.reset_ejections;
+  report.ejections = service.connect_ejections + report.reset_ejections;
+  report.early_resets = service.early_resets;
+  report.used_all_the_same = service.used_all_the_same();
   report.held = service.held;
   report.held_now = service.held_now;
   report.gave_up = service.gave_up;
@@ -96,9 +103,11 @@ StatusReport::Service report_service(const Service& service, Clock::time_point n
         .address = to_string(backend.address()),
         .found_as = listed.found_as,
         .ejected_ms = milliseconds_between(now, backend.ejected_until()),
+        .on_trial = is_tried(backend.health(now)),
         .connections_now = backend.connections_now,
         .connections_total = backend.connections_total,
         .failed_connects = backend.failed_connects,
+        .early_resets = backend.early_resets,
         .bytes_to_backend = backend.bytes_to_backend,
         .bytes_to_client = backend.bytes_to_client,
         .weight = standing.weight,

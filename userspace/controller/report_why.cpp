@@ -47,10 +47,12 @@ std::string zone_of(const Balance& balance, const Choice& choice) {
 }
 
 // One that is taken although there is something against it, or not as its source says.
-std::string note_on(const Candidate& candidate, const std::optional<Override>& by_hand,
-                    Clock::time_point now) {
-  if (candidate.backend->ejected(now))
-    return "ejected, as all others are: it is tried all the same";
+std::string note_on(const Candidate& candidate, const Choice& choice,
+                    const std::optional<Override>& by_hand, Clock::time_point now) {
+  if (candidate.backend->health(now) != Health::State::kInUse)
+    return choice.used_all_the_same > 0
+               ? "ejected, but more would be than max_ejected allows: it is used all the same"
+               : "ejected, as all others are: it is tried all the same";
   if (candidate.weight == 0) return "weight 0, as all others have";
   if (by_hand && by_hand->weight) return "weight by " + by_hand->by;
   return {};
@@ -77,16 +79,18 @@ WhyReport::PassedOver passed_over(const ListedEndpoint& listed, const Choice& ch
   WhyReport::PassedOver passed{
       .address = to_string(backend.address()), .found_as = listed.found_as, .why = {}};
   const auto failing = backend.failing();
+  const auto health = backend.health(now);
   if (by_hand && by_hand->is_drained) {
     const auto ago = std::chrono::system_clock::now() - by_hand->at;
     passed.why = fmt::format("drained by {}", by_hand->by);
     passed.since_ms =
         milliseconds_between(now - std::chrono::duration_cast<Clock::duration>(ago), now);
-  } else if (failing && backend.ejected(now)) {
-    passed.why = fmt::format("ejected after {} failed connect{}, the last: {}", failing->failures,
-                             failing->failures == 1 ? "" : "s", failing->why);
+  } else if (failing && health != Health::State::kInUse) {
+    const bool is_ejected = health == Health::State::kEjected;
+    passed.why = fmt::format("{} after {}, the last: {}", is_ejected ? "ejected" : "on trial",
+                             failures_of(*failing), failing->why);
     passed.since_ms = milliseconds_between(failing->since, now);
-    passed.for_ms = milliseconds_between(now, backend.ejected_until());
+    if (is_ejected) passed.for_ms = milliseconds_between(now, backend.ejected_until());
   } else if ((by_hand ? by_hand->weight.value_or(listed.standing.weight)
                       : listed.standing.weight) == 0) {
     passed.why = "weight 0: it gets none while there is another";
@@ -134,7 +138,7 @@ WhyReport report_why(Service& service, const std::vector<RejectedValue>& of_sour
          .weight = candidate->weight,
          .turns = turns == round.turns.end() ? 0 : turns->second,
          .busy = backend->busy(),
-         .note = note_on(*candidate, overrides.of(backend->address()), now)});
+         .note = note_on(*candidate, *choice, overrides.of(backend->address()), now)});
   }
   if (!choice->policy->is_by_client)
     if (const auto* next = choice->pick(Client{}, service.turn()))

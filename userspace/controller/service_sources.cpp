@@ -71,10 +71,12 @@ struct ServiceSources::Parts {
 
 ServiceSources::Working ServiceSources::begin(const Feed& feed) {
   Working working{.feed = feed, .sources = {}};
+  const bool has_keys_that_expire = std::holds_alternative<std::shared_ptr<EtcdCluster>>(feed);
   for (auto& source : std::visit(MakeSources{io_, service_->name()}, feed)) {
     std::shared_ptr<Parts> parts(new Parts{service_, feed, std::move(source)});
     const auto id = service_->add_source();
-    Task task(io_.get_executor(), parts->source->run(service_->way_in(id)), parts);
+    auto publish = has_keys_that_expire ? grace_.way_in(id) : service_->way_in(id);
+    Task task(io_.get_executor(), parts->source->run(std::move(publish)), parts);
     working.sources.push_back({std::move(parts), id, std::move(task)});
   }
   return working;
@@ -120,6 +122,7 @@ bool ServiceSources::settle() {
   for (const auto& working : working_)
     for (const auto& source : working.sources) kept.push_back(source.id);
   service_->keep_sources(kept);
+  grace_.keep_sources(kept);
   replaced_.clear();
   settled_ = true;
   return true;
@@ -141,9 +144,11 @@ bool ServiceSources::any_answered() const {
 
 std::vector<SourceStatus> ServiceSources::status() const {
   std::vector<SourceStatus> all;
-  const auto status_of = [](const Working& working, const AtWork& source) {
+  const auto now = Clock::now();
+  const auto status_of = [&](const Working& working, const AtWork& source) {
     auto status = source.parts->source->status();
     status.name = std::visit(NameOfFeed{}, working.feed);
+    if (auto note = grace_.note(source.id, now); !note.empty()) status.note = std::move(note);
     return status;
   };
   for (const auto& working : working_)

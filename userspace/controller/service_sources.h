@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "userspace/config/settings.h"
+#include "userspace/controller/grace.h"
 #include "userspace/controller/origins.h"
 #include "userspace/discovery/source.h"
 #include "userspace/endpoints/service.h"
@@ -29,7 +30,9 @@ std::vector<Feed> feeds_of(const SourceSettings& settings, const Origins& origin
 class ServiceSources {
  public:
   ServiceSources(asio::io_context& io, std::shared_ptr<Service> service)
-      : io_(io), service_(std::move(service)) {}
+      : io_(io), service_(std::move(service)), grace_(io, service_) {}
+
+  void give_grace(std::chrono::milliseconds grace) { grace_.change(grace); }
 
   // These are wanted from now on, in this order, and no others. Those that are at work stay. What
   // others have published counts, and those that come are behind, until all have said what they
@@ -60,6 +63,7 @@ class ServiceSources {
 
   asio::io_context& io_;
   const std::shared_ptr<Service> service_;
+  Grace grace_;
   std::vector<Working> working_;
   std::vector<Working> replaced_;
   bool settled_ = true;

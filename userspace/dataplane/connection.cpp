@@ -140,6 +140,7 @@ Connection::Connection(RelayThread& thread, LivenessScan& scan, ConnectionId id,
           Direction{.connection = this, .source = kBackend, .pump = Pump(thread.pump_method())}},
       adopted_at_(Clock::now()),
       first_byte_(settings.first_byte),
+      awaits_first_byte_(settings.awaits_first_byte),
       finished_(std::move(finished)) {
   ++thread_.options.all->connections;
 }
@@ -250,7 +251,7 @@ void Connection::advance(Direction& direction) {
 // What the backend says is read in a turn of the loop that it has woken, and whose time is known.
 void Connection::note_first_byte(const Direction& direction) {
   if (direction.source == kBackend)
-    std::exchange(first_byte_, nullptr)->observe(thread_.last_turn - adopted_at_);
+    std::exchange(first_byte_, nullptr)(owner_, thread_.last_turn - adopted_at_);
 }
 
 Pump::Until Connection::how_far_to_read(const Leg& source) const {
@@ -310,7 +311,8 @@ void Connection::pass_on_the_end(Direction& direction) {
   thread_.recheck_timers.cancel(direction);
   if (other(direction).state == Direction::State::kEnded) {
     check_accounting();
-    return close(ConnectionEnd{});  // which sends the FIN
+    // Which sends the FIN.
+    return close(ConnectionEnd{.backend_was_first = direction.source == kClient, .error = {}});
   }
   Leg& target = target_of(direction);
   if (::shutdown(target.socket.get(), SHUT_WR) != 0)  // ENOTCONN: it has been reset

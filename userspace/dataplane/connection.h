@@ -237,7 +237,8 @@ class Connection {
   std::uint32_t turns_ = 0;
   std::uint64_t last_window_ = 0;  // of DemotionWatch
   Clock::time_point adopted_at_;
-  Histogram* first_byte_;  // null: it has come, or cannot be seen
+  decltype(ConnectionSettings::first_byte) first_byte_;  // null: it has come, or cannot be seen
+  const bool awaits_first_byte_;
   Relay::Finished finished_;
 };
 

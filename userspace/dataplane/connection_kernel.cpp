@@ -61,6 +61,7 @@ void Connection::consider_kernel(Direction& direction) {
 
 bool Connection::has_earned_promotion() const {
   const auto& wanted = thread_.options.promotion;
+  if (awaits_first_byte_ && first_byte_) return false;
   if (wanted.only_where_faster && !is_faster_in_kernel()) return false;
   if (turns_ >= wanted.turns && (thread_.has_few_connections() || !wanted.only_where_faster))
     return true;

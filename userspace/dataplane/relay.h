@@ -91,8 +91,10 @@ struct ConnectionSettings {
   // What the caller knows of it, for those who look at it; lives until it has been called back.
   const void* owner = nullptr;
   // Told how long after its adoption the backend's first byte was there, unless the connection was
-  // in the sockmap by then; null: nobody asks. Outlives the callback of the connection's end.
-  Histogram* first_byte = nullptr;
+  // in the sockmap by then; null: nobody asks.
+  void (*first_byte)(const void* owner, Clock::duration after) = nullptr;
+  // It is not put into the sockmap before it has told that.
+  bool awaits_first_byte = false;
   TimeLimits limits{};
 };
 
@@ -104,7 +106,8 @@ struct ConnectionEnd {
   std::uint64_t bytes_to_client = 0;
   std::uint64_t kernel_bytes = 0;  // of both, those that the kernel program moved
   EndReason reason = EndReason::kFinished;
-  std::error_code error;  // what the socket said, where it said something
+  bool backend_was_first = false;  // kFinished: its stream ended before the client's
+  std::error_code error;           // what the socket said, where it said something
 };
 
 struct DirectionCounts {

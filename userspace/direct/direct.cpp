@@ -246,7 +246,9 @@ std::shared_ptr<const Choice> Direct::publish_now(Served& served) {
   for (const auto& backend : served.kept)
     if (std::ranges::find(kept, backend) == kept.end()) watches_->drop(*backend);
   served.kept = kept;
-  const auto published = table_->publish(served.index, *choice, kept);
+  // Who is due for a trial is connected to before a consumer is sent there (ask()).
+  const auto& published_choice = choice->with_those_due ? *choice->with_those_due : *choice;
+  const auto published = table_->publish(served.index, published_choice, kept);
   const auto error = published ? "" : published.error().message();
   if (!published && error != served.last_error)
     log::warn("service {}: consumers go by the proxy: {}", served.service->name(), error);

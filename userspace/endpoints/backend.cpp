@@ -1,33 +1,59 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "userspace/endpoints/backend.h"
 
-#include <algorithm>
+#include <fmt/format.h>
 
 namespace ambbpf {
 
-using namespace std::chrono_literals;
+std::string failures_of(const Failing& failing) {
+  const auto counted = [](std::uint32_t count, std::string_view what) {
+    return fmt::format("{} {}{}", count, what, count == 1 ? "" : "s");
+  };
+  const auto connects = counted(failing.failures, "failed connect");
+  const auto resets = counted(failing.early_resets, "early reset");
+  if (failing.early_resets == 0) return connects;
+  return failing.failures == 0 ? resets : connects + " and " + resets;
+}
 
-bool Backend::report(BackendOutcome outcome, Clock::time_point now, std::string_view why) {
-  constexpr auto kFirstEjection = 1s;
-  constexpr auto kLongestEjection = 30s;
-  if (outcome == BackendOutcome::kConnected) {
-    ejected_until_.store(0, std::memory_order_relaxed);
-    const bool news = failures_in_a_row_.exchange(0, std::memory_order_relaxed) != 0;
-    if (!news) return false;
-    const std::scoped_lock lock(mutex_);
-    failing_.reset();
-    return true;
-  }
-  failed_connects.fetch_add(1, std::memory_order_relaxed);
-  const auto earlier = failures_in_a_row_.fetch_add(1, std::memory_order_relaxed);
-  const Clock::duration length =
-      std::min<Clock::duration>(kLongestEjection, kFirstEjection * (1U << std::min(5U, earlier)));
-  ejected_until_.store((now + length).time_since_epoch().count(), std::memory_order_relaxed);
+Health::Change Backend::report(BackendOutcome outcome, Clock::time_point now, std::string_view why,
+                               unsigned eject_resets) {
+  const bool connect_failed = outcome == BackendOutcome::kConnectFailed;
+  const bool reset = outcome == BackendOutcome::kEarlyReset;
+  if (connect_failed) failed_connects.fetch_add(1, std::memory_order_relaxed);
+  if (reset) early_resets.fetch_add(1, std::memory_order_relaxed);
   const std::scoped_lock lock(mutex_);
-  if (!failing_) failing_ = Failing{.since = now, .failures = 0, .why = {}};
-  ++failing_->failures;
-  failing_->why = why;
-  return earlier == 0;
+  const auto change = health_.note(outcome, now, eject_resets);
+  is_suspect_.store(health_.is_suspect(), std::memory_order_relaxed);
+  if (!health_.is_suspect()) {
+    failing_.reset();
+  } else if (connect_failed || reset) {
+    if (!failing_) failing_ = Failing{.since = now};
+    ++(reset ? failing_->early_resets : failing_->failures);
+    failing_->why = why;
+  }
+  return change;
+}
+
+Health::State Backend::health(Clock::time_point now) const {
+  if (!is_suspect()) return Health::State::kInUse;
+  const std::scoped_lock lock(mutex_);
+  return health_.at(now);
+}
+
+Clock::time_point Backend::health_until(Clock::time_point now) const {
+  if (!is_suspect()) return Clock::time_point::max();
+  const std::scoped_lock lock(mutex_);
+  return health_.until(now);
+}
+
+bool Backend::begin_trial(Clock::time_point now) {
+  const std::scoped_lock lock(mutex_);
+  return health_.begin_trial(now);
+}
+
+bool Backend::accepts_connects() const {
+  const std::scoped_lock lock(mutex_);
+  return health_.connects();
 }
 
 std::optional<Failing> Backend::failing() const {
@@ -36,7 +62,8 @@ std::optional<Failing> Backend::failing() const {
 }
 
 Clock::time_point Backend::ejected_until() const {
-  return Clock::time_point(Clock::duration(ejected_until_.load(std::memory_order_relaxed)));
+  const std::scoped_lock lock(mutex_);
+  return health_.ejected_until();
 }
 
 }  // namespace ambbpf

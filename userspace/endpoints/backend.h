@@ -8,19 +8,21 @@
 #include <string>
 #include <string_view>
 
+#include "userspace/endpoints/health.h"
 #include "userspace/support/asio.h"
 
 namespace ambbpf {
 
-// What was learnt of a backend.
-enum class BackendOutcome { kConnected, kConnectFailed };
-
-// Of a backend to which the last connects have failed.
+// Of a backend that has been ejected and not proven well since, or is about to be ejected.
 struct Failing {
-  Clock::time_point since;  // the first of them
-  std::uint32_t failures = 0;
-  std::string why;  // the last one's error
+  Clock::time_point since;         // the first failure
+  std::uint32_t failures = 0;      // connects
+  std::uint32_t early_resets = 0;  // as BackendOutcome has them
+  std::string why{};               // what the last one said
 };
+
+// "1 failed connect", "3 early resets", or both.
+std::string failures_of(const Failing& failing);
 
 // One address in force. Shared by all threads; lives on in the connections that use it when its
 // endpoint goes, and keeps its state when its endpoint is published again under the same address.
@@ -30,16 +32,18 @@ class Backend {
 
   const tcp::endpoint& address() const { return address_; }
 
-  // A failed connect ejects the backend: for 1 s at first, doubled by every further failure in a
-  // row, at most 30 s; a good one ends that. Returns whether this is news: the first failure after
-  // a success, or the reverse. Whoever knows the service reports there, which chooses anew. `why`:
-  // the error of a failed connect.
-  bool report(BackendOutcome outcome, Clock::time_point now, std::string_view why = {});
+  // As Health::note(), for which all of these are. `why`: what the failure said.
+  Health::Change report(BackendOutcome outcome, Clock::time_point now, std::string_view why = {},
+                        unsigned eject_resets = 0);
+  Health::State health(Clock::time_point now) const;
+  Clock::time_point health_until(Clock::time_point now) const;
+  bool begin_trial(Clock::time_point now);
+  bool is_suspect() const { return is_suspect_.load(std::memory_order_relaxed); }
 
-  bool ejected(Clock::time_point now) const { return now < ejected_until(); }
+  bool ejected(Clock::time_point now) const { return health(now) == Health::State::kEjected; }
   Clock::time_point ejected_until() const;
-  bool fails() const { return failures_in_a_row_.load(std::memory_order_relaxed) != 0; }
-  std::optional<Failing> failing() const;  // nothing: the last connect was a good one, or none was
+  bool accepts_connects() const;           // it does, where its health speaks against it
+  std::optional<Failing> failing() const;  // nothing: nothing has failed of late
 
   // What policies compare: connections, and those that are being made.
   std::uint64_t busy() const {
@@ -51,15 +55,16 @@ class Backend {
   std::atomic<std::uint64_t> connections_now{0};
   std::atomic<std::uint64_t> connections_total{0};
   std::atomic<std::uint64_t> failed_connects{0};
+  std::atomic<std::uint64_t> early_resets{0};
   // Of proxied connections that have ended.
   std::atomic<std::uint64_t> bytes_to_backend{0};
   std::atomic<std::uint64_t> bytes_to_client{0};
 
  private:
   const tcp::endpoint address_;
-  std::atomic<std::uint32_t> failures_in_a_row_{0};
-  std::atomic<Clock::rep> ejected_until_{0};
-  mutable std::mutex mutex_;  // of what good connects have no need to look at
+  std::atomic<bool> is_suspect_{false};  // as health_ has it
+  mutable std::mutex mutex_;             // of what good connections have no need to look at
+  Health health_;
   std::optional<Failing> failing_;
 };
 

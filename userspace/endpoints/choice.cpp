@@ -38,23 +38,56 @@ struct Equals {
   std::uint32_t who() const { return indices[next]; }
 };
 
+bool is_usable(const Candidate& candidate, Clock::time_point now, bool those_due_count) {
+  const auto health = candidate.backend->health(now);
+  return health == Health::State::kInUse || (those_due_count && health == Health::State::kDue);
+}
+
+// Those of `level` who would be passed over beyond what `rule` allows.
+std::vector<const Backend*> beyond(const EjectionRule& rule, std::vector<Candidate> level,
+                                   Clock::time_point now) {
+  const auto allowed = level.size() * rule.max_ejected / 100;
+  std::erase_if(level, [&](const Candidate& candidate) {
+    return is_usable(candidate, now, rule.those_due_count);
+  });
+  if (level.size() <= allowed) return {};
+  const auto excess = level.size() - allowed;
+  std::erase_if(level,
+                [](const Candidate& candidate) { return !candidate.backend->accepts_connects(); });
+  std::ranges::stable_sort(
+      level, {}, [](const Candidate& candidate) { return candidate.backend->ejected_until(); });
+  std::vector<const Backend*> those;
+  for (const auto& candidate : level)
+    if (those.size() < excess) those.push_back(candidate.backend.get());
+  return those;
+}
+
 }  // namespace
 
 std::vector<Candidate> candidates_of(const std::vector<Candidate>& all, Clock::time_point now,
-                                     unsigned zone_spill) {
+                                     unsigned zone_spill, const EjectionRule& rule) {
   const auto those = [&all](auto&& wanted) {
     std::vector<Candidate> found;
     std::ranges::copy_if(all, std::back_inserter(found), wanted);
     return found;
   };
-  auto usable = those([now](const Candidate& candidate) {
-    return candidate.weight > 0 && !candidate.backend->ejected(now);
+  auto usable = those([&](const Candidate& candidate) {
+    return candidate.weight > 0 && is_usable(candidate, now, rule.those_due_count);
   });
   if (usable.empty()) {
     auto weighed = those([](const Candidate& candidate) { return candidate.weight > 0; });
     return weighed.empty() ? all : weighed;
   }
   const auto priority = std::ranges::min(usable, {}, &Candidate::priority).priority;
+  const auto is_of_it = [priority](const Candidate& candidate) {
+    return candidate.priority == priority && candidate.weight > 0;
+  };
+  if (const auto more = beyond(rule, those(is_of_it), now); !more.empty())
+    usable = those([&](const Candidate& candidate) {
+      return is_of_it(candidate) &&
+             (is_usable(candidate, now, rule.those_due_count) ||
+              std::ranges::find(more, candidate.backend.get()) != more.end());
+    });
   const auto is_near = [priority](const Candidate& candidate) {
     return candidate.priority == priority && candidate.is_near && candidate.weight > 0;
   };
@@ -65,6 +98,12 @@ std::vector<Candidate> candidates_of(const std::vector<Candidate>& all, Clock::t
     return candidate.priority != priority || (stays_near && !candidate.is_near);
   });
   return usable;
+}
+
+std::size_t used_all_the_same(const std::vector<Candidate>& candidates, Clock::time_point now) {
+  const auto usable = std::ranges::count_if(
+      candidates, [now](const Candidate& candidate) { return is_usable(candidate, now, false); });
+  return usable == 0 ? 0 : candidates.size() - static_cast<std::size_t>(usable);
 }
 
 // At each step all get as much credit as they have turns; who has most has its turn, the first of

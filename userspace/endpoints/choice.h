@@ -60,8 +60,13 @@ struct Choice {
   std::vector<Candidate> candidates{};  // in the order of the set; see candidates_of()
   std::vector<std::uint32_t> order{};   // indices into candidates; empty: 0, 1, 2…
   std::uint64_t seed = 0;               // of what is drawn at random
-  // When the next ejection ends, and with it this choice.
+  // When the next ejection or trial ends, and with it this choice.
   Clock::time_point until = Clock::time_point::max();
+  // As this one, with those who are due for a trial (Health) among the candidates; null: nobody is.
+  // Whose turn it is there tries one, if it is the first who does.
+  std::shared_ptr<const Choice> with_those_due{};
+  // Candidates whose health speaks against them while there are others: see `max_ejected`.
+  std::size_t used_all_the_same = 0;
 
   const Candidate* pick(const Client& client, std::uint64_t turn) const {
     return policy->pick(*this, client, turn);
@@ -73,12 +78,26 @@ struct Choice {
   }
 };
 
-// Those of `all` to choose from: who is neither ejected nor of weight 0, of the lowest priority
-// that somebody such has; only the near ones of these, as long as they are at least `zone_spill`
-// percent of the near ones of that priority. If nobody is such, those of any weight but 0 whatever
-// has become of them, and at last all.
+// Of what is ejected and whom it makes candidates.
+struct EjectionRule {
+  unsigned max_ejected = 50;     // percent, of a priority's endpoints
+  bool those_due_count = false;  // as usable: who is due for a trial
+};
+
+// Those of `all` to choose from: who is usable by his health and not of weight 0, of the lowest
+// priority that somebody such has; only the near ones of these, as long as they are at least
+// `zone_spill` percent of the near ones of that priority. If nobody is such, those of any weight
+// but 0 whatever has become of them, and at last all.
+//
+// Of that priority no more than `max_ejected` percent, rounded down, are passed over for their
+// health: of those beyond, who accepts connections is used all the same, first whose ejection ends
+// first. Who cannot be connected to is not: that is certain, and passing him over takes nothing
+// from anybody. And no more than those beyond are used, as what was learnt of the others counts.
 std::vector<Candidate> candidates_of(const std::vector<Candidate>& all, Clock::time_point now,
-                                     unsigned zone_spill);
+                                     unsigned zone_spill, const EjectionRule& rule = {});
+
+// How many of `candidates` their health speaks against, while there are others.
+std::size_t used_all_the_same(const std::vector<Candidate>& candidates, Clock::time_point now);
 
 // A round of turns, each as often as its weight says in comparison to the others', in nginx's order
 // (smooth weighted round robin), so that nobody's turns come in a burst; empty where all weigh the

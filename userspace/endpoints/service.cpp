@@ -118,7 +118,7 @@ void Service::log_new(const std::vector<RejectedValue>& before, const Union& uni
   if (news > kMost) log::warn("service {}: {} more values rejected", name_, news - kMost);
 }
 
-void Service::choose(Clock::time_point now) {
+Choice Service::choice_at(Clock::time_point now) const {
   constexpr auto kLeast = 50ms;  // between two choices that only time has made necessary
   Choice choice{.version = choice_->version + 1, .policy = balance_.policy, .seed = seed_};
   std::vector<Candidate> all;
@@ -129,13 +129,31 @@ void Service::choose(Clock::time_point now) {
     const bool is_near = !balance_.zone.empty() && standing.zone == balance_.zone;
     const auto weight = by_hand ? by_hand->weight.value_or(standing.weight) : standing.weight;
     all.push_back({listed.backend, weight, standing.priority, is_near});
-    if (listed.backend->ejected(now))
-      choice.until = std::min(choice.until, listed.backend->ejected_until());
+    choice.until = std::min(choice.until, listed.backend->health_until(now));
   }
   choice.until = std::max(choice.until, now + kLeast);
-  choice.candidates = candidates_of(all, now, balance_.zone_spill);
-  choice.order = choice.policy->order(choice.candidates);
-  choice_ = std::make_shared<const Choice>(std::move(choice));
+  const auto choose_from = [&](bool those_due_count) {
+    choice.candidates =
+        candidates_of(all, now, balance_.zone_spill, {balance_.max_ejected, those_due_count});
+    choice.order = choice.policy->order(choice.candidates);
+  };
+  const auto is_due = [now](const auto& one) {
+    return one.backend->health(now) == Health::State::kDue;
+  };
+  if (std::ranges::any_of(all, is_due)) {
+    choose_from(true);
+    if (std::ranges::any_of(choice.candidates, is_due))
+      choice.with_those_due = std::make_shared<const Choice>(choice);
+  }
+  choose_from(false);
+  choice.used_all_the_same = ambbpf::used_all_the_same(choice.candidates, now);
+  return choice;
+}
+
+void Service::choose(Clock::time_point now) {
+  const auto limited_before = choice_->used_all_the_same;
+  choice_ = std::make_shared<const Choice>(choice_at(now));
+  if ((limited_before > 0) != (choice_->used_all_the_same > 0)) record_limit(limited_before);
   for (const auto& waiter : std::exchange(waiting_, {})) {
     // The timer is its own thread's: it is cancelled there, after the wait has begun.
     if (auto timer = waiter.lock()) asio::post(timer->get_executor(), [timer] { timer->cancel(); });
@@ -149,9 +167,16 @@ std::shared_ptr<const Choice> Service::choice() {
   return choice_;
 }
 
+std::size_t Service::used_all_the_same() const {
+  const std::scoped_lock lock(mutex_);
+  return choice_->used_all_the_same;
+}
+
 std::shared_ptr<Backend> Service::pick(const Client& client, const Backends& tried) {
   const auto present = choice();
   const auto turn = turn_.fetch_add(1, std::memory_order_relaxed);
+  if (present->with_those_due)
+    if (auto tries = begin_trial(*present->with_those_due, client, turn, tried)) return tries;
   const auto* picked = present->pick(client, turn);
   if (!picked) return nullptr;
   const auto is_tried = [&tried](const Candidate& candidate) {
@@ -165,28 +190,57 @@ std::shared_ptr<Backend> Service::pick(const Client& client, const Backends& tri
   return other ? other->backend : picked->backend;
 }
 
-bool Service::report(Backend& backend, BackendOutcome outcome, std::string_view why) {
+// Null: it is nobody's turn who is due for one.
+std::shared_ptr<Backend> Service::begin_trial(const Choice& with_those_due, const Client& client,
+                                              std::uint64_t turn, const Backends& tried) {
+  const auto* picked = with_those_due.pick(client, turn);
+  if (!picked || std::ranges::find(tried, picked->backend) != tried.end()) return nullptr;
   const auto now = Clock::now();
-  const bool was_ejected = backend.ejected(now);
-  const bool good = outcome == BackendOutcome::kConnected;
-  const auto failing = good && backend.fails() ? backend.failing() : std::nullopt;
-  const bool news = backend.report(outcome, now, why);
-  if (!good) {
-    ++connect_failures;
-    if (news) ++ejections;
-  }
-  const bool is_ejected = backend.ejected(now);
-  if (!news && was_ejected == is_ejected) return false;
+  if (!picked->backend->begin_trial(now)) return nullptr;
+  const std::scoped_lock lock(mutex_);
+  choose(now);
+  return picked->backend;
+}
+
+bool Service::report(Backend& backend, BackendOutcome outcome, std::string_view why) {
+  using Change = Health::Change;
+  const bool reset = outcome == BackendOutcome::kEarlyReset;
+  const bool connect_failed = outcome == BackendOutcome::kConnectFailed;
+  const bool good = !reset && !connect_failed;
+  if (good && !backend.is_suspect()) return false;
+  if (connect_failed) ++connect_failures;
+  if (reset) ++early_resets;
+  const auto now = Clock::now();
+  const auto failing = good ? backend.failing() : std::nullopt;
+  const auto change = backend.report(outcome, now, why, reset ? balance().eject_resets : 0);
+  if (change == Change::kNone) return false;
+  if (change == Change::kEjected) ++(reset ? reset_ejections : connect_ejections);
   std::shared_ptr<const Choice> choice;
   {
     const std::scoped_lock lock(mutex_);
     choose(now);
     choice = choice_;
   }
-  if (is_ejected && !was_ejected)
+  if (change != Change::kProven)
     record_ejection(backend, *choice, {.what = std::string(why), .heard = now});
-  if (news && failing) record_return(*failing, backend, *choice);
-  return news;
+  else if (failing)
+    record_return(*failing, backend, *choice, outcome);
+  return change != Change::kEjectedAgain;
+}
+
+// At its beginning and at its end.
+void Service::record_limit(std::size_t before) const {
+  const auto now = choice_->used_all_the_same;
+  event_log().record(
+      {.service = name_,
+       .kind = std::string(now > 0 ? event_kind::kEjectionsLimited : event_kind::kLimitEnded),
+       .outcome = now > 0 ? fmt::format("{} used although ejected",
+                                        now == 1 ? "1 endpoint is" : fmt::format("{} are", now))
+                          : fmt::format("{} used although ejected before",
+                                        before == 1 ? "1 was" : fmt::format("{} were", before)),
+       .endpoints = in_force_->size(),
+       .version = choice_->version},
+      {.what = fmt::format("max_ejected is {} %", balance_.max_ejected)});
 }
 
 void Service::record_ejection(const Backend& backend, const Choice& choice, Cause cause) const {
@@ -203,17 +257,18 @@ void Service::record_ejection(const Backend& backend, const Choice& choice, Caus
       cause);
 }
 
-void Service::record_return(const Failing& failing, const Backend& backend,
-                            const Choice& choice) const {
+void Service::record_return(const Failing& failing, const Backend& backend, const Choice& choice,
+                            BackendOutcome outcome) const {
   const std::chrono::duration<double> span = Clock::now() - failing.since;
-  event_log().record({.service = name_,
-                      .kind = std::string(event_kind::kReturned),
-                      .outcome = fmt::format("{} after {:.1f} s and {} failed connect{}",
-                                             to_string(backend.address()), span.count(),
-                                             failing.failures, failing.failures == 1 ? "" : "s"),
-                      .endpoints = in_force()->size(),
-                      .version = choice.version},
-                     {.what = "it answers a connect"});
+  event_log().record(
+      {.service = name_,
+       .kind = std::string(event_kind::kReturned),
+       .outcome = fmt::format("{} after {:.1f} s and {}", to_string(backend.address()),
+                              span.count(), failures_of(failing)),
+       .endpoints = in_force()->size(),
+       .version = choice.version},
+      {.what = outcome == BackendOutcome::kAnswered ? "it has answered a client"
+                                                    : "it answers a connect"});
 }
 
 void Service::choose_by(Balance balance) {

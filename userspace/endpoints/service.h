@@ -33,8 +33,10 @@ using Objection = std::function<std::string(const tcp::endpoint&)>;
 // How a service's backends are chosen.
 struct Balance {
   const Policy* policy = policy_named("round_robin");
-  std::string zone{};        // whose endpoints are preferred; empty: none's
-  unsigned zone_spill = 50;  // as in candidates_of()
+  std::string zone{};         // whose endpoints are preferred; empty: none's
+  unsigned zone_spill = 50;   // as in candidates_of()
+  unsigned max_ejected = 50;  // …
+  unsigned eject_resets = 3;  // as in Health::note()
 
   bool operator==(const Balance&) const = default;
 };
@@ -62,19 +64,23 @@ class Service {
     };
   }
 
-  // By the present choice, one of `tried` only if there is no other. Null while no endpoint is
-  // known.
+  // By the present choice, one of `tried` only if there is no other; or who is due for a trial,
+  // which begins then. Null while no endpoint is known.
   std::shared_ptr<Backend> pick(const Client& client, const Backends& tried = {});
 
   // The decision in force: the newest, whatever the time. Whoever acts on it for longer waits for
   // the next one until `Choice::until`.
   std::shared_ptr<const Choice> choice();
 
+  std::size_t used_all_the_same() const;  // as that choice has it
+
   // Returns as soon as the present choice is not of version `seen`, at `deadline` at the latest.
   // The caller's executor must not run on several threads.
   awaitable<void> wait_for_change(std::uint64_t seen, Clock::time_point deadline);
 
   // What was learnt of a backend of this service; as Backend::report(), and the choice follows.
+  // Returns whether it is news: it is ejected and was in use, or it is proven well again. Without a
+  // lock for what is good of a backend that is not suspect.
   bool report(Backend& backend, BackendOutcome outcome, std::string_view why = {});
 
   // Whose turn it is next, for Choice::pick().
@@ -128,8 +134,11 @@ class Service {
   std::atomic<std::uint64_t> first_byte_timeouts{0};
   std::atomic<std::uint64_t> connect_retries{0};
   std::atomic<std::uint64_t> connect_failures{0};
-  std::atomic<std::uint64_t> ejections{0};  // of endpoints, until they answer again
-  std::atomic<std::uint64_t> held{0};       // connections that had to wait for an endpoint
+  // Of endpoints, until they are well again.
+  std::atomic<std::uint64_t> connect_ejections{0};
+  std::atomic<std::uint64_t> reset_ejections{0};
+  std::atomic<std::uint64_t> early_resets{0};
+  std::atomic<std::uint64_t> held{0};  // connections that had to wait for an endpoint
   std::atomic<std::uint64_t> held_now{0};
   // Connections that got no endpoint and were reset.
   std::atomic<std::uint64_t> no_endpoint{0};       // there was none for as long as they were held
@@ -156,9 +165,14 @@ class Service {
   bool judgement_stands() const;
   void log_new(const std::vector<RejectedValue>& before, const Union& united, const Cause& cause);
   void record_ejection(const Backend& backend, const Choice& choice, Cause cause) const;
-  void record_return(const Failing& failing, const Backend& backend, const Choice& choice) const;
+  void record_return(const Failing& failing, const Backend& backend, const Choice& choice,
+                     BackendOutcome outcome) const;
+  std::shared_ptr<Backend> begin_trial(const Choice& with_those_due, const Client& client,
+                                       std::uint64_t turn, const Backends& tried);
   // With mutex_ held:
   void choose(Clock::time_point now);
+  Choice choice_at(Clock::time_point now) const;
+  void record_limit(std::size_t before) const;
 
   const std::string name_;
   std::function<void()> doubt_;

@@ -22,7 +22,9 @@ class Admission {
 
   Service& service() const { return *service_; }
   // Null before served_by().
-  const Backend* backend() const { return backend_.get(); }
+  const std::shared_ptr<Backend>& backend() const { return backend_; }
+  // Since it was let in.
+  Clock::duration lasts() const { return Clock::now() - since_; }
 
   // Nothing more is to be known of its client.
   void is_let_in() const { ++service_->connections_total; }

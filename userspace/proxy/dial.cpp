@@ -62,8 +62,8 @@ std::optional<Attempt> begin_dial(Service& service, const DialOptions& options,
   return Attempt{Making(std::move(backend)), std::move(connecting)};
 }
 
-void note_answer(Service& service, Backend& backend) {
-  if (service.report(backend, BackendOutcome::kConnected))
+void note_answer(Service& service, Backend& backend, BackendOutcome how) {
+  if (service.report(backend, how))
     log::info("service {}: endpoint {} answers again", service.name(),
               to_string(backend.address()));
 }

@@ -68,9 +68,10 @@ std::optional<Attempt> begin_dial(Service& service, const DialOptions& options,
                                   const Client& client, FirstBytes first_bytes);
 Dialled answered(Service& service, Attempt attempt, unsigned attempts);
 
-// What a connect has told of a backend: for its service, and for the log where it is news. Refusals
-// that are our own limits say nothing of it.
-void note_answer(Service& service, Backend& backend);
+// What a connect, or an answer, has told of a backend: for its service, and for the log where it is
+// news. Refusals that are our own limits say nothing of it.
+void note_answer(Service& service, Backend& backend,
+                 BackendOutcome how = BackendOutcome::kConnected);
 void note_failure(Service& service, Backend& backend, const Error& error);
 
 // Finds a backend that takes the connection: goes on with `begun`, then as the service chooses,

@@ -8,6 +8,7 @@
 
 #include <random>
 
+#include "userspace/proxy/passive_health.h"
 #include "userspace/support/close_with_reset.h"
 #include "userspace/support/log.h"
 
@@ -40,6 +41,12 @@ std::string new_unique_id() {
 
 std::uint64_t group_of(const Backend& backend) {
   return reinterpret_cast<std::uintptr_t>(&backend);
+}
+
+void hear_first_byte(const void* owner, Clock::duration after) {
+  const auto& admission = *static_cast<const Admission*>(owner);
+  admission.service().first_bytes.observe(after);
+  note_answer(admission.service(), *admission.backend(), BackendOutcome::kAnswered);
 }
 
 void log_end(const Admission& admission, const ConnectionEnd& end) {
@@ -301,6 +308,7 @@ void Worker::relay(Arrival arrival, Admission admission, Dialled dialled, const 
     record->tries = dialled.attempts;
     record->connected_after = Clock::now() - record->begun;
   }
+  const bool is_suspect = dialled.backend->is_suspect();
   admission.served_by(std::move(dialled.backend));
   struct Open {
     Admission admission;
@@ -312,13 +320,16 @@ void Worker::relay(Arrival arrival, Admission admission, Dialled dialled, const 
                 {.keepalive = serving.keepalive,
                  .group = group,
                  .owner = &open->admission,
-                 .first_byte = &open->admission.service().first_bytes,
+                 .first_byte = hear_first_byte,
+                 .awaits_first_byte = is_suspect,
                  .limits = serving.time_limits},
                 [this, open](const ConnectionEnd& end) {
-                  open->admission.moved(end.bytes_to_backend, end.bytes_to_client);
-                  count_timeout(open->admission.service(), end.reason);
-                  log_end(open->admission, end);
-                  end_record(std::move(open->record), end);
+                  auto& [admitted, record] = *open;
+                  admitted.moved(end.bytes_to_backend, end.bytes_to_client);
+                  note_end(admitted.service(), *admitted.backend(), end, admitted.lasts());
+                  count_timeout(admitted.service(), end.reason);
+                  log_end(admitted, end);
+                  end_record(std::move(record), end);
                 });
 }
 

@@ -67,8 +67,9 @@ inline StatusReport sample_report() {
   service.connect_times = {{250, 2'500}, {40, 7, 1}, 60'500};
   service.first_bytes = {{100, 1'000}, {3, 20, 5}, 90'500};
   service.lives = {{10'000, 60'000'000}, {30, 4, 2}, 345'000'000};
-  service.endpoints = {{"10.0.0.1:80", "/services/web/web-1", 0, 12, 3400, 0, 60'006, 50'005},
-                       {"[fd00::1]:80", "/services/web/web-2", 3'000, 0, 56, 8, 1, 3}};
+  service.endpoints = {
+      {"10.0.0.1:80", "/services/web/web-1", 0, false, 12, 3400, 0, 0, 60'006, 50'005},
+      {"[fd00::1]:80", "/services/web/web-2", 3'000, false, 0, 56, 8, 0, 1, 3}};
   service.endpoints[1].backup = true;
   service.sources = {source};
   report.services = {service};

@@ -85,6 +85,10 @@ INSTANTIATE_TEST_SUITE_P(
         {"EarlyResets", R"(ambbpf_service_early_resets_total{service="web"} 9)"},
         {"ServiceBytes",
          R"(ambbpf_service_bytes_total{service="web",direction="to_client"} 80008)"},
+        {"ChecksPassed", R"(ambbpf_service_checks_total{service="web",result="passed"} 1001)"},
+        {"ChecksFailed", R"(ambbpf_service_checks_total{service="web",result="failed"} 15)"},
+        {"CheckUp", R"(ambbpf_endpoint_check_up{service="web",endpoint="10.0.0.1:80"} 1)"},
+        {"EndpointsDown", R"(ambbpf_service_endpoints{service="web",state="down"} 0)"},
         {"EndpointsInUse", R"(ambbpf_service_endpoints{service="web",state="in_use"} 1)"},
         {"EndpointsEjected", R"(ambbpf_service_endpoints{service="web",state="ejected"} 1)"},
         {"Rejected", R"(ambbpf_service_rejected_values{service="web"} 1)"},
@@ -123,6 +127,17 @@ TEST(Metrics, OfADirectServiceHaveBothPaths) {
       AllOf(HasSubstr("ambbpf_service_direct_connects_total{service=\"web\"} 77\n"),
             HasSubstr("ambbpf_endpoint_bytes_total{service=\"web\",endpoint=\"10.0.0.1:80\","
                       "path=\"direct\",direction=\"to_client\"} 99\n")));
+}
+
+TEST(Metrics, OfChecksAreOfThoseThatAreChecked) {
+  auto report = sample_report();
+  report.services[0].endpoints[0].check = "down";
+  EXPECT_THAT(
+      metrics(report),
+      AllOf(HasSubstr("ambbpf_endpoint_check_up{service=\"web\",endpoint=\"10.0.0.1:80\"} 0\n"),
+            Not(HasSubstr("check_up{service=\"web\",endpoint=\"[fd00::1]:80\"}")),
+            HasSubstr("ambbpf_service_endpoints{service=\"web\",state=\"down\"} 1\n"),
+            HasSubstr("ambbpf_service_endpoints{service=\"web\",state=\"in_use\"} 0\n")));
 }
 
 TEST(Metrics, EscapeWhatStandsInNames) {

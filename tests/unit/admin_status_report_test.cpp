@@ -121,6 +121,15 @@ TEST(Degraded, IsAFailingSourceButNotOneThatIsNotServed) {
               ElementsAre("service web: etcd v3 http://127.0.0.1:2379 /services/web/ fails"));
 }
 
+TEST(Degraded, IsAServiceOfWhoseEndpointsNonePassesItsChecks) {
+  auto report = healthy_report();
+  report.services[0].endpoints[0].check = "down";
+  report.services[0].endpoints[1].ejected_ms = 1;
+  EXPECT_THAT(troubles(report), ElementsAre("service web: no endpoint passes its checks"));
+  report.services[0].endpoints[1].ejected_ms = 0;
+  EXPECT_THAT(troubles(report), ElementsAre());
+}
+
 TEST(Degraded, AreValuesAndLabelsThatAreRejected) {
   auto report = healthy_report();
   auto& rejected = report.services[0].sources[0].rejected;

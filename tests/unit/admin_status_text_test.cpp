@@ -195,6 +195,13 @@ TEST(StatusText, ShowsWhatAnEndpointSaysOfItselfWhereThatIsUnusual) {
   EXPECT_THAT(to_text(report), HasSubstr("  web-1 (priority 2, zone nyc)\n"));
 }
 
+TEST(StatusText, ShowsWhoIsDownByItsChecksAndWhy) {
+  auto report = sample_report();
+  report.services[0].endpoints[0].check = "down";
+  EXPECT_THAT(to_text(report), HasSubstr("\n  10.0.0.1:80   down "));
+  EXPECT_THAT(to_text(report), HasSubstr("\n  down       10.0.0.1:80, checked 1s ago: HTTP 503\n"));
+}
+
 TEST(StatusText, ShowsTenRejectedValuesAndCountsTheRest) {
   auto report = sample_report();
   auto& rejected = report.services[0].sources[0].rejected;

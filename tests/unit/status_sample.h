@@ -58,6 +58,8 @@ inline StatusReport sample_report() {
   service.ejections = 14;
   service.reset_ejections = 3;
   service.early_resets = 9;
+  service.checks_passed = 1'001;
+  service.checks_failed = 15;
   service.held = 6;
   service.held_now = 2;
   service.failed = 7;
@@ -70,6 +72,9 @@ inline StatusReport sample_report() {
   service.endpoints = {
       {"10.0.0.1:80", "/services/web/web-1", 0, false, 12, 3400, 0, 0, 60'006, 50'005},
       {"[fd00::1]:80", "/services/web/web-2", 3'000, false, 0, 56, 8, 0, 1, 3}};
+  service.endpoints[0].check = "up";
+  service.endpoints[0].checked_ms = 1'900;
+  service.endpoints[0].check_error = "HTTP 503";
   service.endpoints[1].backup = true;
   service.sources = {source};
   report.services = {service};

@@ -189,6 +189,9 @@ const MetricRow<Report::Service> of_services[] = {
    number<&Report::Service::early_resets>},
   {kGauge, "ambbpf_service_used_all_the_same", "Endpoints that are used although ejected, as max_ejected wants it.",
    number<&Report::Service::used_all_the_same>},
+  {kCounter, "ambbpf_service_checks_total", "Active checks of endpoints, by result.",
+   number<&Report::Service::checks_passed>, only("result", "passed")},
+  {kCounter, "ambbpf_service_checks_total", "", number<&Report::Service::checks_failed>, only("result", "failed")},
   {kCounter, "ambbpf_service_bytes_total", "Bytes of proxied connections, counted when they end.",
    number<&Report::Service::bytes_to_backend>, only("direction", to_backend)},
   {kCounter, "ambbpf_service_bytes_total", "", number<&Report::Service::bytes_to_client>, only("direction", to_client)},
@@ -200,18 +203,26 @@ const MetricRow<Report::Service> of_services[] = {
    [](const Report::Service& service) { return count_of(service.endpoints, &Report::Endpoint::is_in_use); },
    only("state", "in_use")},
   {kGauge, "ambbpf_service_endpoints", "",
-   [](const Report::Service& service) { return count_of(service.endpoints, [](const Report::Endpoint& one) { return !one.is_in_use() && !one.drained; }); },
+   [](const Report::Service& service) { return count_of(service.endpoints, [](const Report::Endpoint& one) { return one.is_ejected(); }); },
    only("state", "ejected")},
   {kGauge, "ambbpf_service_endpoints", "",
    [](const Report::Service& service) { return count_of(service.endpoints, &Report::Endpoint::drained); },
    only("state", "drained")},
+  {kGauge, "ambbpf_service_endpoints", "",
+   [](const Report::Service& service) { return count_of(service.endpoints, [](const Report::Endpoint& one) { return one.check == "down"; }); },
+   only("state", "down")},
   {kGauge, "ambbpf_service_rejected_values", "Values that are no endpoint, or that this process cannot use.",
    [](const Report::Service& service) -> Value { return static_cast<double>(service.rejected.size()); }},
 };
 
 const MetricRow<MetricEndpoint> of_endpoints[] = {
   {kGauge, "ambbpf_endpoint_ejected", "1: the endpoint is passed over, after failed connects or early resets.",
-   [](const MetricEndpoint& part) -> Value { return !part.endpoint.is_in_use() && !part.endpoint.drained ? 1.0 : 0.0; }},
+   [](const MetricEndpoint& part) -> Value { return part.endpoint.is_ejected() ? 1.0 : 0.0; }},
+  {kGauge, "ambbpf_endpoint_check_up", "By its active checks 1: up, 0: down; none: it has had no check.",
+   [](const MetricEndpoint& part) -> Value {
+     if (part.endpoint.check.empty()) return std::nullopt;
+     return part.endpoint.check == "up" ? 1.0 : 0.0;
+   }},
   {kGauge, "ambbpf_endpoint_connections", "Open connections.",
    of_proxied<&Report::Endpoint::connections_now>, only("path", "proxy")},
   {kGauge, "ambbpf_endpoint_connections", "", of_direct<&Report::Endpoint::direct_now>, only("path", "direct")},

@@ -40,6 +40,9 @@ void each_field(Either<StatusReport::Endpoint> auto& endpoint, auto&& visit) {
   visit("weight_by_hand", endpoint.weight_by_hand);
   visit("by", endpoint.by);
   visit("by_ms", endpoint.by_ms);
+  visit("check", endpoint.check);
+  visit("checked_ms", endpoint.checked_ms);
+  visit("check_error", endpoint.check_error);
 }
 
 void each_field(Either<StatusReport::RejectedValue> auto& value, auto&& visit) {
@@ -95,6 +98,8 @@ void each_field(Either<StatusReport::Service> auto& service, auto&& visit) {
   visit("reset_ejections", service.reset_ejections);
   visit("early_resets", service.early_resets);
   visit("used_all_the_same", service.used_all_the_same);
+  visit("checks_passed", service.checks_passed);
+  visit("checks_failed", service.checks_failed);
   visit("held", service.held);
   visit("held_now", service.held_now);
   visit("failed", service.failed);

@@ -12,10 +12,14 @@ namespace {
 
 void add_troubles(const StatusReport::Service& service, std::vector<std::string>& all) {
   if (service.removed) return;
+  const auto is_down = [](const auto& endpoint) { return endpoint.check == "down"; };
   if (service.endpoints.empty())
     all.push_back(fmt::format("service {} has no endpoint", service.name));
   else if (std::ranges::all_of(service.endpoints, &StatusReport::Endpoint::drained))
     all.push_back(fmt::format("service {}: every endpoint is drained by hand", service.name));
+  else if (std::ranges::none_of(service.endpoints, &StatusReport::Endpoint::is_in_use) &&
+           std::ranges::any_of(service.endpoints, is_down))
+    all.push_back(fmt::format("service {}: no endpoint passes its checks", service.name));
   else if (std::ranges::none_of(service.endpoints, &StatusReport::Endpoint::is_in_use))
     all.push_back(fmt::format("service {}: connecting to every endpoint fails", service.name));
   if (const auto count = service.used_all_the_same; count > 0)

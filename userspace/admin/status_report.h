@@ -17,7 +17,8 @@ namespace ambbpf {
 struct StatusReport {
   using Histogram = ambbpf::Histogram::Counts;  // how long something took, as often as it happened
   struct Endpoint {
-    bool is_in_use() const { return ejected_ms == 0 && !on_trial && !drained; }
+    bool is_ejected() const { return ejected_ms > 0 || on_trial; }
+    bool is_in_use() const { return !is_ejected() && !drained && check != "down"; }
 
     std::string address;           // "10.0.0.1:80", "[fd00::1]:80"
     std::string found_as;          // etcd key, container, or the name that was resolved
@@ -47,6 +48,10 @@ struct StatusReport {
     std::optional<std::uint64_t> weight_by_hand{};
     std::string by{};                      // who has said so; empty: nobody has
     std::optional<std::uint64_t> by_ms{};  // when
+    // By its active checks: "up", "down"; empty: there was none.
+    std::string check{};
+    std::optional<std::uint64_t> checked_ms{};  // age of the last one
+    std::string check_error{};                  // of the last one that failed; empty: none has
   };
   struct RejectedValue {
     std::string key;
@@ -99,6 +104,8 @@ struct StatusReport {
     std::uint64_t reset_ejections = 0;  // of these, for early resets
     std::uint64_t early_resets = 0;
     std::uint64_t used_all_the_same = 0;  // endpoints, although ejected: max_ejected
+    std::uint64_t checks_passed = 0;      // active ones, of all endpoints
+    std::uint64_t checks_failed = 0;      // …
     std::uint64_t held = 0;
     std::uint64_t held_now = 0;
     std::uint64_t failed = 0;

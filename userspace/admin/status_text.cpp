@@ -73,6 +73,7 @@ std::string standing_of(const StatusReport::Endpoint& endpoint) {
 
 std::string state_of(const StatusReport::Endpoint& endpoint) {
   if (endpoint.drained) return "drained";
+  if (endpoint.check == "down") return "down";
   if (endpoint.ejected_ms > 0) return "ejected " + human_span(endpoint.ejected_ms);
   return endpoint.on_trial ? "on trial" : "up";
 }
@@ -80,6 +81,15 @@ std::string state_of(const StatusReport::Endpoint& endpoint) {
 std::string said_of(const StatusReport::Endpoint& endpoint) {
   if (!endpoint.weight_by_hand) return "drained";
   return fmt::format("{}weight {}", endpoint.drained ? "drained, " : "", *endpoint.weight_by_hand);
+}
+
+// Of those whose last checks have failed, why.
+void add_check_errors(TextPage& page, const StatusReport::Service& service) {
+  for (const auto& endpoint : service.endpoints)
+    if (endpoint.check == "down")
+      page.field("down",
+                 fmt::format("{}, checked {} ago: {}", endpoint.address,
+                             human_span(endpoint.checked_ms.value_or(0)), endpoint.check_error));
 }
 
 void add_endpoints(TextPage& page, const std::vector<StatusReport::Endpoint>& endpoints) {
@@ -177,6 +187,7 @@ void add_service(TextPage& page, const StatusReport::Service& service) {
     page.field("policy", service.policy);
   add_direct(page, service);
   add_endpoints(page, service.endpoints);
+  add_check_errors(page, service);
   if (!service.rejected.empty())
     page.field("rejected", counted(service.rejected.size(), "value") + ":");
   add_first_of(page, service.rejected);

@@ -160,8 +160,10 @@ std::vector<const Column*> columns_for(std::size_t room) {
 Paint paint_of(const ServiceReport& service) {
   const auto is_up = &StatusReport::Endpoint::is_in_use;
   if (service.removed) return Paint::kFaint;
-  if (std::ranges::none_of(service.endpoints, is_up)) return Paint::kTrouble;
-  return std::ranges::all_of(service.endpoints, is_up) ? Paint::kPlain : Paint::kWarning;
+  if (std::ranges::none_of(service.endpoints, &StatusReport::Endpoint::is_in_use))
+    return Paint::kTrouble;
+  const bool all_up = std::ranges::all_of(service.endpoints, &StatusReport::Endpoint::is_in_use);
+  return all_up ? Paint::kPlain : Paint::kWarning;
 }
 
 void add_services(const Sight& now, const Rates& rates, std::size_t room,

@@ -123,7 +123,28 @@ Completed<DockerSettings> complete_docker(Way way, const Draft& draft) {
   return settings;
 }
 
+namespace {
+
+// What cannot work is refused, and not half done.
+Completed<void> check_check(Way way, const ServiceSettings& service) {
+  const auto name = [way](std::string_view key) { return name_of(way, Scope::kService, key); };
+  const auto& check = service.check;
+  if (check.kind == CheckKind::kExpect && check.expect.empty())
+    return flaw(name("check"),
+                fmt::format("needs {} as well, what a good answer contains", name("check_expect")));
+  if (check.is_by_libcurl() && check.port == 0 && service.proxy.to_backend == ProxyVersion::kTwo)
+    return flaw(name("check"),
+                fmt::format("http, https and tls can send a PROXY header of version 1 only, and "
+                            "{} is v2: take v1, the check tcp or expect, or a {} where none is "
+                            "needed",
+                            name("send_proxy"), name("check_port")));
+  return {};
+}
+
+}  // namespace
+
 Completed<void> check_service(Way way, const ServiceSettings& service) {
+  if (auto checked = check_check(way, service); !checked) return checked;
   if (!service.proxy.reads() || !service.proxy.trusted.empty()) return {};
   return flaw(name_of(way, Scope::kService, "proxy_protocol"),
               fmt::format("needs {} as well, as anyone may write such a header",

@@ -19,6 +19,7 @@
 #include "userspace/docker/address.h"
 #include "userspace/endpoints/endpoint.h"
 #include "userspace/etcd/types.h"
+#include "userspace/health/check.h"
 #include "userspace/http/http_client.h"
 #include "userspace/proxy/client_limits.h"
 #include "userspace/proxy/dial.h"
@@ -130,6 +131,7 @@ struct ServiceSettings {
   ProxyProtocol proxy;
   ClientLimitSettings clients;
   TimeLimits time_limits;
+  CheckSettings check;
   AsWritten written{};
 
   bool operator==(const ServiceSettings&) const = default;

@@ -97,6 +97,7 @@ std::vector<std::shared_ptr<Service>> Forwarding::change_services(
     served_.back()->sources->give_grace(settings.grace);
     served_.back()->removals->change(settings.removal);
     served_.back()->clients->change(settings.clients);
+    served_.back()->checks->change(settings.check, settings.proxy.to_backend);
   }
   std::vector<std::shared_ptr<Service>> gone;
   for (const auto& served : before) gone.push_back(served->service);
@@ -112,6 +113,7 @@ std::shared_ptr<Forwarding::Served> Forwarding::make_served(const std::string& n
       io_, served->service, [this, &service = *served->service](const auto& backends) {
         reset_connections(service, backends, EndReason::kEndpointRemoved);
       });
+  served->checks = std::make_unique<HealthChecks>(io_, served->service, check_places_);
   served->service->reject_by(
       [own = own_listeners_](const tcp::endpoint& address) { return own->objection_to(address); });
   // Workers report a failed connect from their threads; sources live on this one.

@@ -18,6 +18,7 @@
 #include "userspace/controller/service_sources.h"
 #include "userspace/controller/workers.h"
 #include "userspace/direct/direct.h"
+#include "userspace/health/health_checks.h"
 #include "userspace/proxy/own_listeners.h"
 
 namespace ambbpf {
@@ -80,6 +81,7 @@ class Forwarding {
     std::shared_ptr<Service> service;
     std::unique_ptr<ServiceSources> sources;
     std::unique_ptr<Removals> removals;
+    std::unique_ptr<HealthChecks> checks;
     std::shared_ptr<ClientLimits> clients = std::make_shared<ClientLimits>();
     std::string why_not_direct;  // though it was asked for
   };
@@ -94,6 +96,7 @@ class Forwarding {
              const ProcessSettings& settings)
       : io_(io),
         workers_(std::move(workers)),
+        check_places_(std::make_shared<CheckPlaces>(io)),
         direct_options_{.cgroup = settings.direct_cgroup,
                         .except_cgroups = settings.direct_except_cgroups,
                         .except_mark = settings.direct_except_mark,
@@ -119,6 +122,7 @@ class Forwarding {
 
   asio::io_context& io_;
   std::unique_ptr<Workers> workers_;
+  const std::shared_ptr<CheckPlaces> check_places_;
   const int descriptors_before_ = descriptors_in_use();
   // Of the services as well, which may outlive *this.
   const std::shared_ptr<OwnListeners> own_listeners_ = std::make_shared<OwnListeners>();

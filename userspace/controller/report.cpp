@@ -83,6 +83,8 @@ StatusReport::Service report_service(const Service& service, Clock::time_point n
   report.ejections = service.connect_ejections + report.reset_ejections;
   report.early_resets = service.early_resets;
   report.used_all_the_same = service.used_all_the_same();
+  report.checks_passed = service.checks_passed;
+  report.checks_failed = service.checks_failed;
   report.held = service.held;
   report.held_now = service.held_now;
   report.gave_up = service.gave_up;
@@ -99,6 +101,7 @@ StatusReport::Service report_service(const Service& service, Clock::time_point n
     const auto& backend = *listed.backend;
     const auto& standing = listed.standing;
     const bool is_backup = standing.priority == kBackupPriority;
+    const auto checked = backend.checked();
     report.endpoints.push_back({
         .address = to_string(backend.address()),
         .found_as = listed.found_as,
@@ -114,6 +117,9 @@ StatusReport::Service report_service(const Service& service, Clock::time_point n
         .priority = is_backup ? 0 : standing.priority,
         .backup = is_backup,
         .zone = standing.zone,
+        .check = checked ? (checked->is_down ? "down" : "up") : "",
+        .checked_ms = checked ? age(checked->at, now) : std::nullopt,
+        .check_error = checked ? checked->last_error : "",
     });
     if (const auto said = overrides.of(backend.address()))
       report_by_hand(*said, report.endpoints.back());

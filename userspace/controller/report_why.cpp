@@ -49,6 +49,8 @@ std::string zone_of(const Balance& balance, const Choice& choice) {
 // One that is taken although there is something against it, or not as its source says.
 std::string note_on(const Candidate& candidate, const Choice& choice,
                     const std::optional<Override>& by_hand, Clock::time_point now) {
+  if (candidate.backend->is_down())
+    return "down by its checks, and there is no better one: it is tried all the same";
   if (candidate.backend->health(now) != Health::State::kInUse)
     return choice.used_all_the_same > 0
                ? "ejected, but more would be than max_ejected allows: it is used all the same"
@@ -79,12 +81,16 @@ WhyReport::PassedOver passed_over(const ListedEndpoint& listed, const Choice& ch
   WhyReport::PassedOver passed{
       .address = to_string(backend.address()), .found_as = listed.found_as, .why = {}};
   const auto failing = backend.failing();
+  const auto checked = backend.checked();
   const auto health = backend.health(now);
   if (by_hand && by_hand->is_drained) {
     const auto ago = std::chrono::system_clock::now() - by_hand->at;
     passed.why = fmt::format("drained by {}", by_hand->by);
     passed.since_ms =
         milliseconds_between(now - std::chrono::duration_cast<Clock::duration>(ago), now);
+  } else if (checked && checked->is_down) {
+    passed.why = "down, its checks fail, the last: " + checked->last_error;
+    passed.since_ms = milliseconds_between(checked->since, now);
   } else if (failing && health != Health::State::kInUse) {
     const bool is_ejected = health == Health::State::kEjected;
     passed.why = fmt::format("{} after {}, the last: {}", is_ejected ? "ejected" : "on trial",

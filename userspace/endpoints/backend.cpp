@@ -61,6 +61,17 @@ std::optional<Failing> Backend::failing() const {
   return failing_;
 }
 
+void Backend::keep_check(std::optional<Checked> checked) {
+  const std::scoped_lock lock(mutex_);
+  is_down_.store(checked && checked->is_down, std::memory_order_relaxed);
+  checked_ = std::move(checked);
+}
+
+std::optional<Checked> Backend::checked() const {
+  const std::scoped_lock lock(mutex_);
+  return checked_;
+}
+
 Clock::time_point Backend::ejected_until() const {
   const std::scoped_lock lock(mutex_);
   return health_.ejected_until();

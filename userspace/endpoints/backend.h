@@ -23,6 +23,14 @@ struct Failing {
 
 // "1 failed connect", "3 early resets", or both.
 std::string failures_of(const Failing& failing);
+// What active checks say of a backend.
+struct Checked {
+  bool is_down = false;
+  Clock::time_point since;   // it is up, or down
+  Clock::time_point at;      // of the last check
+  bool passed = true;        // so did that one
+  std::string last_error{};  // of the last one that failed; empty: none has
+};
 
 // One address in force. Shared by all threads; lives on in the connections that use it when its
 // endpoint goes, and keeps its state when its endpoint is published again under the same address.
@@ -45,6 +53,12 @@ class Backend {
   bool accepts_connects() const;           // it does, where its health speaks against it
   std::optional<Failing> failing() const;  // nothing: nothing has failed of late
 
+  // Of active checks; nothing: there are none, or none yet. Whoever knows the service reports
+  // there, as of connects.
+  void keep_check(std::optional<Checked> checked);
+  std::optional<Checked> checked() const;
+  bool is_down() const { return is_down_.load(std::memory_order_relaxed); }
+
   // What policies compare: connections, and those that are being made.
   std::uint64_t busy() const {
     return connections_now.load(std::memory_order_relaxed) +
@@ -62,10 +76,12 @@ class Backend {
 
  private:
   const tcp::endpoint address_;
+  std::atomic<bool> is_down_{false};     // by checked_
   std::atomic<bool> is_suspect_{false};  // as health_ has it
   mutable std::mutex mutex_;             // of what good connections have no need to look at
   Health health_;
   std::optional<Failing> failing_;
+  std::optional<Checked> checked_;
 };
 
 }  // namespace ambbpf

@@ -39,6 +39,7 @@ struct Equals {
 };
 
 bool is_usable(const Candidate& candidate, Clock::time_point now, bool those_due_count) {
+  if (candidate.backend->is_down()) return false;
   const auto health = candidate.backend->health(now);
   return health == Health::State::kInUse || (those_due_count && health == Health::State::kDue);
 }
@@ -52,8 +53,9 @@ std::vector<const Backend*> beyond(const EjectionRule& rule, std::vector<Candida
   });
   if (level.size() <= allowed) return {};
   const auto excess = level.size() - allowed;
-  std::erase_if(level,
-                [](const Candidate& candidate) { return !candidate.backend->accepts_connects(); });
+  std::erase_if(level, [](const Candidate& candidate) {
+    return !candidate.backend->accepts_connects() || candidate.backend->is_down();
+  });
   std::ranges::stable_sort(
       level, {}, [](const Candidate& candidate) { return candidate.backend->ejected_until(); });
   std::vector<const Backend*> those;

@@ -91,8 +91,9 @@ struct EjectionRule {
 //
 // Of that priority no more than `max_ejected` percent, rounded down, are passed over for their
 // health: of those beyond, who accepts connections is used all the same, first whose ejection ends
-// first. Who cannot be connected to is not: that is certain, and passing him over takes nothing
-// from anybody. And no more than those beyond are used, as what was learnt of the others counts.
+// first. Who cannot be connected to, or is down by his checks, is not: that is certain, and passing
+// him over takes nothing from anybody. And no more than those beyond are used, as what was learnt
+// of the others counts.
 std::vector<Candidate> candidates_of(const std::vector<Candidate>& all, Clock::time_point now,
                                      unsigned zone_spill, const EjectionRule& rule = {});
 

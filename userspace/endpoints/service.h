@@ -83,6 +83,10 @@ class Service {
   // lock for what is good of a backend that is not suspect.
   bool report(Backend& backend, BackendOutcome outcome, std::string_view why = {});
 
+  // What active checks say of a backend of this service, as Backend::keep_check(); the choice
+  // follows.
+  void report_check(Backend& backend, std::optional<Checked> checked);
+
   // Whose turn it is next, for Choice::pick().
   std::uint64_t turn() const { return turn_; }
 
@@ -138,7 +142,9 @@ class Service {
   std::atomic<std::uint64_t> connect_ejections{0};
   std::atomic<std::uint64_t> reset_ejections{0};
   std::atomic<std::uint64_t> early_resets{0};
-  std::atomic<std::uint64_t> held{0};  // connections that had to wait for an endpoint
+  std::atomic<std::uint64_t> checks_passed{0};  // active ones
+  std::atomic<std::uint64_t> checks_failed{0};  // …
+  std::atomic<std::uint64_t> held{0};           // connections that had to wait for an endpoint
   std::atomic<std::uint64_t> held_now{0};
   // Connections that got no endpoint and were reset.
   std::atomic<std::uint64_t> no_endpoint{0};       // there was none for as long as they were held

@@ -24,6 +24,7 @@ struct HttpAccess {
   std::string ca;           // file of the only authorities to trust; empty: the system's
   std::string certificate;  // file of the client's certificate; empty: none is shown
   std::string key;          // file of its key
+  bool verify = true;       // false: the server may show any certificate
 
   bool operator==(const HttpAccess&) const = default;
 };
@@ -41,6 +42,11 @@ struct HttpRequest {
   std::vector<std::string> fields;  // "Name: value"
   std::optional<HttpUser> user;
   bool redirects = true;  // false: a redirect is not followed, but is the answer
+  // Of those who ask about one server of several:
+  std::string connect_to{};        // "10.0.0.1:80": there, whatever the URL's host is; empty: to it
+  bool is_own_connection = false;  // neither an earlier request's, nor left to a later one
+  bool only_connect = false;       // and shake hands, where it is https: nothing is asked
+  bool says_proxy = false;         // the connection begins with a PROXY header, version 1
   std::chrono::milliseconds connect_timeout{2000};
   std::chrono::milliseconds timeout{5000};  // for request() in all, for open() to the head's end
 };

@@ -48,6 +48,7 @@ HttpTransfer::HttpTransfer(const std::shared_ptr<CurlLoop>& loop,
   if (!easy_) throw std::bad_alloc();
   set_options();
   set_access();
+  set_connection();
   set_method();
   loop->add(easy_.get(), [this](CURLcode result) { finished(result); });
 }
@@ -102,6 +103,10 @@ void HttpTransfer::set_access() {
   set(CURLOPT_SSLCERT, access_->certificate);
   set(CURLOPT_SSLKEY, access_->key);
   curl_easy_setopt(easy, CURLOPT_KEYPASSWD, "");  // else OpenSSL asks at the terminal for one
+  if (!access_->verify) {
+    curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, 0L);
+    curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, 0L);
+  }
   if (!access_->ca.empty()) {
     curl_easy_setopt(easy, CURLOPT_CAPATH, nullptr);  // the system's would be trusted as well
     curl_easy_setopt(easy, CURLOPT_CA_CACHE_TIMEOUT, 0L);
@@ -110,6 +115,20 @@ void HttpTransfer::set_access() {
   curl_easy_setopt(easy, CURLOPT_HTTPAUTH, static_cast<long>(CURLAUTH_BASIC));
   curl_easy_setopt(easy, CURLOPT_USERNAME, request_.user->name.c_str());
   curl_easy_setopt(easy, CURLOPT_PASSWORD, request_.user->password.c_str());
+}
+
+void HttpTransfer::set_connection() {
+  CURL* easy = easy_.get();
+  if (!request_.connect_to.empty()) {
+    connect_to_.reset(curl_slist_append(nullptr, ("::" + request_.connect_to).c_str()));
+    curl_easy_setopt(easy, CURLOPT_CONNECT_TO, connect_to_.get());
+  }
+  if (request_.is_own_connection) {
+    curl_easy_setopt(easy, CURLOPT_FRESH_CONNECT, 1L);
+    curl_easy_setopt(easy, CURLOPT_FORBID_REUSE, 1L);
+  }
+  if (request_.only_connect) curl_easy_setopt(easy, CURLOPT_CONNECT_ONLY, 1L);
+  if (request_.says_proxy) curl_easy_setopt(easy, CURLOPT_HAPROXYPROTOCOL, 1L);
 }
 
 void HttpTransfer::set_method() {
@@ -196,14 +215,15 @@ void HttpTransfer::finished(CURLcode result) {
   const std::string reason = !refusal_.empty() ? refusal_
                                                : transfer_failure(easy_.get(), result, why_.data(),
                                                                   *access_, head_size_ > 0);
-  error_ = Error{fmt::format("{} {}: {}", request_.method, request_.url, printable(reason)),
-                 refused_as_};
+  error_ = Error{fmt::format("{}: {}", what(), printable(reason)), refused_as_};
+}
+
+std::string HttpTransfer::what() const {
+  return fmt::format("{} {}", request_.only_connect ? "connect to" : request_.method, request_.url);
 }
 
 Error HttpTransfer::no_answer() const {
-  return Error{fmt::format("{} {}: no answer within {} ms", request_.method, request_.url,
-                           request_.timeout.count()),
-               {}};
+  return Error{fmt::format("{}: no answer within {} ms", what(), request_.timeout.count()), {}};
 }
 
 StreamPiece HttpTransfer::take_line() {

@@ -52,11 +52,13 @@ class HttpTransfer {
 
   void set_options();
   void set_access();
+  void set_connection();
   void set_method();
   void watch_overhead();
   void take_header_line(std::string_view line);
   void find_line_end(std::size_t from);
   void finished(CURLcode result);
+  std::string what() const;  // is asked
   static curl_socket_t open_socket(void*, curlsocktype, curl_sockaddr* address);
   static std::size_t on_header(char* data, std::size_t, std::size_t size, void* self);
   static std::size_t on_body(char* data, std::size_t, std::size_t size, void* self);
@@ -68,6 +70,7 @@ class HttpTransfer {
   HttpRequest request_;  // libcurl sends the body from here
   std::unique_ptr<CURL, FreeEasy> easy_;
   std::unique_ptr<curl_slist, FreeList> fields_;
+  std::unique_ptr<curl_slist, FreeList> connect_to_;
   std::array<char, CURL_ERROR_SIZE> why_{};  // libcurl's words for a failure
   asio::steady_timer changed_;
 

@@ -148,7 +148,7 @@ TEST_F(ProgramChecks, ATextIsSentAndAnotherExpected) {
     return FakeAnswer{good ? "+PONG\r\n" : "-LOADING\r\n"};
   });
   start(web({address_of(server)}, "expect",
-            "check_send = \"PING\\r\\n\\r\\n\"\ncheck_expect = \"PONG\"\n"));
+            "check_send = 'PING\\r\\n\\r\\n'\ncheck_expect = \"PONG\"\n"));
   ASSERT_TRUE(until("up")) << endpoint().check_error;
   good = false;
   ASSERT_TRUE(until("down"));
@@ -163,7 +163,7 @@ TEST_F(ProgramChecks, OneThatAcceptsAndIsSilentTimesOut) {
   ASSERT_TRUE(until("down"));
   EXPECT_EQ(endpoint().check_error, "timed out after 200 ms");
   ASSERT_EQ(reload(web({address_of(server)}, "expect",
-                       soon + "check_send = \"a\\r\\n\\r\\n\"\ncheck_expect = \"b\"\n"))
+                       soon + "check_send = 'a\\r\\n\\r\\n'\ncheck_expect = \"b\"\n"))
                 .code,
             0);
   const auto before = status_of("web").checks_failed;
@@ -198,8 +198,8 @@ TEST_F(ProgramChecks, CertificatesAreVerifiedUnlessToldOtherwise) {
     start(with(""));
     EXPECT_TRUE(until("down")) << kind;
     EXPECT_THAT(endpoint().check_error, HasSubstr("certificate")) << kind;
-    for (const std::string good : {"check_verify = false\n", trusted.c_str(),
-                                   (trusted + "check_host = \"localhost\"\n").c_str()}) {
+    for (const auto& good : std::vector<std::string>{"check_verify = false\n", trusted,
+                                                     trusted + "check_host = \"localhost\"\n"}) {
       EXPECT_EQ(reload(with(good)).code, 0);
       EXPECT_TRUE(until("up")) << kind << ' ' << good << endpoint().check_error;
       EXPECT_EQ(reload(with(trusted + "check_host = \"other.example\"\n")).code, 0);
@@ -226,7 +226,7 @@ TEST_F(ProgramChecks, BeginWithAProxyHeaderWhereConnectionsDo) {
   const auto with = [&](const std::string& version, const std::string& kind) {
     return web({address_of(server)}, kind,
                "send_proxy = \"" + version +
-                   "\"\ncheck_send = \"A\\r\\n\\r\\n\"\ncheck_expect = \"PONG\"\n");
+                   "\"\ncheck_send = 'A\\r\\n\\r\\n'\ncheck_expect = \"PONG\"\n");
   };
   start(with("v2", "expect"));
   ASSERT_TRUE(until("up")) << endpoint().check_error;

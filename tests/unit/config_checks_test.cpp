@@ -46,10 +46,10 @@ TEST_F(ConfigurationOfChecks, HaveAllThatTheyAreTold) {
   EXPECT_FALSE(http.verify);
   EXPECT_EQ(http.ca, "/ca.pem");
   const auto text = check(
-      "check = \"expect\"\ncheck_send = \"PING\\r\\n\"\ncheck_expect = \"+PONG\"\n"
+      "check = \"expect\"\ncheck_send = 'PING\\r\\n\\t\\\\'\ncheck_expect = \"+PONG\"\n"
       "check_status = \"204\"\n");
   EXPECT_EQ(text.kind, CheckKind::kExpect);
-  EXPECT_EQ(text.send, "PING\r\n");
+  EXPECT_EQ(text.send, "PING\r\n\t\\");
   EXPECT_EQ(text.expect, "+PONG");
   EXPECT_EQ(text.least_status, 204U);
   EXPECT_EQ(text.most_status, 204U);
@@ -60,8 +60,9 @@ TEST_F(ConfigurationOfChecks, RefusesWhatCannotBe) {
        {"check = \"icmp\"", "check_interval = \"99ms\"", "check_timeout = \"0s\"", "check_rise = 0",
         "check_fall = 0", "check_port = 65536", "check_path = \"health\"", "check_path = \"/a b\"",
         "check_path = \"/a\\r\\nHost: b\"", "check_host = \"a/b\"", "check_host = \"a\\r\\nb\"",
-        "check_status = \"399-200\"", "check_status = \"2xx\"", "check_status = \"20-30\"",
-        "check_status = \"200-\"", "check_status = \"200-600\""})
+        "check_status = \"399-200\"", "check_status = \"2xx\"", "check_send = 'a\\q'",
+        "check_send = 'a\\'", "check_status = \"20-30\"", "check_status = \"200-\"",
+        "check_status = \"200-600\""})
     EXPECT_THAT(mistakes_in(with(line + "\n")), ElementsAre(HasSubstr("a.toml:4: service.a.check")))
         << line;
 }

@@ -67,7 +67,7 @@ awaitable<void> enter_and_count(std::shared_ptr<CheckPlaces> places, std::size_t
 
 TEST(CheckPlaces, LetInOnlySoManyAtOnceAndTheNextOneWhenOneLeaves) {
   asio::io_context io;
-  const auto places = std::make_shared<CheckPlaces>(io);
+  const auto places = std::make_shared<CheckPlaces>();
   std::size_t inside = 0;
   for (std::size_t i = 0; i < CheckPlaces::kMost + 2; ++i)
     spawn(io, enter_and_count(places, inside));
@@ -80,7 +80,7 @@ TEST(CheckPlaces, LetInOnlySoManyAtOnceAndTheNextOneWhenOneLeaves) {
 
 TEST(CheckPlaces, WhoIsCancelledWhileWaitingTakesNone) {
   asio::io_context io;
-  const auto places = std::make_shared<CheckPlaces>(io);
+  const auto places = std::make_shared<CheckPlaces>();
   std::size_t inside = 0;
   for (std::size_t i = 0; i < CheckPlaces::kMost; ++i) spawn(io, enter_and_count(places, inside));
   std::size_t cancelled = 0;
@@ -97,6 +97,15 @@ TEST(CheckPlaces, WhoIsCancelledWhileWaitingTakesNone) {
   EXPECT_EQ(patient, 1U);
 }
 
+Checked checked_now(bool is_down) {
+  const auto now = Clock::now();
+  return {.is_down = is_down,
+          .since = now,
+          .at = now,
+          .passed = !is_down,
+          .last_error = is_down ? "HTTP 503" : ""};
+}
+
 // By its checks, whatever connects say.
 TEST(Service, PassesOverWhomItsChecksFindDown) {
   Service service("web");
@@ -108,15 +117,15 @@ TEST(Service, PassesOverWhomItsChecksFindDown) {
   auto& first = *backends[0].backend;
   const auto candidates = [&] { return service.choice()->candidates.size(); };
   const auto version = service.choice()->version;
-  service.report_check(first, Checked{.is_down = false});
+  service.report_check(first, checked_now(false));
   EXPECT_EQ(service.choice()->version, version) << "no news";
-  service.report_check(first, Checked{.is_down = true, .last_error = "HTTP 503"});
+  service.report_check(first, checked_now(true));
   EXPECT_GT(service.choice()->version, version);
   EXPECT_EQ(candidates(), 1U);
   EXPECT_EQ(service.pick({})->address(), other);
   service.report(first, BackendOutcome::kConnected);
   EXPECT_EQ(candidates(), 1U) << "a good connect is no check";
-  service.report_check(*backends[1].backend, Checked{.is_down = true, .last_error = "HTTP 503"});
+  service.report_check(*backends[1].backend, checked_now(true));
   EXPECT_EQ(candidates(), 2U) << "there is no better one";
   service.report_check(first, std::nullopt);
   EXPECT_EQ(service.pick({})->address(), one);

@@ -48,6 +48,26 @@ Result<void> read_check_host(const Given& given, Draft& draft) {
   return {};
 }
 
+// A file has no control characters in its texts, so these are written as in C: \r, \n, \t, \\.
+Result<void> read_check_send(const Given& given, Draft& draft) {
+  std::string text;
+  const auto& written = given.text();
+  for (std::size_t i = 0; i < written.size(); ++i) {
+    if (written[i] != '\\') {
+      text += written[i];
+      continue;
+    }
+    constexpr std::string_view kEscapes = "rnt\\";
+    const auto known = ++i < written.size() ? kEscapes.find(written[i]) : std::string::npos;
+    if (known == std::string::npos)
+      return fail(fmt::format("{}: there are \\r, \\n, \\t and, for itself, \\\\",
+                              ambbpf::quoted(written)));
+    text += "\r\n\t\\"[known];
+  }
+  draft.service.check.send = text;
+  return {};
+}
+
 // "200" or "200-399".
 Result<void> read_check_status(const Given& given, Draft& draft) {
   const auto& text = given.text();

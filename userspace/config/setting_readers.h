@@ -18,7 +18,7 @@ SettingReader read_threads, read_admin_listen, read_admin_names, read_connect_ti
     read_on_removal, read_proxy_protocol, read_send_proxy, read_urls, read_api, read_prefix,
     read_ttl, read_advertise, read_container, read_service, read_attributes, read_access_log,
     read_check, read_check_interval, read_check_timeout, read_check_path, read_check_host,
-    read_check_status;
+    read_check_status, read_check_send;
 
 // Keeps what was read, unless it was refused.
 template <class T, class Kept>

@@ -96,7 +96,7 @@ class Forwarding {
              const ProcessSettings& settings)
       : io_(io),
         workers_(std::move(workers)),
-        check_places_(std::make_shared<CheckPlaces>(io)),
+        check_places_(std::make_shared<CheckPlaces>()),
         direct_options_{.cgroup = settings.direct_cgroup,
                         .except_cgroups = settings.direct_except_cgroups,
                         .except_mark = settings.direct_except_mark,

@@ -32,12 +32,33 @@ awaitable<Result<void>> check_in_place(std::shared_ptr<CheckPlaces> places,
 }  // namespace
 
 awaitable<bool> CheckPlaces::enter() {
-  const auto [error] = co_await taken_.async_send(boost::system::error_code{}, as_tuple);
-  co_return !error;
+  const auto executor = co_await asio::this_coro::executor;
+  while (free_ == 0) {
+    const auto timer = std::make_shared<asio::steady_timer>(executor, Clock::time_point::max());
+    waiting_.push_back(timer);
+    co_await timer->async_wait(as_tuple);
+    const auto stop = co_await asio::this_coro::cancellation_state;
+    if (stop.cancelled() == asio::cancellation_type::none) continue;
+    if (free_ > 0) wake_one();  // in its place, which it may have been woken for
+    co_return false;
+  }
+  --free_;
+  co_return true;
 }
 
 void CheckPlaces::leave() {
-  taken_.try_receive([](const boost::system::error_code&) {});
+  ++free_;
+  wake_one();
+}
+
+void CheckPlaces::wake_one() {
+  while (!waiting_.empty()) {
+    const auto first = waiting_.front().lock();
+    waiting_.pop_front();
+    if (!first) continue;  // it has been cancelled
+    first->cancel();
+    return;
+  }
 }
 
 HealthChecks::HealthChecks(asio::io_context& io, std::shared_ptr<Service> service,

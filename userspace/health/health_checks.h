@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include <boost/asio/experimental/channel.hpp>
+#include <deque>
 #include <map>
 #include <memory>
 #include <random>
@@ -14,19 +14,20 @@
 namespace ambbpf {
 
 // Who holds a place checks; others wait for theirs, in the order in which they came. For all
-// services of a process.
+// services of a process, on one thread.
 class CheckPlaces {
  public:
   static constexpr std::size_t kMost = 64;
-
-  explicit CheckPlaces(asio::io_context& io) : taken_(io.get_executor(), kMost) {}
 
   // True: the caller has a place until it calls leave(). False: it was cancelled.
   awaitable<bool> enter();
   void leave();
 
  private:
-  asio::experimental::channel<void(boost::system::error_code)> taken_;  // a message for each
+  void wake_one();
+
+  std::size_t free_ = kMost;
+  std::deque<std::weak_ptr<asio::steady_timer>> waiting_;
 };
 
 // Checks the endpoints of one service again and again, and tells it what comes of it. On the

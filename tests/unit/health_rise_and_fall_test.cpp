@@ -62,7 +62,8 @@ TEST(CheckSchedule, LetsFurtherOnesVaryByATenth) {
 }
 
 awaitable<void> enter_and_count(std::shared_ptr<CheckPlaces> places, std::size_t& inside) {
-  if (co_await places->enter()) ++inside;
+  const bool entered = co_await places->enter();
+  if (entered) ++inside;
 }
 
 TEST(CheckPlaces, LetInOnlySoManyAtOnceAndTheNextOneWhenOneLeaves) {

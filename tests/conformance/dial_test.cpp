@@ -87,7 +87,9 @@ class Dialling : public ::testing::Test {
  private:
   static awaitable<void> dial_into(std::optional<tl::expected<Dialled, NotDialled>>& dialled,
                                    Service& service, DialOptions options) {
-    dialled.emplace(co_await dial(service, options, Client{}, std::nullopt));
+    const UniqueFd no_client;
+    dialled.emplace(
+        co_await dial(service, options, Client{}, std::nullopt, no_client, std::nullopt));
   }
 
   Publish publish_ = service.way_in(service.add_source());

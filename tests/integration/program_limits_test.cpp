@@ -158,5 +158,28 @@ TEST_F(ProgramLimits, MaxConnectionsIsForEachService) {
   EXPECT_EQ(ask(second), "answer");
 }
 
+TEST_F(ProgramLimits, WhoFindsNoRoomIsQueued) {
+  Listener crowded(loopback_v4());
+  etcd.put_v3("/services/web/a", registered(crowded.address()));
+  auto words = web_and_other();
+  words.insert(words.end(), {"--max-connections-per-endpoint", "1", "--queue", "1",
+                             "--queue-timeout", "20s", "--idle-timeout", "1s"});
+  Program ambassador(words);
+  ASSERT_TRUE(ambassador.says("service web: 1 endpoint")) << ambassador.err();
+  Peer first = Peer::connect_to(front);
+  Peer backend_of_first = crowded.accept();
+  Peer second = Peer::connect_to(front);
+  EXPECT_TRUE(eventually([&] { return count_of("queued_now") == 1; }));
+  EXPECT_EQ(Peer::connect_to(front).read_until_end().error, std::errc::connection_reset);
+  EXPECT_TRUE(ambassador.says("service web: 1 are queued (queue); connection reset"))
+      << ambassador.err();
+  // The first one is idle, and makes room.
+  Peer backend_of_second = crowded.accept();
+  EXPECT_EQ(first.read_until_end().error, std::errc::connection_reset);
+  EXPECT_TRUE(eventually([&] { return count_of("idle_timeouts") >= 1; }));
+  EXPECT_EQ(count_of("queue_full"), 1U);
+  EXPECT_EQ(count_of("queued"), 1U);
+}
+
 }  // namespace
 }  // namespace ambbpf::test

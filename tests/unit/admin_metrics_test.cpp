@@ -72,6 +72,8 @@ INSTANTIATE_TEST_SUITE_P(
          R"(ambbpf_service_refused_connections_total{service="web",reason="max_connections"} 5)"},
         {"OutOfDescriptors",
          R"(ambbpf_service_refused_connections_total{service="web",reason="descriptors"} 3)"},
+        {"Queued", R"(ambbpf_service_queued_connections_total{service="web"} 21)"},
+        {"QueuedNow", R"(ambbpf_service_queued_connections{service="web"} 9)"},
         {"IdleTimeouts",
          R"(ambbpf_service_timed_out_connections_total{service="web",reason="idle_timeout"} 4)"},
         {"LifetimesOver",

@@ -48,6 +48,8 @@ inline StatusReport sample_report() {
   service.refused = 8;
   service.too_many = 5;
   service.out_of_descriptors = 3;
+  service.queued = 21;
+  service.queued_now = 9;
   service.timed_out = 10;
   service.idle_timeouts = 4;
   service.half_closed_timeouts = 3;

@@ -87,6 +87,11 @@ void each_field(Either<StatusReport::Service> auto& service, auto&& visit) {
   visit("too_many_of_a_client", service.too_many_of_a_client);
   visit("too_fast_for_a_client", service.too_fast_for_a_client);
   visit("too_fast", service.too_fast);
+  visit("endpoints_full", service.endpoints_full);
+  visit("queue_full", service.queue_full);
+  visit("queue_timeouts", service.queue_timeouts);
+  visit("queued", service.queued);
+  visit("queued_now", service.queued_now);
   visit("timed_out", service.timed_out);
   visit("idle_timeouts", service.idle_timeouts);
   visit("half_closed_timeouts", service.half_closed_timeouts);

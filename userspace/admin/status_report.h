@@ -93,6 +93,11 @@ struct StatusReport {
     std::uint64_t too_many_of_a_client = 0;
     std::uint64_t too_fast_for_a_client = 0;
     std::uint64_t too_fast = 0;
+    std::uint64_t endpoints_full = 0;
+    std::uint64_t queue_full = 0;
+    std::uint64_t queue_timeouts = 0;
+    std::uint64_t queued = 0;
+    std::uint64_t queued_now = 0;
     std::uint64_t timed_out = 0;  // by one of these:
     std::uint64_t idle_timeouts = 0;
     std::uint64_t half_closed_timeouts = 0;

@@ -177,12 +177,16 @@ void add_service(TextPage& page, const StatusReport::Service& service) {
       service.refused == 0 ? "" : fmt::format(", {} refused", human_count(service.refused));
   const auto timed_out =
       service.timed_out == 0 ? "" : fmt::format(", {} timed out", human_count(service.timed_out));
-  page.paragraph(
-      2, 2,
-      fmt::format("{} now{}, {} in all; {} retried, {} held, {} failed{}{}",
-                  counted(service.connections_now, "connection"), most,
-                  human_count(service.connections_total), human_count(service.retries),
-                  human_count(service.held), human_count(service.failed), refused, timed_out));
+  const auto queued = service.queued == 0
+                          ? ""
+                          : fmt::format(", {} queued ({} now)", human_count(service.queued),
+                                        human_count(service.queued_now));
+  page.paragraph(2, 2,
+                 fmt::format("{} now{}, {} in all; {} retried, {} held{}, {} failed{}{}",
+                             counted(service.connections_now, "connection"), most,
+                             human_count(service.connections_total), human_count(service.retries),
+                             human_count(service.held), queued, human_count(service.failed),
+                             refused, timed_out));
   if (!service.policy.empty() && service.policy != "round_robin")
     page.field("policy", service.policy);
   add_direct(page, service);

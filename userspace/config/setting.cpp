@@ -182,10 +182,28 @@ const Setting every_setting[] = {
   {Scope::kService, "max_connections", Form::kNumber, "--max-connections", "AMBBPF_MAX_CONNECTIONS", kServing,
    "NUMBER", kNone,
    "as many as the descriptor limit allows, or half of them for one of several services",
-   "Open connections of one service; others are reset",
+   "Open connections of one service; others wait in the queue, or are reset",
    [](const Given& given, Draft& draft) {
      return keep(read_number(given, 1, 1U << 30U), draft.service.max_connections);
    }},
+  {Scope::kService, "max_connections_per_endpoint", Form::kNumber, "--max-connections-per-endpoint",
+   "AMBBPF_MAX_CONNECTIONS_PER_ENDPOINT", kServing,
+   "NUMBER", kNone, "any number",
+   "Open connections to one endpoint; where each has as many, others wait in the queue, or are reset",
+   [](const Given& given, Draft& draft) {
+     return keep(read_number(given, 1, 1U << 30U), draft.service.dial.most_per_endpoint);
+   }},
+  {Scope::kService, "queue", Form::kNumber, "--queue", "AMBBPF_QUEUE", kServing,
+   "NUMBER", "0", kNone,
+   "Connections that may wait, in the order in which they came, where max_connections or max_connections_per_endpoint leave "
+   "no room",
+   [](const Given& given, Draft& draft) {
+     return keep(read_number(given, 0, 1'000'000), draft.service.dial.queue.length);
+   }},
+  {Scope::kService, "queue_timeout", Form::kText, "--queue-timeout", "AMBBPF_QUEUE_TIMEOUT", kServing,
+   "TIME", "5s", kNone,
+   "How long they wait until they are reset",
+   read_time<[](Draft& draft) -> auto& { return draft.service.dial.queue.timeout; }>},
   {Scope::kService, "max_connections_per_client", Form::kNumber, "--max-connections-per-client",
    "AMBBPF_MAX_CONNECTIONS_PER_CLIENT", kServing,
    "NUMBER", kNone, "any number",

@@ -24,6 +24,8 @@ std::optional<Listening> take(std::vector<Listening>& all, const tcp::endpoint& 
 // Empty: consumers may as well be sent straight to its endpoints.
 std::string why_only_by_proxy(const ServiceSettings& settings) {
   if (settings.max_connections) return "only the proxy counts for max_connections";
+  if (settings.dial.most_per_endpoint != kAnyNumber)
+    return "only the proxy counts for max_connections_per_endpoint";
   if (settings.clients.limits_anyone()) return "only the proxy looks at who a client is";
   if (settings.time_limits.any()) return "only the proxy ends connections when their time is over";
   if (settings.proxy.is_used()) return "only the proxy reads and sends PROXY headers";
@@ -265,7 +267,8 @@ void Forwarding::judge_endpoints() {
 
 std::uint64_t Forwarding::open_connections() const {
   std::uint64_t open = 0;
-  for (const auto& served : served_) open += served->service->connections_now;
+  for (const auto& served : served_)
+    open += served->service->connections_now + served->service->line_for_admission.length();
   for (const auto& service : removed_) open += service->connections_now;
   return open;
 }

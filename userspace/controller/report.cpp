@@ -68,9 +68,15 @@ StatusReport::Service report_service(const Service& service, Clock::time_point n
   report.too_fast_for_a_client = service.too_fast_for_a_client;
   report.too_fast = service.too_fast;
   report.too_many = service.too_many;
+  report.endpoints_full = service.endpoints_full;
+  report.queue_full = service.queue_full;
+  report.queue_timeouts = service.queue_timeouts;
   report.refused = report.too_many + report.out_of_descriptors + report.no_proxy_header +
                    report.malformed_proxy_headers + report.denied + report.too_many_of_a_client +
-                   report.too_fast_for_a_client + report.too_fast;
+                   report.too_fast_for_a_client + report.too_fast + report.endpoints_full +
+                   report.queue_full + report.queue_timeouts;
+  report.queued = service.queued;
+  report.queued_now = service.queued_now;
   report.idle_timeouts = service.idle_timeouts;
   report.half_closed_timeouts = service.half_closed_timeouts;
   report.lifetimes_over = service.lifetimes_over;

@@ -40,10 +40,13 @@ enum class EndReason : std::uint8_t {
   kMalformedProxyHeader,
   kDenied,
   kTooManyOfClient,
-  kTooFast,  // of the client, or of all
+  kTooFast,        // of the client, or of all
+  kEndpointsFull,  // each has as many as it may, and there is no queue
+  kQueueFull,
+  kQueueTimeout,
 };
 
-inline constexpr std::array<std::pair<EndReason, std::string_view>, 25> kEndReasons{{
+inline constexpr std::array<std::pair<EndReason, std::string_view>, 28> kEndReasons{{
     {EndReason::kFinished, "finished"},
     {EndReason::kClientReset, "client_reset"},
     {EndReason::kBackendReset, "backend_reset"},
@@ -69,6 +72,9 @@ inline constexpr std::array<std::pair<EndReason, std::string_view>, 25> kEndReas
     {EndReason::kDenied, "denied"},
     {EndReason::kTooManyOfClient, "too_many_of_client"},
     {EndReason::kTooFast, "too_fast"},
+    {EndReason::kEndpointsFull, "endpoints_full"},
+    {EndReason::kQueueFull, "queue_full"},
+    {EndReason::kQueueTimeout, "queue_timeout"},
 }};
 
 static_assert(std::ranges::all_of(kEndReasons, [](const auto& word) {

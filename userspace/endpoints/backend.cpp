@@ -56,6 +56,14 @@ bool Backend::accepts_connects() const {
   return health_.connects();
 }
 
+bool Backend::take_place(std::uint64_t most) {
+  auto taken = places_taken_.load();
+  do {
+    if (taken >= most) return false;
+  } while (!places_taken_.compare_exchange_weak(taken, taken + 1));
+  return true;
+}
+
 std::optional<Failing> Backend::failing() const {
   const std::scoped_lock lock(mutex_);
   return failing_;

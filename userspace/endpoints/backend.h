@@ -65,6 +65,12 @@ class Backend {
            connecting.load(std::memory_order_relaxed);
   }
 
+  // A place for one connection, from its connect to its end; false, and nothing taken, where `most`
+  // are. BackendPlace calls them.
+  bool take_place(std::uint64_t most);
+  void leave_place() { --places_taken_; }
+  std::uint64_t places_taken() const { return places_taken_; }
+
   std::atomic<std::uint64_t> connecting{0};
   std::atomic<std::uint64_t> connections_now{0};
   std::atomic<std::uint64_t> connections_total{0};
@@ -76,6 +82,7 @@ class Backend {
 
  private:
   const tcp::endpoint address_;
+  std::atomic<std::uint64_t> places_taken_{0};
   std::atomic<bool> is_down_{false};     // by checked_
   std::atomic<bool> is_suspect_{false};  // as health_ has it
   mutable std::mutex mutex_;             // of what good connections have no need to look at

@@ -154,6 +154,7 @@ void Service::choose(Clock::time_point now) {
   const auto limited_before = choice_->used_all_the_same;
   choice_ = std::make_shared<const Choice>(choice_at(now));
   if ((limited_before > 0) != (choice_->used_all_the_same > 0)) record_limit(limited_before);
+  line_for_endpoints.call_first();
   for (const auto& waiter : std::exchange(waiting_, {})) {
     // The timer is its own thread's: it is cancelled there, after the wait has begun.
     if (auto timer = waiter.lock()) asio::post(timer->get_executor(), [timer] { timer->cancel(); });
@@ -188,6 +189,31 @@ std::shared_ptr<Backend> Service::pick(const Client& client, const Backends& tri
   others.order = others.policy->order(others.candidates);
   const auto* other = others.pick(client, turn);
   return other ? other->backend : picked->backend;
+}
+
+BackendPlace::~BackendPlace() {
+  if (!backend_) return;
+  backend_->leave_place();
+  service_->line_for_endpoints.call_first();
+}
+
+Service::Claim Service::claim(const Client& client, const Backends& tried, std::uint64_t most) {
+  const auto has = [](const Backends& some, const std::shared_ptr<Backend>& one) {
+    return std::ranges::find(some, one) != some.end();
+  };
+  Backends passed_over = tried;
+  for (;;) {
+    auto backend = pick(client, passed_over);
+    if (!backend) return {};
+    const bool is_last = has(passed_over, backend);
+    if (is_last && passed_over.size() > tried.size()) return {.all_full = true};
+    if (backend->take_place(most)) return {.place = BackendPlace(*this, std::move(backend))};
+    if (is_last) return {.all_full = true};
+    passed_over.push_back(backend);
+    for (const auto& candidate : choice()->candidates)
+      if (candidate.backend->places_taken() >= most && !has(passed_over, candidate.backend))
+        passed_over.push_back(candidate.backend);
+  }
 }
 
 // Null: it is nobody's turn who is due for one.

@@ -22,6 +22,7 @@
 #include "userspace/endpoints/endpoint_set.h"
 #include "userspace/endpoints/overrides.h"
 #include "userspace/endpoints/set_history.h"
+#include "userspace/endpoints/waiting_line.h"
 #include "userspace/support/histogram.h"
 #include "userspace/support/log_limit.h"
 
@@ -40,6 +41,32 @@ struct Balance {
 
   bool operator==(const Balance&) const = default;
 };
+
+class Service;
+
+// A connection's place at a backend, for as long as this lives. Whoever waits for one is called at
+// its end.
+class BackendPlace {
+ public:
+  // Takes over one that was taken; `service` is the backend's, and outlives this.
+  BackendPlace(Service& service, std::shared_ptr<Backend> backend)
+      : service_(&service), backend_(std::move(backend)) {}
+  BackendPlace(BackendPlace&& other) noexcept = default;
+  BackendPlace& operator=(BackendPlace&& other) noexcept {
+    std::swap(service_, other.service_);
+    std::swap(backend_, other.backend_);
+    return *this;
+  }
+  ~BackendPlace();
+
+  const std::shared_ptr<Backend>& backend() const { return backend_; }
+
+ private:
+  Service* service_;
+  std::shared_ptr<Backend> backend_;  // null: moved from
+};
+
+inline constexpr auto kAnyNumber = std::numeric_limits<std::uint64_t>::max();
 
 // One service's endpoints, united from its sources. All members may be called from any thread.
 class Service {
@@ -67,6 +94,13 @@ class Service {
   // By the present choice, one of `tried` only if there is no other; or who is due for a trial,
   // which begins then. Null while no endpoint is known.
   std::shared_ptr<Backend> pick(const Client& client, const Backends& tried = {});
+
+  // The same, with a place at one that has fewer than `most` connections.
+  struct Claim {
+    std::optional<BackendPlace> place{};
+    bool all_full = false;  // false without a place: no endpoint is known
+  };
+  Claim claim(const Client& client, const Backends& tried, std::uint64_t most);
 
   // The decision in force: the newest, whatever the time. Whoever acts on it for longer waits for
   // the next one until `Choice::until`.
@@ -108,7 +142,10 @@ class Service {
   std::vector<GoneEndpoint> gone() const { return set_history_.gone(); }
 
   // The most connections that may be open at once.
-  void limit_connections(std::uint64_t most) { most_connections_ = most; }
+  void limit_connections(std::uint64_t most) {
+    most_connections_ = most;
+    line_for_admission.call_first();
+  }
   std::uint64_t most_connections() const { return most_connections_; }
 
   // Called from any thread when connecting to an endpoint failed: its source may know better by
@@ -130,7 +167,13 @@ class Service {
   std::atomic<std::uint64_t> denied{0};
   std::atomic<std::uint64_t> too_many_of_a_client{0};
   std::atomic<std::uint64_t> too_fast_for_a_client{0};
-  std::atomic<std::uint64_t> too_fast{0};  // all of them together
+  std::atomic<std::uint64_t> too_fast{0};        // all of them together
+  std::atomic<std::uint64_t> endpoints_full{0};  // without a queue
+  std::atomic<std::uint64_t> queue_full{0};
+  // Connections for which the limits left no room at first, and those that were reset after it.
+  std::atomic<std::uint64_t> queued{0};
+  std::atomic<std::uint64_t> queued_now{0};
+  std::atomic<std::uint64_t> queue_timeouts{0};
   // Connections reset after their time was over.
   std::atomic<std::uint64_t> idle_timeouts{0};
   std::atomic<std::uint64_t> half_closed_timeouts{0};
@@ -154,6 +197,10 @@ class Service {
   Histogram connect_times{Histogram::latencies()};
   Histogram first_bytes{Histogram::latencies()};  // of backends, from when they were connected
   Histogram lives{Histogram::lives()};  // of connections that had an endpoint and have ended
+
+  // Who is queued stands in one of these.
+  WaitingLine line_for_admission;  // for most_connections()
+  WaitingLine line_for_endpoints;  // for a place at a backend
 
   LogLimit own_limits_log;  // for lines on limits of this process that its connections meet
 
@@ -183,7 +230,7 @@ class Service {
   const std::string name_;
   std::function<void()> doubt_;
   Objection objection_;
-  std::atomic<std::uint64_t> most_connections_ = std::numeric_limits<std::uint64_t>::max();
+  std::atomic<std::uint64_t> most_connections_ = kAnyNumber;
   std::atomic<std::uint64_t> turn_{0};
   const std::uint64_t seed_ = std::random_device()();
 

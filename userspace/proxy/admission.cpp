@@ -4,10 +4,10 @@
 namespace ambbpf {
 
 std::optional<Admission> Admission::to(const std::shared_ptr<Service>& service) {
-  if (service->connections_now.fetch_add(1) >= service->most_connections()) {
-    --service->connections_now;
-    return std::nullopt;
-  }
+  auto open = service->connections_now.load();
+  do {
+    if (open >= service->most_connections()) return std::nullopt;
+  } while (!service->connections_now.compare_exchange_weak(open, open + 1));
   return Admission(service);
 }
 
@@ -16,7 +16,9 @@ Admission::~Admission() {
     --backend_->connections_now;
     service_->lives.observe(Clock::now() - since_);
   }
-  if (service_) --service_->connections_now;
+  if (!service_) return;
+  --service_->connections_now;
+  service_->line_for_admission.call_first();
 }
 
 void Admission::served_by(std::shared_ptr<Backend> backend) {

@@ -13,7 +13,7 @@ namespace ambbpf {
 // it has one, for as long as this lives. Nobody else counts those.
 class Admission {
  public:
-  // Nothing, and nothing counted, where there are as many as there may be.
+  // Nothing, and nothing counted, not even for a moment, where there are as many as there may be.
   static std::optional<Admission> to(const std::shared_ptr<Service>& service);
 
   Admission(Admission&& other) noexcept = default;
@@ -30,6 +30,8 @@ class Admission {
   void is_let_in() const { ++service_->connections_total; }
   // Its client's place is given back at its end.
   void keeps(ClientLimits::Place place) { place_.emplace(std::move(place)); }
+  // The same of its place at a backend.
+  void keeps(BackendPlace place) { backend_place_.emplace(std::move(place)); }
   void served_by(std::shared_ptr<Backend> backend);
   // What it has moved, all in all: at its end.
   void moved(std::uint64_t bytes_to_backend, std::uint64_t bytes_to_client);
@@ -40,6 +42,7 @@ class Admission {
   std::shared_ptr<Service> service_;  // null: moved from
   std::shared_ptr<Backend> backend_;
   std::optional<ClientLimits::Place> place_;
+  std::optional<BackendPlace> backend_place_;
   Clock::time_point since_ = Clock::now();
 };
 

@@ -52,14 +52,59 @@ awaitable<void> wait_for_others(Service& service, const Backends& tried,
   }
 }
 
+Attempt begin_attempt(BackendPlace place, FirstBytes first_bytes, const DialOptions& options) {
+  Making making(place.backend());
+  auto connecting =
+      begin_connect(place.backend()->address(), first_bytes, options.descriptors_below);
+  return {std::move(place), std::move(making), std::move(connecting)};
+}
+
+NotDialled queued_in_vain(Service& service, const QueueSettings& queue, EndReason reason,
+                          unsigned attempts) {
+  NotDialled why{reason, attempts, {}};
+  if (reason == EndReason::kEndpointsFull) {
+    ++service.endpoints_full;
+    why.error.what = fmt::format("service {}: no endpoint has room (max_connections_per_endpoint)",
+                                 service.name());
+  } else if (reason == EndReason::kQueueFull) {
+    ++service.queue_full;
+    why.error.what = fmt::format("service {}: {} are queued (queue)", service.name(), queue.length);
+  } else if (reason == EndReason::kQueueTimeout) {
+    ++service.queue_timeouts;
+    why.error.what = fmt::format("service {}: no endpoint had room for {} ms (queue_timeout)",
+                                 service.name(), queue.timeout.count());
+  } else {
+    why.error.what = fmt::format("service {}: the client left while it was queued", service.name());
+  }
+  return why;
+}
+
+// In line for room at an endpoint, from the first time that there is none.
+struct ForRoom {
+  std::optional<Queued> queued;
+  std::optional<WaitingLine::Place> place{};
+};
+
+// Nothing: it stands in line.
+std::optional<EndReason> stand_in_line(Service& service, const QueueSettings& queue,
+                                       ForRoom& room) {
+  if (!room.queued) {
+    if (queue.length == 0) return EndReason::kEndpointsFull;
+    room.queued = Queued::in(service, queue);
+    if (!room.queued) return EndReason::kQueueFull;
+  }
+  if (!room.place) room.place.emplace(service.line_for_endpoints);
+  return std::nullopt;
+}
+
 }  // namespace
 
 std::optional<Attempt> begin_dial(Service& service, const DialOptions& options,
                                   const Client& client, FirstBytes first_bytes) {
-  auto backend = service.pick(client);
-  if (!backend) return std::nullopt;
-  auto connecting = begin_connect(backend->address(), first_bytes, options.descriptors_below);
-  return Attempt{Making(std::move(backend)), std::move(connecting)};
+  if (!service.line_for_endpoints.is_empty()) return std::nullopt;
+  auto claim = service.claim(client, {}, options.most_per_endpoint);
+  if (!claim.place) return std::nullopt;
+  return begin_attempt(std::move(*claim.place), first_bytes, options);
 }
 
 void note_answer(Service& service, Backend& backend, BackendOutcome how) {
@@ -81,25 +126,45 @@ void note_failure(Service& service, Backend& backend, const Error& error) {
 
 Dialled answered(Service& service, Attempt attempt, unsigned attempts) {
   service.connect_times.observe(Clock::now() - attempt.connecting.begun);
-  const auto& backend = attempt.making.backend();
+  const auto backend = attempt.making.backend();
   note_answer(service, *backend);
-  return Dialled{std::move(attempt.connecting.socket), backend, attempts};
+  return Dialled{std::move(attempt.place), std::move(attempt.connecting.socket), backend, attempts};
 }
 
 awaitable<tl::expected<Dialled, NotDialled>> dial(Service& service, DialOptions options,
-                                                  Client client, std::optional<Attempt> begun) {
+                                                  Client client, std::optional<Attempt> begun,
+                                                  const UniqueFd& client_socket,
+                                                  std::optional<Queued> queued) {
   constexpr auto kFirstPause = 100ms;
   const auto held_until = Clock::now() + options.hold;
   auto pause = Clock::duration(kFirstPause);
   Backends failed;
   Error last_error;
   bool held = false;
+  ForRoom room{.queued = std::move(queued)};
 
   unsigned attempts = 0;
   while (attempts <= options.retries) {
     auto attempt = std::exchange(begun, std::nullopt);
-    const auto backend = attempt ? attempt->making.backend() : service.pick(client, failed);
-    if (!backend) {
+    Service::Claim claim;
+    if (!attempt) {
+      // Nobody overtakes those who wait.
+      if (!room.place && !service.line_for_endpoints.is_empty())
+        claim.all_full = true;
+      else
+        claim = service.claim(client, failed, options.most_per_endpoint);
+    }
+    if (claim.all_full) {
+      auto reason = stand_in_line(service, options.queue, room);
+      if (!reason) {
+        const auto outcome = co_await wait_in_line(*room.place, *room.queued, client_socket);
+        if (outcome == InLine::kTry) continue;
+        reason = outcome == InLine::kLate ? EndReason::kQueueTimeout : EndReason::kClientReset;
+      }
+      co_return tl::unexpected(queued_in_vain(service, options.queue, *reason, attempts));
+    }
+    room.place.reset();
+    if (!attempt && !claim.place) {
       if (Clock::now() >= held_until) {
         service.no_endpoint.fetch_add(1, std::memory_order_relaxed);
         NotDialled held_in_vain{EndReason::kNoEndpoint, attempts, {}};
@@ -112,7 +177,9 @@ awaitable<tl::expected<Dialled, NotDialled>> dial(Service& service, DialOptions 
       co_await wait_for_others(service, failed, held_until);
       continue;
     }
+    const auto backend = attempt ? attempt->making.backend() : claim.place->backend();
     if (std::ranges::find(failed, backend) != failed.end()) {
+      claim.place.reset();
       // All have failed, and this one for the second time: give them a moment.
       co_await wait_for_others(service, failed, Clock::now() + pause);
       pause *= 2;
@@ -121,9 +188,7 @@ awaitable<tl::expected<Dialled, NotDialled>> dial(Service& service, DialOptions 
     }
 
     if (attempts++ > 0) service.connect_retries.fetch_add(1, std::memory_order_relaxed);
-    if (!attempt)
-      attempt = Attempt{Making(backend), begin_connect(backend->address(), FirstBytes::kUnknown,
-                                                       options.descriptors_below)};
+    if (!attempt) attempt = begin_attempt(std::move(*claim.place), FirstBytes::kUnknown, options);
     auto socket = co_await finish_connect(std::move(attempt->connecting), options.connect_timeout);
     if (socket) {
       attempt->connecting.socket = std::move(*socket);

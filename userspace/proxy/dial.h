@@ -9,6 +9,7 @@
 #include "userspace/dataplane/end_reason.h"
 #include "userspace/endpoints/service.h"
 #include "userspace/proxy/connect.h"
+#include "userspace/proxy/queue.h"
 #include "userspace/support/unique_fd.h"
 
 namespace ambbpf {
@@ -18,11 +19,14 @@ struct DialOptions {
   unsigned retries = 3;                             // attempts after the first one
   std::chrono::milliseconds hold{3000};             // for a service without any endpoint
   int descriptors_below = kNoDescriptorLimit;       // of both sockets of a connection
+  std::uint64_t most_per_endpoint = kAnyNumber;     // open connections, and those being made
+  QueueSettings queue{};                            // where the limits leave no room
 
   bool operator==(const DialOptions&) const = default;
 };
 
 struct Dialled {
+  BackendPlace place;
   UniqueFd socket;  // connected, non-blocking, options set
   std::shared_ptr<Backend> backend;
   unsigned attempts = 1;  // this one counted
@@ -58,12 +62,13 @@ class Making {
 
 // A connect to the backend whose turn it is.
 struct Attempt {
+  BackendPlace place;  // given back when the socket has been closed
   Making making;
   Connecting connecting;
 };
 
-// Begins without waiting; empty when the service has no endpoint. What has connected already goes
-// to answered(), everything else to dial().
+// Begins without waiting; empty when the service has no endpoint, or none with room. What has
+// connected already goes to answered(), everything else to dial().
 std::optional<Attempt> begin_dial(Service& service, const DialOptions& options,
                                   const Client& client, FirstBytes first_bytes);
 Dialled answered(Service& service, Attempt attempt, unsigned attempts);
@@ -77,7 +82,11 @@ void note_failure(Service& service, Backend& backend, const Error& error);
 // Finds a backend that takes the connection: goes on with `begun`, then as the service chooses,
 // again after each failure. Waits up to `hold` for a service that has no endpoint, and shortly
 // before trying again one that has failed; a backend that has not been tried yet ends either wait.
+// Where none has room it waits in the queue, on `queued` if it has been there before;
+// `client_socket` may be closed meanwhile.
 awaitable<tl::expected<Dialled, NotDialled>> dial(Service& service, DialOptions options,
-                                                  Client client, std::optional<Attempt> begun);
+                                                  Client client, std::optional<Attempt> begun,
+                                                  const UniqueFd& client_socket,
+                                                  std::optional<Queued> queued);
 
 }  // namespace ambbpf

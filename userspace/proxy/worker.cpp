@@ -183,12 +183,61 @@ void Worker::take_in(UniqueFd client, const tcp::endpoint& address, const Listen
     return refuse(std::move(arrival), *service,
                   {EndReason::kNoProxyHeader, service->no_proxy_header,
                    fmt::format("{} is in no network of proxy_trusted", to_string(address))});
-  auto admission = Admission::to(service);
-  if (!admission)
-    return refuse(std::move(arrival), *service,
-                  {EndReason::kTooMany, service->too_many,
-                   fmt::format("{} are open (--max-connections)", service->most_connections())});
-  if (!trusted) return find_backend(std::move(arrival), std::move(*admission), serving);
+  // Nobody overtakes those who wait.
+  auto admission = service->line_for_admission.is_empty() ? Admission::to(service) : std::nullopt;
+  if (!admission) return queue_up(std::move(arrival), serving);
+  let_in(std::move(arrival), std::move(*admission), serving);
+}
+
+void Worker::queue_up(Arrival arrival, const Serving& serving) {
+  auto& service = *serving.service;
+  const auto& queue = serving.dial.queue;
+  if (queue.length == 0)
+    return refuse(std::move(arrival), service,
+                  {EndReason::kTooMany, service.too_many,
+                   fmt::format("{} are open (--max-connections)", service.most_connections())});
+  arrival.queued = Queued::in(service, queue);
+  if (!arrival.queued)
+    return refuse(std::move(arrival), service,
+                  {EndReason::kQueueFull, service.queue_full,
+                   fmt::format("{} are queued (queue)", queue.length)});
+  waiting_.push_back({std::move(arrival), std::nullopt});
+  spawn(io_, wait_for_admission(*this, std::prev(waiting_.end()), serving));
+}
+
+awaitable<void> Worker::wait_for_admission(Worker& worker, std::list<Waiting>::iterator place,
+                                           Serving serving) {
+  const auto& service = serving.service;
+  std::optional<Admission> admission;
+  auto outcome = InLine::kTry;
+  {
+    WaitingLine::Place in_line(service->line_for_admission);
+    while (!admission && outcome == InLine::kTry) {
+      outcome = co_await wait_in_line(in_line, *place->arrival.queued, place->arrival.socket);
+      if (outcome != InLine::kTry) continue;
+      if (auto admitted = Admission::to(service)) admission.emplace(std::move(*admitted));
+    }
+  }
+  auto arrival = std::move(place->arrival);
+  worker.waiting_.erase(place);
+  if (!arrival.socket) co_return;  // it fell to reset_all()
+  if (admission) {
+    worker.let_in(std::move(arrival), std::move(*admission), serving);
+  } else if (outcome == InLine::kLate) {
+    const Refusal refusal{
+        EndReason::kQueueTimeout, service->queue_timeouts,
+        fmt::format("it was queued for {} ms (queue_timeout)", serving.dial.queue.timeout.count())};
+    worker.refuse(std::move(arrival), *service, refusal);
+  } else {
+    close_with_reset(std::move(arrival.socket));
+    worker.end_record(std::move(arrival.record), {.reason = EndReason::kClientReset, .error = {}});
+  }
+}
+
+void Worker::let_in(Arrival arrival, Admission admission, const Serving& serving) {
+  const bool trusted =
+      serving.proxy.reads() && serving.proxy.trusts(arrival.client.address.address());
+  if (!trusted) return find_backend(std::move(arrival), std::move(admission), serving);
   asio::posix::stream_descriptor descriptor(io_, arrival.socket.release());
   greeting_.push_back({std::move(descriptor), std::move(arrival), std::move(admission)});
   spawn(io_, greet(*this, std::prev(greeting_.end()), serving));
@@ -278,7 +327,8 @@ void Worker::refuse(Arrival arrival, Service& service, const Refusal& refusal) {
 awaitable<void> Worker::dial_for(Worker& worker, std::list<Waiting>::iterator place,
                                  Serving serving, std::optional<Attempt> begun) {
   auto dialled =
-      co_await dial(*serving.service, serving.dial, place->arrival.client, std::move(begun));
+      co_await dial(*serving.service, serving.dial, place->arrival.client, std::move(begun),
+                    place->arrival.socket, std::move(place->arrival.queued));
   auto [arrival, admission] = std::move(*place);
   worker.waiting_.erase(place);
   if (!arrival.socket) co_return;  // it fell to reset_all()
@@ -308,6 +358,7 @@ void Worker::relay(Arrival arrival, Admission admission, Dialled dialled, const 
     record->tries = dialled.attempts;
     record->connected_after = Clock::now() - record->begun;
   }
+  admission.keeps(std::move(dialled.place));
   const bool is_suspect = dialled.backend->is_suspect();
   admission.served_by(std::move(dialled.backend));
   struct Open {

@@ -97,6 +97,7 @@ class Worker {
     Client client;         // as the PROXY header has it, where there is one
     ProxyHeader header{};  // what is known of the connection beside its socket
     std::size_t header_size = 0;
+    std::optional<Queued> queued{};  // it had to wait in the queue
     Record record;
   };
 
@@ -117,12 +118,16 @@ class Worker {
   static awaitable<void> accept_all(Worker& worker, std::shared_ptr<Listening> listening);
   static awaitable<void> greet(Worker& worker, std::list<Greeting>::iterator place,
                                Serving serving);
+  static awaitable<void> wait_for_admission(Worker& worker, std::list<Waiting>::iterator place,
+                                            Serving serving);
   static awaitable<void> dial_for(Worker& worker, std::list<Waiting>::iterator place,
                                   Serving serving, std::optional<Attempt> begun);
   enum class Accepted { kAll, kSome, kOutOfFiles };
   Accepted accept_some(Listening& listening);
   void close(Listening& listening);
   void take_in(UniqueFd client, const tcp::endpoint& address, const Listening& listening);
+  void let_in(Arrival arrival, Admission admission, const Serving& serving);
+  void queue_up(Arrival arrival, const Serving& serving);
   void refuse(Arrival arrival, Service& service, const Refusal& refusal);
   bool is_welcome(Arrival& arrival, Admission& admission, const Serving& serving);
   void find_backend(Arrival arrival, Admission admission, const Serving& serving);

@@ -10,7 +10,9 @@ namespace {
 
 awaitable<void> dial_to_the_end(Service& service, DialOptions options, Client client,
                                 std::optional<Attempt> begun, tcp::endpoint& reached) {
-  const auto dialled = co_await dial(service, options, client, std::move(begun));
+  const UniqueFd no_client;
+  const auto dialled =
+      co_await dial(service, options, client, std::move(begun), no_client, std::nullopt);
   if (dialled) reached = dialled->backend->address();
 }
 

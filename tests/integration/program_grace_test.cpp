@@ -102,7 +102,7 @@ TEST_P(ProgramGrace, DeadEndpointsWhoseKeysExpireTogetherAreGoneAfterTwoConnects
   const auto dead = free_address();
   const auto dead_too = free_address();
   NamedBackend lives("lives");
-  const auto program = started({process.url()}, "grace = \"1h\"");
+  const auto program = started({process.url()}, "grace = \"60m\"");
   etcd.put("/services/web/lives", registered(lives.listener().address()));
   etcd.put("/services/web/one", registered(dead), 3);
   etcd.put("/services/web/two", registered(dead_too), 3);

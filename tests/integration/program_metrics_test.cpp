@@ -84,7 +84,7 @@ TEST_F(ProgramMetrics, CountWhatFails) {
   for (int i = 0; i < 2; ++i) ASSERT_EQ(ask(front), "one");
   EXPECT_EQ(value_of(of_service("service_connect_failures_total")), 1);
   EXPECT_EQ(value_of(of_service("service_connect_retries_total")), 1);
-  EXPECT_EQ(value_of("ambbpf_service_ejections_total{service=\"web\",reason=\"connect\"}"), 1);
+  EXPECT_EQ(value_of(of_service("service_ejections_total", ",reason=\"connect\"")), 1);
   EXPECT_EQ(value_of(of_service("endpoint_connect_failures_total",
                                 fmt::format(",endpoint=\"{}\",path=\"proxy\"", to_string(nobody)))),
             1);

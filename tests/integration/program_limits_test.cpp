@@ -163,7 +163,7 @@ TEST_F(ProgramLimits, WhoFindsNoRoomIsQueued) {
   etcd.put_v3("/services/web/a", registered(crowded.address()));
   auto words = web_and_other();
   words.insert(words.end(), {"--max-connections-per-endpoint", "1", "--queue", "1",
-                             "--queue-timeout", "20s", "--idle-timeout", "1s"});
+                             "--queue-timeout", "20s", "--idle-timeout", "5s"});
   Program ambassador(words);
   ASSERT_TRUE(ambassador.says("service web: 1 endpoint")) << ambassador.err();
   Peer first = Peer::connect_to(front);

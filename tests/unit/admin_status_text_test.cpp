@@ -79,8 +79,8 @@ TEST(StatusText, ReadsLikeThis) {
              FIN after data: 3 of 100 bytes were missing
 
 service web on [::]:8080, 127.0.0.1:81
-  12 connections now (at most 480), 3456 in all; 5 retried, 6 held, 21
-  queued (9 now), 7 failed, 8 refused, 10 timed out
+  12 connections now (at most 480), 3456 in all; 5 retried, 6 held, 21 queued
+  (9 now), 7 failed, 8 refused, 10 timed out
   policy     source
   endpoint      state       now  total  failed  found as
   10.0.0.1:80   up           12   3400       0  /services/web/web-1

@@ -12,6 +12,9 @@ using namespace std::chrono_literals;
 
 namespace {
 
+constexpr auto kLongestAwaited = 5s;
+constexpr auto kLeastPause = 100ms;
+
 // A direction that is taken back soon after it was handed over stays in user space for a while, and
 // each time for twice as long: moving to and fro costs more than either place.
 constexpr auto kFirstStay = 2ms;
@@ -49,7 +52,8 @@ void Connection::consider_kernel(Direction& direction) {
     // It may have nothing more to say.
     const auto now = Clock::now();
     if (direction.source == kClient && now - adopted_at_ >= thread_.options.promotion.age)
-      thread_.recheck_timers.schedule(direction, now + thread_.options.promotion.age);
+      thread_.recheck_timers.schedule(
+          direction, now + std::max<Clock::duration>(thread_.options.promotion.age, kLeastPause));
     return;
   }
   if (!slots_->whole) return;
@@ -61,11 +65,13 @@ void Connection::consider_kernel(Direction& direction) {
 
 bool Connection::has_earned_promotion() const {
   const auto& wanted = thread_.options.promotion;
-  if (awaits_first_byte_ && first_byte_) return false;
+  const auto age = Clock::now() - adopted_at_;
+  // Of who never says anything the first byte is not awaited for ever.
+  if (awaits_first_byte_ && first_byte_ && age < kLongestAwaited) return false;
   if (wanted.only_where_faster && !is_faster_in_kernel()) return false;
   if (turns_ >= wanted.turns && (thread_.has_few_connections() || !wanted.only_where_faster))
     return true;
-  return Clock::now() - adopted_at_ >= wanted.age;
+  return age >= wanted.age;
 }
 
 bool Connection::is_faster_in_kernel() const {

@@ -93,7 +93,7 @@ struct ConnectionSettings {
   // Told how long after its adoption the backend's first byte was there, unless the connection was
   // in the sockmap by then; null: nobody asks.
   void (*first_byte)(const void* owner, Clock::duration after) = nullptr;
-  // It is not put into the sockmap before it has told that.
+  // It is not put into the sockmap before it has told that, for 5 s at most.
   bool awaits_first_byte = false;
   TimeLimits limits{};
 };

@@ -34,6 +34,7 @@ class ProgramChecks : public RunByFile {
   }
   void start(const std::string& text) {
     write(text);
+    program.reset();  // it had the same admin socket
     program = std::make_unique<Program>(by_file());
     ASSERT_TRUE(program->says("admin socket")) << program->err();
   }

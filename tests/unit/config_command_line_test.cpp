@@ -272,7 +272,7 @@ INSTANTIATE_TEST_SUITE_P(
     testing::Values(
         Wrong{{},
               "proxy, forward, register, run, check, reload, status, connections, events, why, "
-              "doctor, cleanup, reference or version"},
+              "drain, enable, reset, set, doctor, cleanup, reference or version"},
         Wrong{{"dance"}, "dance"}, Wrong{{"proxy"}, "SERVICE"}, Wrong{{"proxy", "web"}, "SERVICE"},
         Wrong{{"proxy", "web", "80", "db"}, "db"}, Wrong{{"proxy", "web", "0"}, "'0'"},
         Wrong{{"proxy", "web", "65536"}, "65536"}, Wrong{{"proxy", "web", "-1"}, "-1"},

@@ -158,7 +158,6 @@ std::vector<const Column*> columns_for(std::size_t room) {
 }
 
 Paint paint_of(const ServiceReport& service) {
-  const auto is_up = &StatusReport::Endpoint::is_in_use;
   if (service.removed) return Paint::kFaint;
   if (std::ranges::none_of(service.endpoints, &StatusReport::Endpoint::is_in_use))
     return Paint::kTrouble;

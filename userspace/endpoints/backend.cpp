@@ -9,7 +9,7 @@ std::string failures_of(const Failing& failing) {
   const auto counted = [](std::uint32_t count, std::string_view what) {
     return fmt::format("{} {}{}", count, what, count == 1 ? "" : "s");
   };
-  const auto connects = counted(failing.failures, "failed connect");
+  auto connects = counted(failing.failures, "failed connect");
   const auto resets = counted(failing.early_resets, "early reset");
   if (failing.early_resets == 0) return connects;
   return failing.failures == 0 ? resets : connects + " and " + resets;

@@ -109,12 +109,7 @@ std::shared_ptr<ClientLimits> limits(const ClientLimitSettings& settings) {
 
 // From another address of the loopback than 127.0.0.1.
 Peer connect_from(const char* address, const tcp::endpoint& to) {
-  UniqueFd socket(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
-  const tcp::endpoint own(asio::ip::make_address(address), 0);
-  if (::bind(socket.get(), own.data(), static_cast<socklen_t>(own.size())) != 0 ||
-      ::connect(socket.get(), to.data(), static_cast<socklen_t>(to.size())) != 0)
-    throw std::system_error(errno, std::generic_category(), address);
-  return Peer(std::move(socket));
+  return Peer::connect_to(to, {}, tcp::endpoint(asio::ip::make_address(address), 0));
 }
 
 }  // namespace

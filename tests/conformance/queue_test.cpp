@@ -49,7 +49,11 @@ class CountingBackend {
   CountingBackend(const CountingBackend&) = delete;
   CountingBackend& operator=(const CountingBackend&) = delete;
 
-  void stop() { stopping_ = true; }
+  // What it has counted is whole then.
+  void stop() {
+    stopping_ = true;
+    serving_.wait();
+  }
   std::size_t most() const { return most_; }
   std::size_t accepted() const { return accepted_; }
 

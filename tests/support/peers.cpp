@@ -10,6 +10,7 @@
 #include <array>
 #include <cstring>
 #include <thread>
+#include <utility>
 
 namespace ambbpf::test {
 namespace {
@@ -57,12 +58,18 @@ Peer::Peer(UniqueFd socket) : socket_(std::move(socket)) {
   set_option(socket_.get(), IPPROTO_TCP, TCP_NODELAY, 1);
 }
 
-Peer Peer::connect_to(const tcp::endpoint& address, Buffers buffers) {
+Peer Peer::connect_to(const tcp::endpoint& address, Buffers buffers,
+                      const std::optional<tcp::endpoint>& from) {
   UniqueFd socket = new_socket(address);
   set_buffer_sizes(socket.get(), buffers);
-  if (::connect(socket.get(), address.data(), static_cast<socklen_t>(address.size())) != 0)
-    throw_errno("connect to the proxy");
-  return Peer(std::move(socket));
+  if (from && ::bind(socket.get(), from->data(), static_cast<socklen_t>(from->size())) != 0)
+    throw_errno("bind");
+  const bool connected =
+      ::connect(socket.get(), address.data(), static_cast<socklen_t>(address.size())) == 0;
+  if (!connected && errno != ECONNRESET) throw_errno("connect to the proxy");
+  Peer peer(std::move(socket));
+  peer.was_reset_ = !connected;
+  return peer;
 }
 
 void Peer::send(std::string_view bytes) {
@@ -109,6 +116,7 @@ std::error_code Peer::send_until_broken(std::string_view bytes) {
 }
 
 std::string Peer::read_some(std::size_t at_most) {
+  if (std::exchange(was_reset_, false)) throw_errno("read", ECONNRESET);
   std::string bytes(at_most, '\0');
   const auto got = ::recv(socket(), bytes.data(), at_most, 0);
   if (got < 0) throw_errno("read");

@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <functional>
 #include <future>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <system_error>
@@ -41,7 +42,10 @@ class Peer {
  public:
   Peer() = default;
   explicit Peer(UniqueFd socket);
-  static Peer connect_to(const tcp::endpoint& address, Buffers buffers = {});
+  // `from`: its own address. Whoever is reset at once may be told so by connect(2) already, which
+  // takes it from the socket: the first read says it then.
+  static Peer connect_to(const tcp::endpoint& address, Buffers buffers = {},
+                         const std::optional<tcp::endpoint>& from = std::nullopt);
 
   int socket() const { return socket_.get(); }
 
@@ -66,6 +70,7 @@ class Peer {
 
  private:
   UniqueFd socket_;
+  bool was_reset_ = false;  // and no read has said so
 };
 
 class Listener {

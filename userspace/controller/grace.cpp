@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "userspace/admin/plain_text.h"
 #include "userspace/events/event_log.h"
 #include "userspace/proxy/connect.h"
 #include "userspace/support/close_with_reset.h"
@@ -19,10 +20,6 @@ namespace {
 
 constexpr auto kBetweenConnects = 1s;
 constexpr std::chrono::milliseconds kForOneConnect = 1s;
-
-std::string counted_endpoints(std::size_t count) {
-  return count == 1 ? "1 endpoint" : fmt::format("{} endpoints", count);
-}
 
 }  // namespace
 
@@ -115,7 +112,7 @@ std::string Grace::note(Service::SourceId source, Clock::time_point now) const {
   const auto left =
       std::chrono::ceil<std::chrono::seconds>(std::max(last - now, Clock::duration(0)));
   return fmt::format("{} vanished at once and {} kept while {} a connect, for another {} s",
-                     counted_endpoints(kept.size()), kept.size() == 1 ? "is" : "are",
+                     counted(kept.size(), "endpoint"), kept.size() == 1 ? "is" : "are",
                      kept.size() == 1 ? "it answers" : "they answer", left.count());
 }
 

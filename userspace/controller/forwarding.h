@@ -104,6 +104,7 @@ class Forwarding {
   std::shared_ptr<Served> make_served(const std::string& name);
   // Returns those that are gone.
   std::vector<std::shared_ptr<Service>> change_services(const std::vector<ServiceSettings>& wanted);
+  const Served* served_named(std::string_view service) const;  // null: there is none
   void change_listeners(NewListeners opened);
   void listen(NewListener opened, const Serving& serving);
   void limit_connections();

@@ -99,19 +99,18 @@ std::string described(const Override& said) {
 
 OrderAnswer Forwarding::carry_out(const Order& order) {
   using Outcome = OrderAnswer::Outcome;
-  const auto found = std::ranges::find_if(
-      served_, [&](const auto& served) { return served->settings.name == order.service; });
-  if (found == served_.end()) return {Outcome::kNoService, {}};
+  const auto* const served = served_named(order.service);
+  if (!served) return {Outcome::kNoService, {}};
   if (order.weight > kMostWeight)
     return {Outcome::kRefused, fmt::format("weight {} is not 0 to {}", order.weight, kMostWeight)};
-  auto& service = *(*found)->service;
+  auto& service = *served->service;
   std::vector<tcp::endpoint> meant;
   if (!order.endpoint.empty()) {
     auto named = endpoints_named(service, order.endpoint);
     if (!named) return {Outcome::kRefused, named.error().message()};
     meant = std::move(*named);
   }
-  const auto backends = (*found)->removals->backends_of(meant);
+  const auto backends = served->removals->backends_of(meant);
   std::uint64_t open = 0;
   for (const auto& backend : backends) {
     open += backend->connections_now;

@@ -32,11 +32,16 @@ std::vector<std::string> Forwarding::names() const {
   return names;
 }
 
-std::optional<WhyReport> Forwarding::why(std::string_view service, Clock::time_point now) const {
+const Forwarding::Served* Forwarding::served_named(std::string_view service) const {
   const auto found = std::ranges::find_if(
       served_, [&](const auto& served) { return served->settings.name == service; });
-  if (found == served_.end()) return std::nullopt;
-  const auto& served = **found;
+  return found == served_.end() ? nullptr : found->get();
+}
+
+std::optional<WhyReport> Forwarding::why(std::string_view service, Clock::time_point now) const {
+  const auto* const found = served_named(service);
+  if (!found) return std::nullopt;
+  const auto& served = *found;
   const auto sources = served.sources->status();
   std::vector<RejectedValue> rejected;
   for (const auto& source : sources)

@@ -45,9 +45,13 @@ struct {
 	__uint(max_entries, 4096);
 } taken_back SEC(".maps");
 
-/* What bpf_skb_adjust_room() cuts at most, and how often for the longest segment of loopback. */
+/*
+ * What bpf_skb_adjust_room() cuts at most, and how often. TCP puts segments together that wait for
+ * an earlier one, so one that comes here may be far longer than any packet: 17 or more fragments
+ * (MAX_SKB_FRAGS) of 32 KiB and more. This is enough for 2 MiB.
+ */
 #define LONGEST_CUT 4095
-#define MOST_CUTS 17
+#define MOST_CUTS 512
 
 /* For how many of those the ring was full. User space looks here each time it has read the ring. */
 __u64 lost_events;
@@ -85,12 +89,14 @@ static __always_inline int has_room(struct flow *flow, struct bpf_sock *target, 
 	return queued + to_come + headers < (__u32)tcp->inet_conn.icsk_inet.sk.sk_sndbuf;
 }
 
+enum left { NOTHING, NEW_BYTES, CANNOT_TELL };
+
 /*
  * A retransmission may begin with bytes that are here already: TCP queues the segment as it came
- * and recv(2) skips them, a verdict gets it whole. Nonzero: what is left in the segment is new. A
- * segment's cb begins with its sequence number (struct tcp_skb_cb).
+ * and recv(2) skips them, a verdict gets it whole. Says what is left in the segment. A segment's cb
+ * begins with its sequence number (struct tcp_skb_cb).
  */
-static __always_inline int cut_old_bytes(struct flow *flow, struct __sk_buff *segment)
+static __always_inline enum left cut_old_bytes(struct flow *flow, struct __sk_buff *segment)
 {
 	__u32 next = *(volatile __u32 *)&flow->next;
 
@@ -99,7 +105,7 @@ static __always_inline int cut_old_bytes(struct flow *flow, struct __sk_buff *se
 		struct tcp_sock *tcp = socket ? bpf_skc_to_tcp_sock(socket) : 0;
 
 		if (!tcp)
-			return 0;
+			return CANNOT_TELL;
 		next = tcp->copied_seq;
 		/* Else both loads become one, and the verifier wants to know of what. */
 		asm volatile("" : "+r"(next));
@@ -109,21 +115,37 @@ static __always_inline int cut_old_bytes(struct flow *flow, struct __sk_buff *se
 
 	flow->next = segment->cb[0] + segment->len;
 	if ((__s32)old <= 0)
-		return 1;
+		return NEW_BYTES;
 	if (old >= segment->len) {
 		flow->next = next;
-		return 0;
+		return NOTHING;
 	}
-	for (int i = 0; i < MOST_CUTS; i++) {
-		__u32 cut = old < LONGEST_CUT ? old : LONGEST_CUT;
 
-		if (cut == 0)
-			break;
-		if (bpf_skb_adjust_room(segment, -(__s32)cut, 0, 0))
-			return 0;
-		old -= cut;
+	/* Counted beforehand, so that the verifier sees all ways out of the loop as one. */
+	__u32 whole = old / LONGEST_CUT;
+	__u32 rest = old % LONGEST_CUT;
+
+	if (rest && bpf_skb_adjust_room(segment, -(__s32)rest, 0, 0))
+		return CANNOT_TELL;
+	for (__u32 i = 0; i < MOST_CUTS; i++) {
+		if (i == whole)
+			return NEW_BYTES;
+		if (bpf_skb_adjust_room(segment, -LONGEST_CUT, 0, 0))
+			return CANNOT_TELL;
 	}
-	return old == 0;
+	return CANNOT_TELL;
+}
+
+static __always_inline void wake_user_space(__u32 source)
+{
+	if (!bpf_ringbuf_output(&taken_back, &source, sizeof(source), 0))
+		return;
+	/*
+	 * By now the reader may have emptied the ring, and looked at the counter too early: then the
+	 * second try wakes it. If that fails, the ring still holds what wakes it.
+	 */
+	__sync_fetch_and_add(&lost_events, 1);
+	bpf_ringbuf_output(&taken_back, &source, sizeof(source), 0);
 }
 
 SEC("sk_skb/stream_verdict")
@@ -145,9 +167,16 @@ int relay_segment(struct __sk_buff *segment)
 	 * A pure FIN. The socket's state has it; redirected or passed it would make the kernel's
 	 * worker see "0 bytes sent" and break the target with EPIPE.
 	 */
-	if (segment->len == 0)
+	if (segment->len == 0 || flow->broken)
 		return SK_DROP;
-	if (!cut_old_bytes(flow, segment))
+
+	enum left left = cut_old_bytes(flow, segment);
+
+	if (left == CANNOT_TELL) {
+		*(volatile __u32 *)&flow->broken = 1;
+		wake_user_space(source);
+	}
+	if (left != NEW_BYTES)
 		return SK_DROP;
 
 	__u64 passed = flow->passed;
@@ -174,14 +203,8 @@ int relay_segment(struct __sk_buff *segment)
 	}
 
 	*(volatile __u64 *)&flow->passed = passed + segment->len;
-	if (open && bpf_ringbuf_output(&taken_back, &source, sizeof(source), 0)) {
-		/*
-		 * By now the reader may have emptied the ring, and looked at the counter too early:
-		 * then the second try wakes it. If that fails, the ring still holds what wakes it.
-		 */
-		__sync_fetch_and_add(&lost_events, 1);
-		bpf_ringbuf_output(&taken_back, &source, sizeof(source), 0);
-	}
+	if (open)
+		wake_user_space(source);
 	return SK_PASS;
 }
 

@@ -21,7 +21,7 @@ struct flow {
 	__u32 next;	  /* bpf: sequence number after the last byte redirected or passed */
 	__u64 no_room;	  /* bpf: segments passed for want of room in the target */
 	__u32 to_client;  /* user: which of the totals it adds to */
-	__u32 unused;
+	__u32 broken;	  /* bpf: a segment could not be cut, so its bytes are lost; none follow */
 };
 
 /* What was redirected, of all flows together. One cache line. */

@@ -162,8 +162,14 @@ void Connection::open_gate(Direction& direction) {
 }
 
 void Connection::taken_back_by_kernel(Direction& direction) {
-  if (closed_ || direction.state != Direction::State::kKernel) return;
+  if (closed_) return;
   const flow& flow = *flow_of(direction);
+  if (load_shared(flow.broken) != 0) {
+    log::error("{}: bytes that it sent again could not be told from new ones: it is reset",
+               name_of(source_of(direction)));
+    return give_up(direction);
+  }
+  if (direction.state != Direction::State::kKernel) return;
   if (load_shared(flow.passed) == load_shared(flow.consumed))
     return;  // an event of the slot's earlier owner
   take_back(direction);

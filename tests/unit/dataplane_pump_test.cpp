@@ -122,6 +122,22 @@ TEST_P(PumpTest, MovesSmallMessagesAsTheyCome) {
   }
 }
 
+TEST_P(PumpTest, AStreamOfLargeReadsHasASmallOneNowAndThen) {
+  const auto move_small = [this] {
+    writer.send("small");
+    ASSERT_TRUE(becomes(source.socket(), POLLIN));
+    ASSERT_EQ(run(Until::kShortRead), Outcome::kDrained);
+    ASSERT_EQ(reader.read(5), "small");
+  };
+  move_in_bulk();
+  move_small();
+  EXPECT_TRUE(pump.reads_in_bulk());
+  EXPECT_FALSE(pump.would_splice());
+  constexpr int kUntilForgotten = 18;  // of 64 KiB a sixteenth less each time: below 20 KiB
+  for (int i = 0; i < kUntilForgotten; ++i) move_small();
+  EXPECT_FALSE(pump.reads_in_bulk());
+}
+
 TEST_P(PumpTest, KeepsWhatABlockedTargetDoesNotTakeAndReadsNoMore) {
   const auto bytes = test::bytes_from_seed(2, 64 * kMiB);
   auto writing = in_background([&] { writer.send(bytes), writer.finish(); });

@@ -50,7 +50,14 @@ Pump::Outcome Pump::run(int source, int target, PumpTools& tools, Until until) {
   return outcome;
 }
 
-bool Pump::reads_in_bulk() const { return last_read_ >= kWorthSplicing; }
+bool Pump::reads_in_bulk() const { return largest_lately_ >= kWorthSplicing; }
+bool Pump::would_splice() const { return splices_ && last_read_ >= kWorthSplicing; }
+
+void Pump::count_read(std::size_t bytes) {
+  read_ += bytes;
+  last_read_ = static_cast<std::uint32_t>(bytes);
+  largest_lately_ = std::max(last_read_, largest_lately_ - largest_lately_ / 16);
+}
 
 Pump::Outcome Pump::move_all(int source, int target, PumpTools& tools, Until until) {
   for (const auto start = read_;;) {
@@ -73,8 +80,7 @@ Pump::Outcome Pump::copy_once(int source, int target, PumpTools& tools, Until un
     return failed(Outcome::kSourceFailed, errno);
   }
   const auto size = static_cast<std::size_t>(got);
-  read_ += size;
-  last_read_ = size;
+  count_read(size);
 
   const int flags = MSG_DONTWAIT | MSG_NOSIGNAL | (until == Until::kFin ? MSG_MORE : 0);
   const auto put = ::send(target, tools.buffer(), size, flags);
@@ -133,8 +139,7 @@ Pump::Outcome Pump::fill_pipe(int source, PumpTools& tools) {
   const auto got = ::splice(source, nullptr, pipe_->write.get(), nullptr, PumpTools::kPipeSize,
                             SPLICE_F_MOVE | SPLICE_F_NONBLOCK);
   if (got > 0) {
-    last_read_ = static_cast<std::size_t>(got);
-    read_ += last_read_;
+    count_read(static_cast<std::size_t>(got));
   } else if (got == 0 || errno == EINVAL) {
     // Refused, or the end; but before an urgent byte splice(2) also says 0 once the FIN is there,
     // so recv(2) has the last word.

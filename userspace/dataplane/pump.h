@@ -86,10 +86,11 @@ class Pump {
   // `read_before`: what others have read from the source.
   Outcome drain(int source, std::uint64_t read_before, PumpTools& tools);
 
-  // Its last read was so large that the next one is better spliced.
+  // One of its last reads was so large that it is better spliced. A stream of large reads has a
+  // small one now and then, where it has caught up with its source.
   bool reads_in_bulk() const;
   // The next read is spliced, unless there is no pipe for it.
-  bool would_splice() const { return splices_ && reads_in_bulk(); }
+  bool would_splice() const;
 
   bool has_buffered_bytes() const { return read_ != written_; }
   std::uint64_t read() const { return read_; }
@@ -103,9 +104,11 @@ class Pump {
   Outcome flush_rest(int target);  // kDrained when nothing is left
   Outcome flush_pipe(int target);
   Outcome failed(Outcome which, int error);
+  void count_read(std::size_t bytes);
 
   bool splices_;
-  std::size_t last_read_ = 0;  // bytes
+  std::uint32_t last_read_ = 0;       // bytes
+  std::uint32_t largest_lately_ = 0;  // bytes of a read, a sixteenth less with each that is smaller
   std::uint64_t read_ = 0;
   std::uint64_t written_ = 0;
   std::optional<Pipe> pipe_;     // what was spliced and the target did not take yet

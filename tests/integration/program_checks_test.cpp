@@ -191,10 +191,12 @@ TEST_F(ProgramChecks, CertificatesAreVerifiedUnlessToldOtherwise) {
       start_server({"/usr/bin/openssl", "s_server", "-accept", to_string(address), "-cert",
                     shown.certificate, "-key", shown.key, "-www", "-quiet"},
                    place.path() / "server.log");
+  // It serves one after the other, and no test of time is meant.
+  const std::string patient = "check_timeout = \"10s\"\n";
   const auto trusted = "check_ca = \"" + authority.certificate() + "\"\n";
   for (const std::string kind : {"https", "tls"}) {
     const auto with = [&](const std::string& more) {
-      return web({to_string(address)}, kind, more);
+      return web({to_string(address)}, kind, patient + more);
     };
     start(with(""));
     EXPECT_TRUE(until("down")) << kind;

@@ -142,14 +142,20 @@ TEST_F(ProgramEvents, OfAnEndpointThatRefusesSayWhatItSaidAndSoDoesWhy) {
                     to_string(front), to_string(nobody), to_string(one.listener().address())));
   Program ambassador(by_file());
   ASSERT_TRUE(ambassador.says("admin socket")) << ambassador.err();
-  ASSERT_EQ(ask(front), "one");
-  const auto text = why();
+  // The first ejection may be over before `why` has asked on a busy machine; then comes a longer
+  // one.
+  std::string text;
+  EXPECT_TRUE(eventually([&] {
+    EXPECT_EQ(ask(front), "one");
+    text = why();
+    return text.find("for another") != std::string::npos;
+  })) << text;
   EXPECT_THAT(text, AllOf(HasSubstr(to_string(nobody) + " (configuration"),
-                          HasSubstr("ejected after 1 failed connect"), HasSubstr("for another")));
+                          HasSubstr("ejected after "), HasSubstr(" failed connect")));
   EXPECT_THAT(text,
               HasSubstr("the next connection goes to " + to_string(one.listener().address())));
   const auto ejected = events_of_kind("ejected");
-  ASSERT_EQ(ejected.size(), 1U);
+  ASSERT_FALSE(ejected.empty());
   EXPECT_THAT(ejected[0].outcome, StartsWith(to_string(nobody) + " for 1 s"));
   EXPECT_THAT(ejected[0].cause, HasSubstr("Connection refused"));
   const NamedBackend two("two", nobody);

@@ -5,7 +5,7 @@
 #include <array>
 
 #include "userspace/admin/connection_report.h"
-#include "userspace/admin/plain_text.h"
+#include "userspace/support/plain_text.h"
 #include "userspace/support/quote.h"
 
 namespace ambbpf {

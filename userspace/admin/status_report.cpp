@@ -5,7 +5,7 @@
 
 #include <algorithm>
 
-#include "userspace/admin/plain_text.h"
+#include "userspace/support/plain_text.h"
 
 namespace ambbpf {
 namespace {

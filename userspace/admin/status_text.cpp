@@ -3,9 +3,9 @@
 
 #include <utility>
 
-#include "userspace/admin/plain_text.h"
 #include "userspace/admin/status_report.h"
 #include "userspace/admin/text_page.h"
+#include "userspace/support/plain_text.h"
 
 namespace ambbpf {
 namespace {

@@ -6,7 +6,7 @@
 #include <algorithm>
 #include <utility>
 
-#include "userspace/admin/plain_text.h"
+#include "userspace/support/plain_text.h"
 #include "userspace/support/quote.h"
 
 namespace ambbpf {

@@ -4,9 +4,9 @@
 #include <fmt/format.h>
 
 #include "userspace/admin/json_fields.h"
-#include "userspace/admin/plain_text.h"
 #include "userspace/admin/status_fields.h"
 #include "userspace/admin/text_page.h"
+#include "userspace/support/plain_text.h"
 
 namespace ambbpf {
 

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <fmt/format.h>
 
-#include "userspace/admin/plain_text.h"
 #include "userspace/cli/verbs.h"
 #include "userspace/config/load.h"
+#include "userspace/support/plain_text.h"
 
 namespace ambbpf {
 

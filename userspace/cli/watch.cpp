@@ -12,13 +12,13 @@
 #include <utility>
 #include <vector>
 
-#include "userspace/admin/plain_text.h"
 #include "userspace/admin/socket_file.h"
 #include "userspace/cli/admin_client.h"
 #include "userspace/cli/processes.h"
 #include "userspace/cli/terminal.h"
 #include "userspace/cli/watch_text.h"
 #include "userspace/support/asio.h"
+#include "userspace/support/plain_text.h"
 
 namespace ambbpf {
 namespace {

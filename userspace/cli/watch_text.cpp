@@ -8,7 +8,7 @@
 #include <functional>
 #include <utility>
 
-#include "userspace/admin/plain_text.h"
+#include "userspace/support/plain_text.h"
 #include "userspace/support/quote.h"
 
 namespace ambbpf {

@@ -7,12 +7,12 @@
 #include <algorithm>
 
 #include "userspace/admin/admin_paths.h"
-#include "userspace/admin/plain_text.h"
 #include "userspace/config/load.h"
 #include "userspace/controller/changes.h"
 #include "userspace/events/event_log.h"
 #include "userspace/proxy/listen.h"
 #include "userspace/support/log.h"
+#include "userspace/support/plain_text.h"
 
 namespace ambbpf {
 

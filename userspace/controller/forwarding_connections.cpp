@@ -6,9 +6,9 @@
 #include <iterator>
 #include <set>
 
-#include "userspace/admin/plain_text.h"
 #include "userspace/controller/forwarding.h"
 #include "userspace/controller/report.h"
+#include "userspace/support/plain_text.h"
 #include "userspace/support/quote.h"
 
 namespace ambbpf {

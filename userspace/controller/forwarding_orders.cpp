@@ -5,10 +5,10 @@
 #include <algorithm>
 #include <set>
 
-#include "userspace/admin/plain_text.h"
 #include "userspace/controller/forwarding.h"
 #include "userspace/events/event_log.h"
 #include "userspace/support/log.h"
+#include "userspace/support/plain_text.h"
 #include "userspace/support/quote.h"
 
 namespace ambbpf {

@@ -4,9 +4,9 @@
 
 #include <algorithm>
 
-#include "userspace/admin/plain_text.h"
 #include "userspace/controller/forwarding.h"
 #include "userspace/controller/report.h"
+#include "userspace/support/plain_text.h"
 
 namespace ambbpf {
 namespace {

@@ -6,11 +6,11 @@
 #include <algorithm>
 #include <utility>
 
-#include "userspace/admin/plain_text.h"
 #include "userspace/events/event_log.h"
 #include "userspace/proxy/connect.h"
 #include "userspace/support/close_with_reset.h"
 #include "userspace/support/log.h"
+#include "userspace/support/plain_text.h"
 
 namespace ambbpf {
 

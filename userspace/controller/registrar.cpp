@@ -5,10 +5,10 @@
 
 #include <algorithm>
 
-#include "userspace/admin/plain_text.h"
 #include "userspace/controller/report.h"
 #include "userspace/registration/advertised_address.h"
 #include "userspace/support/log.h"
+#include "userspace/support/plain_text.h"
 
 namespace ambbpf {
 

@@ -1,14 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "userspace/endpoints/backend.h"
 
-#include <fmt/format.h>
+#include "userspace/support/plain_text.h"
 
 namespace ambbpf {
 
 std::string failures_of(const Failing& failing) {
-  const auto counted = [](std::uint32_t count, std::string_view what) {
-    return fmt::format("{} {}{}", count, what, count == 1 ? "" : "s");
-  };
   auto connects = counted(failing.failures, "failed connect");
   const auto resets = counted(failing.early_resets, "early reset");
   if (failing.early_resets == 0) return connects;

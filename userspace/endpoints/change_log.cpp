@@ -10,14 +10,10 @@
 
 #include "userspace/endpoints/endpoint.h"
 #include "userspace/support/log.h"
+#include "userspace/support/plain_text.h"
 
 namespace ambbpf {
 namespace {
-
-std::string counted(std::size_t endpoints) {
-  if (endpoints == 0) return "no endpoint";
-  return fmt::format("{} endpoint{}", endpoints, endpoints == 1 ? "" : "s");
-}
 
 // Those of `these` that are not in `others`.
 std::vector<std::string> beyond(const std::set<tcp::endpoint>& these,
@@ -43,9 +39,11 @@ std::string list(const std::vector<std::string>& words, std::string_view separat
 std::string describe_change(const std::set<tcp::endpoint>& before,
                             const std::set<tcp::endpoint>& after) {
   auto changes = beyond(after, before, before.empty() ? "" : "+");
-  if (before.empty()) return fmt::format("{}: {}", counted(after.size()), list(changes, ", "));
+  if (before.empty())
+    return fmt::format("{}: {}", counted(after.size(), "endpoint"), list(changes, ", "));
   std::ranges::move(beyond(before, after, "-"), std::back_inserter(changes));
-  return fmt::format("{} ({})", list(changes, " "), counted(after.size()));
+  return fmt::format("{} ({})", list(changes, " "),
+                     after.empty() ? "no endpoint" : counted(after.size(), "endpoint"));
 }
 
 void ChangeLog::tell(const std::string& service, std::set<tcp::endpoint> endpoints) {

@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <charconv>
 
 namespace ambbpf {
@@ -46,6 +47,11 @@ Result<Network> Network::parse(std::string_view text) {
 bool Network::contains(const asio::ip::address& address) const {
   return asio::ip::network_v6(as_v6(address), network_.prefix_length()).network() ==
          network_.network();
+}
+
+bool contain(const std::vector<Network>& networks, const asio::ip::address& address) {
+  return std::ranges::any_of(networks,
+                             [&](const Network& network) { return network.contains(address); });
 }
 
 }  // namespace ambbpf

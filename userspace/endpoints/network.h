@@ -4,6 +4,7 @@
 #include <boost/asio/ip/network_v6.hpp>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "userspace/support/asio.h"
 #include "userspace/support/result.h"
@@ -25,5 +26,8 @@ class Network {
 
   asio::ip::network_v6 network_;  // of IPv4: below ::ffff:0:0/96
 };
+
+// Whether one of them contains the address.
+bool contain(const std::vector<Network>& networks, const asio::ip::address& address);
 
 }  // namespace ambbpf

@@ -21,10 +21,6 @@ asio::ip::address_v6 client_of(const asio::ip::address& address) {
   return asio::ip::address_v6(bytes);
 }
 
-bool has(const std::vector<Network>& networks, const asio::ip::address& address) {
-  return std::ranges::any_of(networks, [&](const auto& one) { return one.contains(address); });
-}
-
 }  // namespace
 
 bool RateLimit::has_room(std::uint32_t a_second, Clock::time_point now) const {
@@ -69,8 +65,8 @@ std::size_t ClientLimits::clients() const {
 }
 
 bool ClientLimits::is_denied(const asio::ip::address& address) const {
-  return has(settings_.deny, address) ||
-         (!settings_.allow.empty() && !has(settings_.allow, address));
+  return contain(settings_.deny, address) ||
+         (!settings_.allow.empty() && !contain(settings_.allow, address));
 }
 
 ClientLimits::Client& ClientLimits::seen_now(const asio::ip::address_v6& address) {

@@ -5,7 +5,6 @@
 #include <poll.h>
 #include <sys/socket.h>
 
-#include <algorithm>
 #include <boost/asio/experimental/awaitable_operators.hpp>
 
 #include "userspace/endpoints/endpoint.h"
@@ -53,11 +52,6 @@ ProxyHeaderRead without_whole_header(std::size_t seen, bool late) {
 }
 
 }  // namespace
-
-bool ProxyProtocol::trusts(const asio::ip::address& address) const {
-  return std::ranges::any_of(trusted,
-                             [&](const Network& network) { return network.contains(address); });
-}
 
 awaitable<ProxyHeaderRead> read_proxy_header(Descriptor& client) {
   asio::steady_timer deadline(client.get_executor(), kProxyHeaderTimeout);

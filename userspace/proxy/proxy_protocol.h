@@ -22,7 +22,7 @@ struct ProxyProtocol {
 
   bool is_used() const { return reads() || to_backend != ProxyVersion::kNone; }
   bool reads() const { return clients != Clients::kSendNone; }
-  bool trusts(const asio::ip::address& address) const;
+  bool trusts(const asio::ip::address& address) const { return contain(trusted, address); }
 
   bool operator==(const ProxyProtocol&) const = default;
 };

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "userspace/admin/plain_text.h"
+#include "userspace/support/plain_text.h"
 
 #include <fmt/format.h>
 

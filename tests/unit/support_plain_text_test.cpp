@@ -3,7 +3,7 @@
 
 #include <limits>
 
-#include "userspace/admin/plain_text.h"
+#include "userspace/support/plain_text.h"
 #include "userspace/support/quote.h"
 #include "userspace/support/utf8.h"
 

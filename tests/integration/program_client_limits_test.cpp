@@ -182,7 +182,8 @@ TEST_F(ProgramClientLimits, OfOpenConnectionsNoneTooManyAreThere) {
 TEST_F(ProgramClientLimits, AScanFromVeryManyAddressesTakesBoundedMemory) {
   constexpr std::uint32_t kRemembered = 65'536;
   constexpr std::uint32_t kClients = kSanitized ? 5'000 : kRemembered + 4'464;
-  constexpr std::uint64_t kMostOfEach = 256;  // bytes
+  constexpr std::uint64_t kMostOfEach = 256;     // bytes
+  constexpr std::uint64_t kUnderWay = 8 * 1024;  // KiB, of connections that are open at a time
   Taker backend(false);
   const auto program = started(backend.address(), "connection_rate_per_client = 1");
   flood(1'000, [this](std::uint32_t i) { come_and_go(i); });
@@ -193,7 +194,7 @@ TEST_F(ProgramClientLimits, AScanFromVeryManyAddressesTakesBoundedMemory) {
   const auto grown = resident_kib(*program) - before;
   fmt::print("measured: {} KiB more after a scan from {} addresses\n", grown, kClients);
   if (!kSanitized) {
-    EXPECT_LE(grown, kRemembered * kMostOfEach / 1024);
+    EXPECT_LE(grown, kRemembered * kMostOfEach / 1024 + kUnderWay);
   }
   // The limit still holds.
   const auto refused = status_of("web").too_fast_for_a_client;

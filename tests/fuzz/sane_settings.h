@@ -29,7 +29,7 @@ inline void require_sane(const ServiceSettings& service, const Settings& all) {
   require(policy_named(service.policy) && service.zone_spill <= 100, "a way to choose");
   require(service.max_ejected <= 100 && service.eject_resets <= 1000, "who is ejected");
   require(service.dial.retries <= 100, "a number of retries");
-  for (const auto span : {service.dial.connect_timeout, service.dial.hold})
+  for (const auto span : {service.dial.connect_timeout, service.dial.hold, service.slow_start})
     require(span >= 0ms && span <= 24h, "a time of at most a day");
   require(service.dial.connect_timeout > 0ms, "a time to connect in");
   require(service.keepalive.longest >= 5s && service.keepalive.longest <= 5min,

@@ -195,6 +195,14 @@ TEST(StatusText, ShowsWhatAnEndpointSaysOfItselfWhereThatIsUnusual) {
   EXPECT_THAT(to_text(report), HasSubstr("  web-1 (priority 2, zone nyc)\n"));
 }
 
+TEST(StatusText, ShowsWhoIsInASlowStart) {
+  auto report = sample_report();
+  report.services[0].endpoints[0].slow_start = 40;
+  EXPECT_THAT(to_text(report), HasSubstr("\n  10.0.0.1:80   slow start 40 %"));
+  report.services[0].endpoints[0].drained = true;
+  EXPECT_THAT(to_text(report), Not(HasSubstr("slow start")));
+}
+
 TEST(StatusText, ShowsWhoIsDownByItsChecksAndWhy) {
   auto report = sample_report();
   report.services[0].endpoints[0].check = "down";

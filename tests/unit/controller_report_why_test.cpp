@@ -3,6 +3,9 @@
 #include <fmt/format.h>
 #include <gmock/gmock.h>
 
+#include <map>
+
+#include "tests/support/peers.h"
 #include "userspace/controller/report.h"
 #include "userspace/endpoints/service.h"
 #include "userspace/events/event_log.h"
@@ -183,6 +186,27 @@ TEST_F(Why, AnEjectedOneIsPassedOverForTheReasonThatItsConnectsFail) {
   EXPECT_THAT(told[2].outcome,
               AllOf(StartsWith("10.0.0.1:80 after "), HasSubstr("2 failed connects")));
   EXPECT_EQ(told[2].version, why().version);
+}
+
+// One is slow when the first has been there for a while.
+TEST_F(Why, ASlowStartIsToldWithItsPercent) {
+  service.choose_by({.slow_start = std::chrono::hours(1)});
+  publish({found("10.0.0.1:80", "/a")});
+  ASSERT_TRUE(test::eventually([this] {
+    publish({found("10.0.0.1:80", "/a")});
+    publish({found("10.0.0.1:80", "/a"), found("10.0.0.2:80", "/b", "2")});
+    return !why().candidates.back().note.empty() || !why().candidates.front().note.empty();
+  }));
+  std::map<std::string, WhyReport::Candidate> by_address;
+  for (const auto& candidate : why().candidates) by_address[candidate.address] = candidate;
+  EXPECT_EQ(by_address["10.0.0.2:80"].note, "slow start, 10 % of its weight");
+  EXPECT_EQ(by_address["10.0.0.2:80"].weight, 2U);
+  EXPECT_EQ(by_address["10.0.0.2:80"].turns, 1U);
+  EXPECT_EQ(by_address["10.0.0.1:80"].note, "");
+  EXPECT_EQ(by_address["10.0.0.1:80"].turns, 5U);
+  const auto status = report_service(service, Clock::now());
+  EXPECT_EQ(status.endpoints.at(1).slow_start, 10U);
+  EXPECT_FALSE(status.endpoints.at(0).slow_start);
 }
 
 TEST_F(Why, WhereAllAreEjectedTheyAreTriedAllTheSame) {

@@ -78,6 +78,7 @@ inline StatusReport sample_report() {
   service.endpoints[0].checked_ms = 1'900;
   service.endpoints[0].check_error = "HTTP 503";
   service.endpoints[1].backup = true;
+  service.endpoints[1].slow_start = 35;
   service.sources = {source};
   report.services = {service};
 

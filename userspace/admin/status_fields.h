@@ -36,6 +36,7 @@ void each_field(Either<StatusReport::Endpoint> auto& endpoint, auto&& visit) {
   visit("priority", endpoint.priority);
   visit("backup", endpoint.backup);
   visit("zone", endpoint.zone);
+  visit("slow_start", endpoint.slow_start);
   visit("drained", endpoint.drained);
   visit("weight_by_hand", endpoint.weight_by_hand);
   visit("by", endpoint.by);

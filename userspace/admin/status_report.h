@@ -43,6 +43,8 @@ struct StatusReport {
     std::uint64_t priority = 0;
     bool backup = false;
     std::string zone{};
+    // Percent of its weight, while it has come of late (endpoints/slow_start.h).
+    std::optional<std::uint64_t> slow_start{};
     // By hand (endpoints/overrides.h).
     bool drained = false;
     std::optional<std::uint64_t> weight_by_hand{};

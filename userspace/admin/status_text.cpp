@@ -75,7 +75,8 @@ std::string state_of(const StatusReport::Endpoint& endpoint) {
   if (endpoint.drained) return "drained";
   if (endpoint.check == "down") return "down";
   if (endpoint.ejected_ms > 0) return "ejected " + human_span(endpoint.ejected_ms);
-  return endpoint.on_trial ? "on trial" : "up";
+  if (endpoint.on_trial) return "on trial";
+  return endpoint.slow_start ? fmt::format("slow start {} %", *endpoint.slow_start) : "up";
 }
 
 std::string said_of(const StatusReport::Endpoint& endpoint) {
@@ -96,7 +97,7 @@ void add_endpoints(TextPage& page, const std::vector<StatusReport::Endpoint>& en
   if (endpoints.empty()) return page.paragraph(2, 2, "no endpoint");
   const std::vector<TextPage::Column> columns{
       {"endpoint", Side::kLeft, 21},  // the longest of IPv4
-      {"state", Side::kLeft, 13},     // "ejected 999ms"
+      {"state", Side::kLeft, 15},     // "slow start 40 %"
       {"now", Side::kRight, kFigure},    {"total", Side::kRight, kFigure},
       {"failed", Side::kRight, kFigure}, {"found as", Side::kLeft, TextPage::kColumns}};
   std::vector<TextPage::Row> rows;

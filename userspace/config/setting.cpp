@@ -162,6 +162,11 @@ const Setting every_setting[] = {
    [](const Given& given, Draft& draft) {
      return keep(read_number(given, 0, 100), draft.service.max_ejected);
    }},
+  {Scope::kService, "slow_start", Form::kText, "--slow-start", "AMBBPF_SLOW_START", kServing,
+   "TIME", "0s", kNone,
+   "An endpoint that comes back, or is added to others, gets a tenth of its share of new connections at first, "
+   "and all of it after so long; 0s: at once, as in any case by the policies source and first",
+   read_time<[](Draft& draft) -> auto& { return draft.service.slow_start; }>},
   {Scope::kService, "direct", Form::kWord, "--direct", "AMBBPF_DIRECT", kServing,
    "true|false|auto", "false", kNone,
    "Connect consumers on this host straight to an endpoint; auto: where the kernel allows it",

@@ -95,7 +95,7 @@ std::vector<std::shared_ptr<Service>> Forwarding::change_services(
     served_.back()->settings = settings;
     served_.back()->service->choose_by({policy_named(settings.policy), settings.zone,
                                         settings.zone_spill, settings.max_ejected,
-                                        settings.eject_resets});
+                                        settings.eject_resets, settings.slow_start});
     served_.back()->sources->give_grace(settings.grace);
     served_.back()->removals->change(settings.removal);
     served_.back()->clients->change(settings.clients);

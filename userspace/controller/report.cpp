@@ -5,6 +5,7 @@
 #include <sys/utsname.h>
 
 #include <algorithm>
+#include <map>
 
 namespace ambbpf {
 namespace {
@@ -33,6 +34,14 @@ void report_by_hand(const Override& said, StatusReport::Endpoint& report) {
   report.by_ms = static_cast<std::uint64_t>(std::max<decltype(ms)>(ms, 0));
 }
 
+// Of those in a slow start.
+std::map<const Backend*, std::uint64_t> slow_percents(const Choice& choice) {
+  std::map<const Backend*, std::uint64_t> percents;
+  for (const auto& candidate : choice.candidates)
+    if (candidate.percent < 100) percents[candidate.backend.get()] = candidate.percent;
+  return percents;
+}
+
 bool is_tried(Health::State state) {
   return state == Health::State::kDue || state == Health::State::kOnTrial;
 }
@@ -54,7 +63,7 @@ std::optional<std::uint64_t> age(const std::optional<Clock::time_point>& then,
   return milliseconds_between(*then, now);
 }
 
-StatusReport::Service report_service(const Service& service, Clock::time_point now) {
+StatusReport::Service report_service(Service& service, Clock::time_point now) {
   StatusReport::Service report;
   report.name = service.name();
   report.connections_now = service.connections_now;
@@ -102,6 +111,7 @@ StatusReport::Service report_service(const Service& service, Clock::time_point n
   report.lives = service.lives.counts();
   const auto in_force = service.in_force();
   const auto overrides = service.overrides();
+  const auto slow = slow_percents(*service.choice());
   report.endpoints.reserve(in_force->size());
   for (const auto& listed : *in_force) {
     const auto& backend = *listed.backend;
@@ -123,6 +133,7 @@ StatusReport::Service report_service(const Service& service, Clock::time_point n
         .priority = is_backup ? 0 : standing.priority,
         .backup = is_backup,
         .zone = standing.zone,
+        .slow_start = slow.contains(&backend) ? std::optional(slow.at(&backend)) : std::nullopt,
         .check = checked ? (checked->is_down ? "down" : "up") : "",
         .checked_ms = checked ? age(checked->at, now) : std::nullopt,
         .check_error = checked ? checked->last_error : "",

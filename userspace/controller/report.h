@@ -21,7 +21,7 @@ std::uint64_t milliseconds_between(Clock::time_point from, Clock::time_point to)
 std::optional<std::uint64_t> age(const std::optional<Clock::time_point>& then,
                                  Clock::time_point now);
 
-StatusReport::Service report_service(const Service& service, Clock::time_point now);
+StatusReport::Service report_service(Service& service, Clock::time_point now);
 // Without what only its owner knows: zero_hop, when_empty, sources.
 WhyReport report_why(Service& service, const std::vector<RejectedValue>& of_sources,
                      Clock::time_point now);

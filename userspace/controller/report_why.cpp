@@ -56,8 +56,12 @@ std::string note_on(const Candidate& candidate, const Choice& choice,
                ? "ejected, but more would be than max_ejected allows: it is used all the same"
                : "ejected, as all others are: it is tried all the same";
   if (candidate.weight == 0) return "weight 0, as all others have";
-  if (by_hand && by_hand->weight) return "weight by " + by_hand->by;
-  return {};
+  std::string note;
+  if (by_hand && by_hand->weight) note = "weight by " + by_hand->by;
+  if (candidate.percent < 100)
+    note += fmt::format("{}slow start, {} % of its weight", note.empty() ? "" : "; ",
+                        candidate.percent);
+  return note;
 }
 
 // Of one that nothing speaks against but that others are preferred.

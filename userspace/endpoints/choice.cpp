@@ -15,13 +15,13 @@ std::vector<std::uint64_t> turns_in_a_round(const std::vector<Candidate>& candid
   std::uint64_t divisor = 0;
   std::uint64_t all = 0;
   for (const auto& candidate : candidates) {
-    divisor = std::gcd(divisor, std::uint64_t{candidate.weight});
-    all += candidate.weight;
+    divisor = std::gcd(divisor, candidate.weight_now());
+    all += candidate.weight_now();
   }
   const auto most = std::max(kFew, kForEachOne * candidates.size());
   std::vector<std::uint64_t> turns;
   for (const auto& candidate : candidates) {
-    const std::uint64_t weight = candidate.weight;
+    const auto weight = candidate.weight_now();
     turns.push_back(all / divisor <= most ? weight / divisor
                                           : std::max<std::uint64_t>(1, weight * most / all));
   }
@@ -37,12 +37,6 @@ struct Equals {
 
   std::uint32_t who() const { return indices[next]; }
 };
-
-bool is_usable(const Candidate& candidate, Clock::time_point now, bool those_due_count) {
-  if (candidate.backend->is_down()) return false;
-  const auto health = candidate.backend->health(now);
-  return health == Health::State::kInUse || (those_due_count && health == Health::State::kDue);
-}
 
 // Those of `level` who would be passed over beyond what `rule` allows.
 std::vector<const Backend*> beyond(const EjectionRule& rule, std::vector<Candidate> level,
@@ -65,6 +59,12 @@ std::vector<const Backend*> beyond(const EjectionRule& rule, std::vector<Candida
 }
 
 }  // namespace
+
+bool is_usable(const Candidate& candidate, Clock::time_point now, bool those_due_count) {
+  if (candidate.backend->is_down()) return false;
+  const auto health = candidate.backend->health(now);
+  return health == Health::State::kInUse || (those_due_count && health == Health::State::kDue);
+}
 
 std::vector<Candidate> candidates_of(const std::vector<Candidate>& all, Clock::time_point now,
                                      unsigned zone_spill, const EjectionRule& rule) {
@@ -104,7 +104,7 @@ std::vector<Candidate> candidates_of(const std::vector<Candidate>& all, Clock::t
 
 std::size_t used_all_the_same(const std::vector<Candidate>& candidates, Clock::time_point now) {
   const auto usable = std::ranges::count_if(
-      candidates, [now](const Candidate& candidate) { return is_usable(candidate, now, false); });
+      candidates, [now](const Candidate& candidate) { return is_usable(candidate, now); });
   return usable == 0 ? 0 : candidates.size() - static_cast<std::size_t>(usable);
 }
 
@@ -112,7 +112,9 @@ std::size_t used_all_the_same(const std::vector<Candidate>& candidates, Clock::t
 // several, and pays the length of the round. Equals are looked at as one, so that thousands take no
 // longer than their different weights.
 std::vector<std::uint32_t> turns_of(const std::vector<Candidate>& candidates) {
-  const auto same = [&](const Candidate& other) { return other.weight == candidates[0].weight; };
+  const auto same = [&](const Candidate& other) {
+    return other.weight_now() == candidates[0].weight_now();
+  };
   if (std::ranges::all_of(candidates, same)) return {};
 
   const auto turns = turns_in_a_round(candidates);

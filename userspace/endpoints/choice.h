@@ -17,9 +17,13 @@ namespace ambbpf {
 
 struct Candidate {
   std::shared_ptr<Backend> backend;
-  std::uint32_t weight = 1;    // these two as in Standing
-  std::uint32_t priority = 0;  // …
-  bool is_near = false;        // in the zone that is preferred
+  std::uint32_t weight = 1;     // these two as in Standing
+  std::uint32_t priority = 0;   // …
+  bool is_near = false;         // in the zone that is preferred
+  std::uint32_t percent = 100;  // of its weight, which count: fewer in a slow start (slow_start.h)
+
+  // In comparison to the others'.
+  std::uint64_t weight_now() const { return std::uint64_t{weight} * percent; }
 };
 
 // What a policy may know of the client.
@@ -46,6 +50,8 @@ struct Policy {
   bool is_by_turn;
   // It depends on the client whom it takes.
   bool is_by_client;
+  // Who has come of late gets less than its weight says: see SlowStarts.
+  bool starts_slowly;
 };
 
 std::span<const Policy> all_policies();
@@ -84,6 +90,9 @@ struct EjectionRule {
   bool those_due_count = false;  // as usable: who is due for a trial
 };
 
+// Neither its health nor its checks speak against it.
+bool is_usable(const Candidate& candidate, Clock::time_point now, bool those_due_count = false);
+
 // Those of `all` to choose from: who is usable by his health and not of weight 0, of the lowest
 // priority that somebody such has; only the near ones of these, as long as they are at least
 // `zone_spill` percent of the near ones of that priority. If nobody is such, those of any weight
@@ -107,7 +116,7 @@ std::vector<std::uint32_t> turns_of(const std::vector<Candidate>& candidates);
 
 // Whether `one` is less busy than `other`, in comparison to their weights.
 inline bool is_less_busy(const Candidate& one, const Candidate& other) {
-  return one.backend->busy() * other.weight < other.backend->busy() * one.weight;
+  return one.backend->busy() * other.weight_now() < other.backend->busy() * one.weight_now();
 }
 
 }  // namespace ambbpf

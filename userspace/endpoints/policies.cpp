@@ -17,14 +17,14 @@ std::vector<std::uint32_t> as_found(const std::vector<Candidate>&) { return {}; 
 // A policy, a line.
 constexpr std::array kPolicies{
     Policy{"round_robin", "each in turn, as often as its weight says", pick_round_robin, turns_of,
-           true, false},
+           true, false, true},
     Policy{"least_connections", "who has the fewest open connections for its weight",
-           pick_least_connections, turns_of, false, false},
+           pick_least_connections, turns_of, false, false, true},
     Policy{"random_two", "of two drawn at random who has fewer for its weight", pick_random_two,
-           turns_of, false, false},
+           turns_of, false, false, true},
     Policy{"source", "the same for a client's address, as long as it works", pick_source,
-           places_by_source, false, true},
-    Policy{"first", "the first that works", pick_first, as_found, true, false},
+           places_by_source, false, true, false},
+    Policy{"first", "the first that works", pick_first, as_found, true, false, false},
 };
 
 }  // namespace

@@ -118,7 +118,7 @@ void Service::log_new(const std::vector<RejectedValue>& before, const Union& uni
   if (news > kMost) log::warn("service {}: {} more values rejected", name_, news - kMost);
 }
 
-Choice Service::choice_at(Clock::time_point now) const {
+Choice Service::choice_at(Clock::time_point now) {
   constexpr auto kLeast = 50ms;  // between two choices that only time has made necessary
   Choice choice{.version = choice_->version + 1, .policy = balance_.policy, .seed = seed_};
   std::vector<Candidate> all;
@@ -131,10 +131,17 @@ Choice Service::choice_at(Clock::time_point now) const {
     all.push_back({listed.backend, weight, standing.priority, is_near});
     choice.until = std::min(choice.until, listed.backend->health_until(now));
   }
+  const auto candidates = [&](bool those_due_count) {
+    return candidates_of(all, now, balance_.zone_spill, {balance_.max_ejected, those_due_count});
+  };
+  if (choice.policy->starts_slowly && balance_.slow_start > 0ms)
+    choice.until = std::min(choice.until,
+                            slow_starts_.weigh(all, candidates(false), balance_.slow_start, now));
+  else
+    slow_starts_ = {};
   choice.until = std::max(choice.until, now + kLeast);
   const auto choose_from = [&](bool those_due_count) {
-    choice.candidates =
-        candidates_of(all, now, balance_.zone_spill, {balance_.max_ejected, those_due_count});
+    choice.candidates = candidates(those_due_count);
     choice.order = choice.policy->order(choice.candidates);
   };
   const auto is_due = [now](const auto& one) {

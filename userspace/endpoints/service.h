@@ -22,6 +22,7 @@
 #include "userspace/endpoints/endpoint_set.h"
 #include "userspace/endpoints/overrides.h"
 #include "userspace/endpoints/set_history.h"
+#include "userspace/endpoints/slow_start.h"
 #include "userspace/endpoints/waiting_line.h"
 #include "userspace/support/histogram.h"
 #include "userspace/support/log_limit.h"
@@ -34,10 +35,11 @@ using Objection = std::function<std::string(const tcp::endpoint&)>;
 // How a service's backends are chosen.
 struct Balance {
   const Policy* policy = policy_named("round_robin");
-  std::string zone{};         // whose endpoints are preferred; empty: none's
-  unsigned zone_spill = 50;   // as in candidates_of()
-  unsigned max_ejected = 50;  // …
-  unsigned eject_resets = 3;  // as in Health::note()
+  std::string zone{};                       // whose endpoints are preferred; empty: none's
+  unsigned zone_spill = 50;                 // as in candidates_of()
+  unsigned max_ejected = 50;                // …
+  unsigned eject_resets = 3;                // as in Health::note()
+  std::chrono::milliseconds slow_start{0};  // as in slow_part(); 0: none
 
   bool operator==(const Balance&) const = default;
 };
@@ -224,7 +226,7 @@ class Service {
                                        std::uint64_t turn, const Backends& tried);
   // With mutex_ held:
   void choose(Clock::time_point now);
-  Choice choice_at(Clock::time_point now) const;
+  Choice choice_at(Clock::time_point now);
   void record_limit(std::size_t before) const;
 
   const std::string name_;
@@ -251,6 +253,7 @@ class Service {
   std::vector<RejectedValue> rejected_;
   Balance balance_;
   Overrides overrides_;
+  SlowStarts slow_starts_;
   std::shared_ptr<const Choice> choice_ =
       std::make_shared<const Choice>(Choice{.policy = balance_.policy});
   std::vector<std::weak_ptr<asio::steady_timer>> waiting_;

@@ -76,7 +76,7 @@ TEST_F(ProgramSlowStart, OneThatIsUpAgainHasASmallShareAtFirstAndHalfAtTheEnd) {
       taken, connections, took.count(), after, kAfter);
   ASSERT_GT(connections, 0);
   EXPECT_LT(taken * 3, connections) << "30 of 130 at the most";
-  EXPECT_NEAR(after, kAfter / 2, 2);
+  EXPECT_NEAR(after, kAfter / 2.0, 2);
   EXPECT_THAT(told_by({"why", "web"}), Not(HasSubstr("slow start")));
 }
 

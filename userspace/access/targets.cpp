@@ -6,8 +6,6 @@
 #include <syslog.h>
 #include <unistd.h>
 
-#include <vector>
-
 #include "userspace/support/journal.h"
 
 namespace ambbpf {
@@ -58,13 +56,10 @@ Result<std::size_t> AccessSyslog::write(std::string_view lines) {
 
 Result<std::size_t> AccessJournal::write(std::string_view entries) {
   const auto all = entries.size();
-  std::vector<std::string_view> fields;
   while (!entries.empty()) {
     const auto taken = all - entries.size();
-    auto entry = next_piece(entries, "\n\n");
-    fields.clear();
-    while (!entry.empty()) fields.push_back(next_piece(entry, "\n"));
-    if (const auto sent = send_to_journal(fields); !sent) {
+    const auto entry = next_piece(entries, "\n\n");
+    if (const auto sent = send_to_journal(std::string(entry) + "\n"); !sent) {
       if (taken > 0) return taken;
       return tl::unexpected(sent.error());
     }

@@ -39,7 +39,6 @@ std::map<std::string, std::string> libraries() {
       {"libcurl", curl->version},
       {"rapidjson", RAPIDJSON_VERSION_STRING},
       {"spdlog", dotted(SPDLOG_VER_MAJOR, SPDLOG_VER_MINOR, SPDLOG_VER_PATCH)},
-      {"systemd", AMBBPF_LIBSYSTEMD_VERSION},
       {"tls", curl->ssl_version ? curl->ssl_version : "none"},
       {"toml++", dotted(TOML_LIB_MAJOR, TOML_LIB_MINOR, TOML_LIB_PATCH)}};
 }

@@ -4,7 +4,6 @@
 #include <fmt/format.h>
 #include <spdlog/pattern_formatter.h>
 
-#include <array>
 #include <cstdlib>
 #include <string_view>
 
@@ -97,10 +96,8 @@ std::string json_line(const spdlog::details::log_msg& line) {
 }
 
 Result<void> to_journal(const spdlog::details::log_msg& line) {
-  const auto message = "MESSAGE=" + printable(said_in(line));
-  const auto priority = fmt::format("PRIORITY={}", priority_of(line.level));
-  const std::array<std::string_view, 3> fields{message, priority, "SYSLOG_IDENTIFIER=ambbpf"};
-  return send_to_journal(fields);
+  return send_to_journal(fmt::format("MESSAGE={}\nPRIORITY={}\nSYSLOG_IDENTIFIER=ambbpf\n",
+                                     printable(said_in(line)), priority_of(line.level)));
 }
 
 }  // namespace ambbpf::log

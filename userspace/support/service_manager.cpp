@@ -2,20 +2,18 @@
 #include "userspace/support/service_manager.h"
 
 #include <fmt/format.h>
-#include <poll.h>
 #include <sys/socket.h>
-#include <sys/un.h>
-#include <systemd/sd-daemon.h>
 #include <time.h>
+#include <unistd.h>
 
-#include <cstddef>
+#include <charconv>
 #include <cstdlib>
 #include <string_view>
 #include <system_error>
 #include <utility>
 
 #include "userspace/support/log.h"
-#include "userspace/support/unique_fd.h"
+#include "userspace/support/unix_datagram.h"
 
 namespace ambbpf {
 
@@ -25,33 +23,27 @@ namespace {
 
 const char* notify_socket() { return std::getenv("NOTIFY_SOCKET"); }
 
-// sd_notify(3) waits while the service manager does not read, and a PID 1 that is frozen never
-// does. False where it cannot be known.
-bool has_no_room() {
-  const std::string_view path = notify_socket();
-  sockaddr_un address{};
-  if (path.empty() || path.size() >= sizeof address.sun_path) return false;
-  address.sun_family = AF_UNIX;
-  path.copy(address.sun_path, path.size());
-  if (path.front() == '@') address.sun_path[0] = '\0';  // no file (unix(7))
-  const auto size = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + path.size());
-  const UniqueFd probe(::socket(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
-  if (!probe || ::connect(probe.get(), reinterpret_cast<const sockaddr*>(&address), size) != 0)
-    return false;
-  pollfd room{.fd = probe.get(), .events = POLLOUT, .revents = 0};
-  return ::poll(&room, 1, 0) == 0;
-}
-
 std::int64_t monotonic_us() {
   timespec now{};
   ::clock_gettime(CLOCK_MONOTONIC, &now);
   return std::int64_t{now.tv_sec} * 1'000'000 + now.tv_nsec / 1'000;
 }
 
-// How long the watchdog waits for food; 0: there is none that means us.
+// 0: the variable is not set, or is no number.
+std::int64_t number_in_environment(const char* variable) {
+  const char* value = std::getenv(variable);
+  const std::string_view text = value ? value : "";
+  std::int64_t number = 0;
+  const auto parsed = std::from_chars(text.data(), text.data() + text.size(), number);
+  return parsed.ec == std::errc() && parsed.ptr == text.data() + text.size() ? number : 0;
+}
+
+// How long the watchdog waits for food, as sd_watchdog_enabled(3) has it; 0: there is none that
+// means us.
 std::chrono::microseconds watchdog_limit() {
-  std::uint64_t limit = 0;
-  return std::chrono::microseconds(::sd_watchdog_enabled(0, &limit) > 0 ? limit : 0);
+  const auto fed_by = number_in_environment("WATCHDOG_PID");
+  if (fed_by != 0 && fed_by != ::getpid()) return 0us;
+  return std::chrono::microseconds(number_in_environment("WATCHDOG_USEC"));
 }
 
 }  // namespace
@@ -98,13 +90,16 @@ awaitable<void> ServiceManager::feed_watchdog(ServiceManager& self, Clock::durat
   }
 }
 
+// Without waiting: a PID 1 that is frozen never reads.
 bool ServiceManager::send(const std::string& message) {
-  if (!notify_socket() || has_no_room()) return false;
-  const int sent = ::sd_notify(0, message.c_str());
-  if (sent < 0 && !std::exchange(failure_told_, true))
+  const char* socket = notify_socket();
+  if (!socket) return false;
+  const auto sent = send_datagram(socket, message, MSG_DONTWAIT);
+  if (!sent && sent.error().code != std::errc::operation_would_block &&
+      !std::exchange(failure_told_, true))
     log::warn("the service manager cannot be told {}: {}", message.substr(0, message.find('\n')),
-              std::generic_category().message(-sent));
-  return sent > 0;
+              sent.error().code.message());
+  return sent.has_value();
 }
 
 }  // namespace ambbpf

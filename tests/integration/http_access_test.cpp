@@ -78,7 +78,9 @@ TEST(HttpAccess, NamesAForbiddenUnixSocket) {
   const auto before = ::setfsuid(kNobody);  // of this thread; root's rights over files go with it
   const auto refusal = refusal_at(path);
   ::setfsuid(static_cast<uid_t>(before));
-  EXPECT_EQ(refusal, "GET http://localhost/: unix socket " + path + ": Permission denied");
+  EXPECT_EQ(refusal, "GET http://localhost/: unix socket " + path +
+                         ": Permission denied; who may use Docker's is in the group docker (in a "
+                         "unit: SupplementaryGroups=docker)");
 }
 
 // The request's time is no bound here: a server fills it with as much as it can send.

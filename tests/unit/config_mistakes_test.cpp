@@ -160,10 +160,11 @@ TEST_F(ConfigurationMistakes, RubbishIsOneMistakeOfItsLine) {
 }
 
 TEST_F(ConfigurationMistakes, AFileThatAsksForNothingIsToldSo) {
-  EXPECT_THAT(mistakes_in(""), ElementsAre("a.toml: neither a service nor a registration"));
+  const auto* const said =
+      "a.toml: neither a service nor a registration: add a table [service.NAME] or [register.NAME]";
+  EXPECT_THAT(mistakes_in(""), ElementsAre(said));
   write("0.toml", "");
-  EXPECT_THAT(mistakes_in("include = \"0.toml\""),
-              ElementsAre("a.toml: neither a service nor a registration"));
+  EXPECT_THAT(mistakes_in("include = \"0.toml\""), ElementsAre(said));
 }
 
 }  // namespace

@@ -73,7 +73,9 @@ void Loader::make_settings() {
   for (const auto& table : tables["register"]) make_registration(table);
   const bool nothing = tables["service"].empty() && tables["register"].empty();
   if (nothing && mistakes_.empty())
-    mistakes_.push_back({files_.top.file, 0, "", "neither a service nor a registration"});
+    mistakes_.push_back(
+        {files_.top.file, 0, "",
+         "neither a service nor a registration: add a table [service.NAME] or [register.NAME]"});
 }
 
 void Loader::add_flaw(const Table& table, const Flaw& flaw) {

@@ -55,7 +55,11 @@ std::string transfer_failure(CURL* easy, CURLcode result, const std::string& wor
   if (result == CURLE_COULDNT_CONNECT && !access.unix_socket.empty()) {
     long error = 0;
     curl_easy_getinfo(easy, CURLINFO_OS_ERRNO, &error);
-    return fmt::format("unix socket {}: {}", access.unix_socket, words_of(static_cast<int>(error)));
+    return fmt::format(
+        "unix socket {}: {}{}", access.unix_socket, words_of(static_cast<int>(error)),
+        error == EACCES ? "; who may use Docker's is in the group docker (in a unit: "
+                          "SupplementaryGroups=docker)"
+                        : "");
   }
   std::string said = words.empty() ? curl_easy_strerror(result) : words;
   if (answered || !may_be_about_our_certificate(easy, result)) return said;

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Builds the images as a user would, and puts them into a registry's store: images.py WORK CGROUP
+"""Builds the images as a user would, tries the ambassador's, and puts them into a registry's store: images.py WORK CGROUP
 
 Docker builds with packages from outside, so this alone has the machine's own network. It is run in PID and
 mount namespaces of its own (tools/cluster), and its engine ends with them.
@@ -9,13 +9,13 @@ mount namespaces of its own (tools/cluster), and its engine ends with them.
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
 import urllib.request
 from pathlib import Path
 
+from image_trial import check_size, check_tls, free_port
 from machine import PROGRAMS, Failure, run, wait_for
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -103,13 +103,6 @@ class Builder:
         self._process.wait(30)
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
 def build_and_push(work: Path, cgroup: str) -> None:
     base = make_base(work)
     builder = Builder(work, cgroup)
@@ -124,6 +117,8 @@ def build_and_push(work: Path, cgroup: str) -> None:
         raise Failure("tools/images failed:\n  " + "\n  ".join(tail))
     print(f"images built in {time.monotonic() - started:.0f} s; sizes:", flush=True)
     print(builder.docker("images", "ambbpf/*", "--format", "  {{.Repository}} {{.Size}}"), end="")
+    check_size(builder.docker)
+    check_tls(builder.docker, builder.PLACE)
     shutil.rmtree(work / "registry", ignore_errors=True)
     address = f"127.0.0.1:{free_port()}"
     registry = start_registry(work, address)

@@ -6,7 +6,6 @@
 #include <rapidjson/rapidjson.h>
 #include <rapidjson/stringbuffer.h>
 #include <spdlog/version.h>
-#include <toml++/impl/version.h>
 
 #include <CLI/Version.hpp>
 #include <boost/version.hpp>
@@ -18,6 +17,12 @@
 #include "userspace/dataplane/kernel_path.h"
 #include "userspace/direct/programs.h"
 #include "userspace/support/commit.h"
+
+#if __has_include(<toml++/impl/version.hpp>)  // from 3.4 on
+#include <toml++/impl/version.hpp>
+#else
+#include <toml++/impl/version.h>
+#endif
 
 namespace ambbpf {
 namespace {

@@ -120,7 +120,7 @@ void EtcdFollower::hand_out(const EtcdListing& listing) {
   if (!broken) return;
   server_changed_ = true;
   log::warn("{}: another etcd cluster, or one that lost its history (now cluster {} at {}){}",
-            name(), quoted(listing.position.cluster), listing.position.index,
+            name(), ambbpf::quoted(listing.position.cluster), listing.position.index,
             kept > 0 ? fmt::format("; it lists no endpoint of {} service{}, theirs stay in force",
                                    kept, kept == 1 ? "" : "s")
                      : "");

@@ -21,7 +21,7 @@ std::optional<unsigned short> port_of(const Container& container, Provided& prov
   if (const auto label = container.labels.find(kPort); label != container.labels.end()) {
     const auto port = parse_port(label->second);
     if (port) return *port;
-    complain(provided, kPort, fmt::format("{} is not a port", quoted(label->second)));
+    complain(provided, kPort, fmt::format("{} is not a port", ambbpf::quoted(label->second)));
     return std::nullopt;
   }
   if (container.ports.size() == 1) return container.ports.begin()->first;

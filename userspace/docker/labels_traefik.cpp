@@ -49,7 +49,7 @@ void read_traefik_labels(const Container& container, Provided& provided) {
     if (port)
       provided.services.push_back({std::move(service), *port, {}});
     else
-      complain(provided, name, fmt::format("{} is not a port", quoted(value)));
+      complain(provided, name, fmt::format("{} is not a port", ambbpf::quoted(value)));
   }
 }
 

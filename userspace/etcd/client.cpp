@@ -137,8 +137,8 @@ awaitable<Result<std::string>> EtcdClient::authenticate(std::string url,
   if (status == 404) co_return "";  // the request itself will find the same
   auto token = decode_v3_token(answer->body);
   if (!token)
-    co_return fail(fmt::format("authenticate as {} at {}: HTTP {}: {}", quoted(user_->name), url,
-                               status, token.error().message()));
+    co_return fail(fmt::format("authenticate as {} at {}: HTTP {}: {}", ambbpf::quoted(user_->name),
+                               url, status, token.error().message()));
   log::debug("etcd v3 {}: {}", url,
              token->empty() ? "authentication is switched off there" : "a new token");
   co_return token;

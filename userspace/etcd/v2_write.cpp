@@ -26,7 +26,8 @@ Result<EtcdFound> refusal_of(const HttpResponse& response, std::string_view what
                              const std::string& url) {
   const auto error = decode_v2_error(response.body);
   if (!error) {
-    const auto words = fmt::format("HTTP {} {}", response.head.status, quoted(response.body));
+    const auto words =
+        fmt::format("HTTP {} {}", response.head.status, ambbpf::quoted(response.body));
     return failed(what, url, words);
   }
   if (is_of_the_member(*error)) return failed(what, url, error->text);
@@ -75,7 +76,7 @@ awaitable<Result<bool>> EtcdV2Writer::open(std::string url) {
   const bool is_etcd = succeeded(*keys) || decode_v2_error(keys->body);
   if (keys->head.status == 404 && !is_etcd) co_return false;
   if (!is_etcd) {
-    const auto words = fmt::format("HTTP {} {}", keys->head.status, quoted(keys->body));
+    const auto words = fmt::format("HTTP {} {}", keys->head.status, ambbpf::quoted(keys->body));
     co_return failed("list /", url, words);
   }
   if (succeeded(*keys)) {
@@ -194,8 +195,9 @@ awaitable<Result<std::vector<OwnKey>>> EtcdV2Writer::list(std::string url, std::
   if (!response) co_return tl::unexpected(response.error());
   if (has_code(*response, EtcdV2Error::kKeyNotFound)) co_return std::vector<OwnKey>();
   if (!succeeded(*response))
-    co_return failed(what, url,
-                     fmt::format("HTTP {} {}", response->head.status, quoted(response->body)));
+    co_return failed(
+        what, url,
+        fmt::format("HTTP {} {}", response->head.status, ambbpf::quoted(response->body)));
   auto keys = decode_v2_mortal_keys(response->body);
   if (!keys) co_return failed(what, url, keys.error().message());
   co_return keys;

@@ -31,7 +31,7 @@ Result<EtcdV3Txn> txn_of(const HttpResponse& response, std::size_t if_so, std::s
   if (response.head.status != 200) return fail(words_of(response));
   auto txn = decode_v3_txn(response.body);
   if (txn && txn->found.size() != (txn->succeeded ? if_so : if_not))
-    return fail(quoted(response.body) + " answers another question");
+    return fail(ambbpf::quoted(response.body) + " answers another question");
   return txn;
 }
 
@@ -69,7 +69,8 @@ awaitable<Result<bool>> EtcdV3Writer::grant(std::string url) {
   if (response->head.status != 200) co_return failed("grant a lease", url, words_of(*response));
   const auto lease = decode_v3_lease(response->body);
   if (!lease || !lease->id || !lease->ttl.count()) {
-    const auto why = lease ? quoted(response->body) + " is no lease" : lease.error().message();
+    const auto why =
+        lease ? ambbpf::quoted(response->body) + " is no lease" : lease.error().message();
     co_return failed("grant a lease", url, why);
   }
   lease_ = lease->id;

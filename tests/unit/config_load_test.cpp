@@ -43,6 +43,18 @@ TEST_F(ConfigurationFile, MetricsAreForThisHostUnlessAnAddressIsTold) {
   EXPECT_FALSE(process.metrics_per_endpoint);
 }
 
+TEST_F(ConfigurationFile, NamesTheServersOfDns) {
+  const auto settings = load(
+      "dns_servers = [\"10.0.0.2\", \"127.0.0.1:5353\", \"[fd00::2]\"]\n"
+      "[service.a]\nlisten = \":1\"\nsrv = [\"_a._tcp.example.org\", \"b.consul\"]\n");
+  std::vector<std::string> servers;
+  for (const auto& server : settings.process.dns_servers) servers.push_back(to_string(server));
+  EXPECT_EQ(servers, (std::vector<std::string>{"10.0.0.2:53", "127.0.0.1:5353", "[fd00::2]:53"}));
+  EXPECT_EQ(settings.services.at(0).sources.srv,
+            (std::vector<SrvName>{{"_a._tcp.example.org"}, {"b.consul"}}));
+  EXPECT_TRUE(settings.services[0].sources.etcd.empty());
+}
+
 TEST_F(ConfigurationFile, AServiceHasEverythingOfItsOwn) {
   const auto settings = load(
       "[etcd.main]\n[docker.local]\n[service.\"team/db\"]\n"

@@ -34,6 +34,17 @@ TEST_F(ConfigurationMistakes, AMisspeltKeyIsAnsweredWithWhatIsMeant) {
               ElementsAre(HasSubstr("service.web.nonsense: unknown key; there are listen, ")));
 }
 
+TEST_F(ConfigurationMistakes, NamesAndServersOfDnsAreLookedAt) {
+  EXPECT_THAT(mistakes_in(with("dns_servers = \"ns.example\"")),
+              ElementsAre(HasSubstr("a.toml:1: dns_servers: 'ns.example' is not the address of a "
+                                    "DNS server, as 10.0.0.2, ")));
+  EXPECT_THAT(mistakes_in(with("dns_servers = [\"0.0.0.0\"]")),
+              ElementsAre(HasSubstr("a.toml:1: dns_servers: '0.0.0.0' is not the address")));
+  EXPECT_THAT(mistakes_in(in_service("srv = \"_redis._tcp.example.org:6379\"")),
+              ElementsAre(HasSubstr("a.toml:5: service.web.srv: '_redis._tcp.example.org:6379' is "
+                                    "no name of SRV records")));
+}
+
 TEST_F(ConfigurationMistakes, AllAreTold) {
   EXPECT_THAT(
       mistakes_in("threads = 0\n[etcd.a]\nurls = \"ftp://x\"\ncert = \"/dev/null\"\n"
@@ -83,8 +94,9 @@ TEST_F(ConfigurationMistakes, WhatIsReferredToMustBeThere) {
               ElementsAre("a.toml:5: service.web.source: 'consul' is neither etcd.NAME nor "
                           "docker.NAME"));
   EXPECT_THAT(mistakes_in(etcds), ElementsAre(HasSubstr("there are several")));
-  EXPECT_THAT(mistakes_in("[service.web]\nlisten = \":1\"\n"),
-              ElementsAre(HasSubstr("a.toml:1: service.web: needs source, forward or endpoints")));
+  EXPECT_THAT(
+      mistakes_in("[service.web]\nlisten = \":1\"\n"),
+      ElementsAre(HasSubstr("a.toml:1: service.web: needs source, forward, srv or endpoints")));
   EXPECT_THAT(mistakes_in("[register.x]\n"),
               ElementsAre("a.toml:1: register.x: needs etcd = \"NAME\": there is none"));
   EXPECT_THAT(mistakes_in("[etcd.e]\n[register.x]\ncontainer = \"c\"\n"),

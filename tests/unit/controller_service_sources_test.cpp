@@ -24,7 +24,7 @@ class SourcesOfAService : public testing::Test {
     for (const auto& address : addresses) endpoints.push_back(at(address));
     return endpoints;
   }
-  Feed named(const std::string& host) const { return HostAndPort{host, 80}; }
+  Feed named(const std::string& host) const { return Resolved<HostAndPort>{resolver, {host, 80}}; }
   Feed etcd(const std::string& url, EtcdApi api) {
     EtcdSettings settings{.name = "main", .api = api, .options = {}, .access = {}, .user = {}};
     settings.options.urls = {url};
@@ -62,6 +62,7 @@ class SourcesOfAService : public testing::Test {
   bool any_failing() const { return std::ranges::count(states(), State::kFailing) > 0; }
 
   asio::io_context io{1};
+  std::shared_ptr<Resolver> resolver = std::make_shared<Resolver>(io.get_executor());
   std::shared_ptr<Service> service = std::make_shared<Service>("web");
   ServiceSources sources{io, service};
 };

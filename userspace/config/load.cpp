@@ -100,7 +100,8 @@ void Loader::make_origin(const Table& table, Scope scope, Origin Draft::*part,
 
 bool has_own_source(const TomlNode& table) {
   return std::ranges::any_of(table.fields, [](const auto& field) {
-    return field.first == "source" || field.first == "forward" || field.first == "endpoints";
+    return field.first == "source" || field.first == "forward" || field.first == "srv" ||
+           field.first == "endpoints";
   });
 }
 
@@ -127,7 +128,7 @@ void Loader::find_sources(const Table& table, ServiceSettings& service) {
     if (files_.tables["etcd"].size() != 1) {
       mistakes_.push_back(
           table.mistake(files_.tables["etcd"].empty()
-                            ? "needs source, forward or endpoints, or one [etcd.NAME] for all"
+                            ? "needs source, forward, srv or endpoints, or one [etcd.NAME] for all"
                             : "needs source, as in source = \"etcd.NAME\": there are several"));
       return;
     }

@@ -19,11 +19,12 @@ struct ScopeWords {
 constexpr std::array kScopes{
     ScopeWords{Scope::kProcess, "The process", "at the top of the file, above all tables",
                "They stand at the top of the file, above all tables. Only drain, "
-               "metrics_per_endpoint, log_* and access_log* can change while the process runs."},
+               "metrics_per_endpoint, dns_servers, log_* and access_log* can change while the "
+               "process runs."},
     ScopeWords{Scope::kService, "Services", "in [service.NAME] or [defaults]",
                "Each service has a table, [service.NAME]; a name with a slash stands in quotes, "
-               "[service.\"team/db\"]. Its endpoints are those of source, forward and endpoints "
-               "together."},
+               "[service.\"team/db\"]. Its endpoints are those of source, forward, srv and "
+               "endpoints together."},
     ScopeWords{Scope::kEtcd, "etcd clusters", "in [etcd.NAME]",
                "Each cluster has a table, [etcd.NAME], and is a source as etcd.NAME."},
     ScopeWords{Scope::kDocker, "Docker Engines", "in [docker.NAME]",

@@ -83,6 +83,9 @@ const Setting every_setting[] = {
    [](const Given& given, Draft& draft) {
      return keep(read_number(given, 1, 0xffff'ffff), draft.process.direct_except_mark);
    }},
+  {Scope::kProcess, "dns_servers", Form::kTexts, "--dns-server", "AMBBPF_DNS_SERVER", kServing,
+   "ADDRESS[:PORT][,...]", kNone, "those of /etc/resolv.conf",
+   "Who is asked for names: 10.0.0.2, [fd00::2], or 127.0.0.1:5353; each for 2 s, and three times", read_dns_servers},
   {Scope::kProcess, "fail_static", Form::kText, "--fail-static", "AMBBPF_FAIL_STATIC", kServing,
    "TIME", "60s", kNone,
    "How long consumers of direct services go on when this process has been killed; 5s and more, or 0s",
@@ -131,6 +134,11 @@ const Setting every_setting[] = {
   {Scope::kService, "forward", Form::kTexts, "", "FORWARD_ADDR", kNoVerb,
    "HOST:PORT", kNone, kNone,
    "Where connections go", read_forward},
+  {Scope::kService, "srv", Form::kTexts, "", "", kNoVerb,
+   "NAME", kNone, kNone,
+   "Names of SRV records, as _redis._tcp.example.org; each target counts with all of its addresses, by the record's weight and "
+   "priority",
+   read_srv},
   {Scope::kService, "endpoints", Form::kEndpoints, "", "", kNoVerb,
    "ADDRESS:PORT", kNone, kNone,
    "Endpoints that stay as they are; each is a text, or a table with its address and attributes",

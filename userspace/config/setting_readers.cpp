@@ -42,6 +42,22 @@ Result<void> read_admin_names(const Given& given, Draft& draft) {
   return {};
 }
 
+Result<void> read_dns_servers(const Given& given, Draft& draft) {
+  constexpr auto kPort = ":53";
+  draft.process.dns_servers.clear();
+  for (const auto& item : given.items) {
+    const auto whole = parse_address(item.text);
+    const auto address = whole ? whole : parse_address(item.text + kPort);
+    if (!address || address->address().is_unspecified() || address->address().is_multicast())
+      return fail(
+          fmt::format("'{}' is not the address of a DNS server, as 10.0.0.2, [fd00::2] or "
+                      "127.0.0.1:5353",
+                      item.text));
+    draft.process.dns_servers.push_back(*address);
+  }
+  return {};
+}
+
 // A path is whole, so that a misspelt word is none.
 Result<void> read_access_log(const Given& given, Draft& draft) {
   const auto& target = given.text();
@@ -124,6 +140,16 @@ Result<void> read_forward(const Given& given, Draft& draft) {
     auto target = parse_host_and_port(item.text);
     if (!target) return tl::unexpected(target.error());
     draft.service.sources.forward.push_back(std::move(*target));
+  }
+  return {};
+}
+
+Result<void> read_srv(const Given& given, Draft& draft) {
+  draft.service.sources.srv.clear();
+  for (const auto& item : given.items) {
+    auto name = parse_srv_name(item.text);
+    if (!name) return tl::unexpected(name.error());
+    draft.service.sources.srv.push_back(std::move(*name));
   }
   return {};
 }

@@ -16,6 +16,7 @@
 #include "userspace/dataplane/peer_watch.h"
 #include "userspace/dataplane/time_limits.h"
 #include "userspace/discovery/name_source.h"
+#include "userspace/discovery/srv_source.h"
 #include "userspace/docker/address.h"
 #include "userspace/endpoints/endpoint.h"
 #include "userspace/etcd/types.h"
@@ -37,7 +38,8 @@ struct AsWritten {
   bool operator==(const AsWritten&) const { return true; }
 };
 
-// Of the process. Only `drain`, `metrics_per_endpoint` and what is logged can change while it runs.
+// Of the process. Only `drain`, `metrics_per_endpoint`, `dns_servers` and what is logged can change
+// while it runs.
 struct ProcessSettings {
   std::optional<Engine> engine;                // none: the best that works
   std::optional<unsigned> threads;             // none: one for each CPU that the process may use
@@ -49,6 +51,7 @@ struct ProcessSettings {
   std::optional<std::filesystem::path> direct_cgroup;  // none: the root of cgroup v2
   std::vector<std::filesystem::path> direct_except_cgroups;
   std::uint32_t direct_except_mark = 0;           // 0: none
+  std::vector<tcp::endpoint> dns_servers;         // none: those of /etc/resolv.conf
   std::chrono::milliseconds fail_static{60'000};  // 0: nothing outlives the process
   std::string log_level = "info";
   log::Format log_format = log::Format::kText;
@@ -86,6 +89,7 @@ struct SourceSettings {
   std::vector<std::string> etcd;     // names of EtcdSettings
   std::vector<std::string> docker;   // names of DockerSettings
   std::vector<HostAndPort> forward;  // names, resolved
+  std::vector<SrvName> srv;          // of SRV records
   std::vector<Endpoint> endpoints;   // as they are
 
   bool operator==(const SourceSettings&) const = default;

@@ -63,8 +63,8 @@ constexpr VerbWords kVerbs[] = {
      "It is the short form of a file for ambbpf run with a service for each SERVICE.",
      kServes},
     {"forward",
-     "Listens on one port and forwards every connection to HOST:PORT. A name is resolved now and "
-     "again, and its addresses are taken in turn.\n"
+     "Listens on one port and forwards every connection to HOST:PORT. A name is resolved again "
+     "when its answer has aged, and its addresses are taken in turn.\n"
      "It is the short form of a file for ambbpf run with one service.",
      kServes},
     {"register",

@@ -96,8 +96,12 @@ std::map<std::string, std::shared_ptr<Origin>> kept_or_made(
 
 Origins origins_for(const Settings& settings, const Origins& present, asio::io_context& io) {
   const auto used = used_by(settings);
+  auto resolver =
+      present.resolver ? present.resolver : std::make_shared<Resolver>(io.get_executor());
+  resolver->use_servers(settings.process.dns_servers);
   return {.etcds = kept_or_made(settings.etcds, used.etcds, present.etcds, io),
-          .dockers = kept_or_made(settings.dockers, used.dockers, present.dockers, io)};
+          .dockers = kept_or_made(settings.dockers, used.dockers, present.dockers, io),
+          .resolver = std::move(resolver)};
 }
 
 }  // namespace ambbpf

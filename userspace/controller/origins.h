@@ -10,6 +10,7 @@
 
 #include "userspace/config/settings.h"
 #include "userspace/discovery/source.h"
+#include "userspace/dns/resolver.h"
 #include "userspace/docker/follower.h"
 #include "userspace/etcd/client.h"
 #include "userspace/support/task.h"
@@ -48,10 +49,11 @@ class DockerEngine {
   Task task_;
 };
 
-// By name.
+// By name; and whoever is asked for names, for as long as the process runs.
 struct Origins {
   std::map<std::string, std::shared_ptr<EtcdCluster>> etcds;
   std::map<std::string, std::shared_ptr<DockerEngine>> dockers;
+  std::shared_ptr<Resolver> resolver;
 };
 
 // Those that a service or registration of `settings` uses. Whose settings are the same is taken

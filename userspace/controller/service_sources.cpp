@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "userspace/discovery/name_source.h"
+#include "userspace/discovery/srv_source.h"
 #include "userspace/discovery/static_source.h"
 
 namespace ambbpf {
@@ -21,7 +22,6 @@ Sources only(std::unique_ptr<Source> source) {
 
 // A kind of source, a line.
 struct MakeSources {
-  asio::io_context& io;
   const std::string& service;
 
   Sources operator()(const std::shared_ptr<EtcdCluster>& etcd) const {
@@ -30,8 +30,11 @@ struct MakeSources {
   Sources operator()(const std::shared_ptr<DockerEngine>& docker) const {
     return only(docker->source_of(service));
   }
-  Sources operator()(const HostAndPort& name) const {
-    return only(std::make_unique<NameSource>(io, name.host, name.port));
+  Sources operator()(const Resolved<HostAndPort>& feed) const {
+    return only(std::make_unique<NameSource>(feed.resolver, feed.name));
+  }
+  Sources operator()(const Resolved<SrvName>& feed) const {
+    return only(std::make_unique<SrvSource>(feed.resolver, feed.name));
   }
   Sources operator()(const StaticEndpoints& endpoints) const {
     return only(std::make_unique<StaticSource>(endpoints));
@@ -46,9 +49,10 @@ struct NameOfFeed {
   std::string operator()(const std::shared_ptr<DockerEngine>& docker) const {
     return "docker." + docker->settings().name;
   }
-  std::string operator()(const HostAndPort& name) const {
-    return fmt::format("{}:{}", name.host, name.port);
+  std::string operator()(const Resolved<HostAndPort>& feed) const {
+    return fmt::format("{}:{}", feed.name.host, feed.name.port);
   }
+  std::string operator()(const Resolved<SrvName>& feed) const { return feed.name.name; }
   std::string operator()(const StaticEndpoints&) const { return "endpoints"; }
 };
 
@@ -58,7 +62,10 @@ std::vector<Feed> feeds_of(const SourceSettings& settings, const Origins& origin
   std::vector<Feed> feeds;
   for (const auto& name : settings.etcd) feeds.emplace_back(origins.etcds.at(name));
   for (const auto& name : settings.docker) feeds.emplace_back(origins.dockers.at(name));
-  for (const auto& target : settings.forward) feeds.emplace_back(target);
+  for (const auto& target : settings.forward)
+    feeds.emplace_back(Resolved<HostAndPort>{origins.resolver, target});
+  for (const auto& name : settings.srv)
+    feeds.emplace_back(Resolved<SrvName>{origins.resolver, name});
   if (!settings.endpoints.empty()) feeds.emplace_back(settings.endpoints);
   return feeds;
 }
@@ -72,7 +79,7 @@ struct ServiceSources::Parts {
 ServiceSources::Working ServiceSources::begin(const Feed& feed) {
   Working working{.feed = feed, .sources = {}};
   const bool has_keys_that_expire = std::holds_alternative<std::shared_ptr<EtcdCluster>>(feed);
-  for (auto& source : std::visit(MakeSources{io_, service_->name()}, feed)) {
+  for (auto& source : std::visit(MakeSources{service_->name()}, feed)) {
     std::shared_ptr<Parts> parts(new Parts{service_, feed, std::move(source)});
     const auto id = service_->add_source();
     auto publish = has_keys_that_expire ? grace_.way_in(id) : service_->way_in(id);

@@ -18,10 +18,19 @@ namespace ambbpf {
 
 using StaticEndpoints = std::vector<Endpoint>;
 
+// A name, and who is asked for it.
+template <class Name>  // HostAndPort or SrvName
+struct Resolved {
+  std::shared_ptr<Resolver> resolver;
+  Name name;
+
+  bool operator==(const Resolved&) const = default;
+};
+
 // What a service is to be fed from. A kind of source is one of these, and made from it in
 // service_sources.cpp.
-using Feed = std::variant<std::shared_ptr<EtcdCluster>, std::shared_ptr<DockerEngine>, HostAndPort,
-                          StaticEndpoints>;
+using Feed = std::variant<std::shared_ptr<EtcdCluster>, std::shared_ptr<DockerEngine>,
+                          Resolved<HostAndPort>, Resolved<SrvName>, StaticEndpoints>;
 
 // Every name that `settings` refers to is in `origins`.
 std::vector<Feed> feeds_of(const SourceSettings& settings, const Origins& origins);

@@ -5,69 +5,41 @@
 
 #include <boost/algorithm/string/replace.hpp>
 
-#include "userspace/events/event_log.h"
 #include "userspace/http/url.h"
-#include "userspace/support/log.h"
 
 namespace ambbpf {
 
-NameSource::NameSource(asio::io_context& io, std::string host, unsigned short port, Pace pace)
-    : resolver_(io), pause_(io), host_(std::move(host)), port_(port), pace_(pace) {
-  status_.kind = "name";
-  status_.from = to_string(HostAndPort{host_, port_});
-}
+NameSource::NameSource(std::shared_ptr<Resolver> resolver, HostAndPort target)
+    : resolver_(std::move(resolver)),
+      target_(std::move(target)),
+      status_("name", to_string(target_), target_.host) {}
 
+// Everything comes through heard().
 awaitable<void> NameSource::run(Publish publish) {
-  for (;;) {
-    const auto pause = co_await resolve(publish);
-    pause_.expires_at(asked_at_ + pause);
-    co_await pause_.async_wait(as_tuple);
-    // doubt() cuts the pause short: still not more often than agreed.
-    while (Clock::now() < asked_at_ + pace_.least) {
-      pause_.expires_at(asked_at_ + pace_.least);
-      co_await pause_.async_wait(as_tuple);
-    }
-  }
+  publish_ = std::move(publish);
+  followed_.emplace(resolver_, DnsQuestion{DnsQuestion::Kind::kAddresses, target_.host},
+                    [this] { heard(); });
+  co_await until_cancelled();
+  followed_.reset();
 }
 
-awaitable<Clock::duration> NameSource::resolve(const Publish& publish) {
-  asked_at_ = Clock::now();
-  const auto [error, answers] =
-      co_await resolver_.async_resolve(host_, std::to_string(port_), as_tuple);
-  const auto now = Clock::now();
-  if (error) {
-    ++status_.failures;
-    status_.failed_at = now;
-    status_.last_error = fmt::format("resolve {}: {}", host_, error.message());
-    if (status_.state != SourceStatus::State::kFailing) {
-      log::warn("{}", status_.last_error);
-      event_log().record(
-          {.kind = std::string(event_kind::kSourceLost),
-           .cause = status_.last_error,
-           .outcome = fmt::format("{}: known endpoints stay in force", status_.from)});
-    }
-    status_.state = SourceStatus::State::kFailing;
-    co_return backoff_.next();
-  }
-  if (status_.state == SourceStatus::State::kFailing) {
-    log::info("{} resolves again", host_);
-    event_log().record({.kind = std::string(event_kind::kSourceBack),
-                        .cause = fmt::format("{} resolves again", host_),
-                        .outcome = status_.from});
-  }
-  backoff_.reset();
+void NameSource::heard() {
+  const auto& state = followed_->state();
+  status_.heard(state, !state.is_failing);
+  if (state.is_failing) return;
   std::vector<Endpoint> endpoints;
-  for (const auto& answer : answers) endpoints.push_back({answer.endpoint(), status_.from});
-  ++status_.lists;
-  status_.state = SourceStatus::State::kFollowing;
-  status_.heard_at = now;
-  status_.endpoints = endpoints.size();
-  const Cause cause{.what = fmt::format("the addresses of {}", host_), .heard = now};
-  publish(std::move(endpoints), cause);
-  co_return pace_.age;
+  for (const auto& address : state.answer->addresses)
+    endpoints.push_back({{address, target_.port}, status_.status().from});
+  if (published_ == endpoints) return;
+  published_ = std::move(endpoints);
+  status_.published(published_->size());
+  publish_(*published_, {.what = fmt::format("the addresses of {}", target_.host),
+                         .heard = state.answer->heard});
 }
 
-void NameSource::doubt() { pause_.cancel(); }
+void NameSource::doubt() {
+  if (followed_) followed_->doubt();
+}
 
 std::string to_string(const HostAndPort& target) {
   const auto& [host, port] = target;

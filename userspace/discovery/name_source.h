@@ -1,45 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include <chrono>
+#include <memory>
+#include <optional>
 #include <string>
+#include <vector>
 
+#include "userspace/discovery/name_status.h"
 #include "userspace/discovery/source.h"
-#include "userspace/support/backoff.h"
+#include "userspace/dns/followed_name.h"
 
 namespace ambbpf {
-
-// The addresses of one host name, as the system's resolver gives them (hosts file, DNS). They are
-// asked for again when they have aged, and soon after connecting to one of them has failed. While
-// the resolver fails, the last good answer stays.
-class NameSource final : public Source {
- public:
-  struct Pace {
-    std::chrono::milliseconds age{30'000};   // getaddrinfo(3) tells no TTL
-    std::chrono::milliseconds least{1'000};  // between two questions, however much in doubt
-  };
-
-  // `host`: a name, an IPv4 address, or an IPv6 address without brackets. `io` outlives *this.
-  NameSource(asio::io_context& io, std::string host, unsigned short port, Pace pace);
-  NameSource(asio::io_context& io, std::string host, unsigned short port)
-      : NameSource(io, std::move(host), port, Pace{}) {}
-
-  awaitable<void> run(Publish publish) override;
-  SourceStatus status() const override { return status_; }
-  void doubt() override;
-
- private:
-  awaitable<Clock::duration> resolve(const Publish& publish);  // the time until the next question
-
-  tcp::resolver resolver_;
-  asio::steady_timer pause_;
-  const std::string host_;
-  const unsigned short port_;
-  const Pace pace_;
-  Backoff backoff_{std::chrono::milliseconds(500), std::chrono::milliseconds(10'000)};
-  Clock::time_point asked_at_;
-  SourceStatus status_;
-};
 
 // "HOST:PORT", "10.0.0.1:80", "[fd00::1]:80". The host is not resolved here.
 struct HostAndPort {
@@ -50,5 +21,27 @@ struct HostAndPort {
 };
 std::string to_string(const HostAndPort& target);
 Result<HostAndPort> parse_host_and_port(std::string_view text);
+
+// The addresses of one host name (dns/resolver.h), all of them. They are asked for again when they
+// have aged, and soon after connecting to one of them has failed. While nobody answers, and where
+// the name has gone, the last good answer stays.
+class NameSource final : public Source {
+ public:
+  NameSource(std::shared_ptr<Resolver> resolver, HostAndPort target);
+
+  awaitable<void> run(Publish publish) override;
+  SourceStatus status() const override { return status_.status(); }
+  void doubt() override;
+
+ private:
+  void heard();
+
+  const std::shared_ptr<Resolver> resolver_;
+  const HostAndPort target_;
+  NameStatus status_;
+  Publish publish_;
+  std::optional<std::vector<Endpoint>> published_;
+  std::optional<FollowedName> followed_;  // while run() does; last: it calls heard()
+};
 
 }  // namespace ambbpf

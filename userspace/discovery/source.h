@@ -23,8 +23,8 @@ struct SourceStatus {
   };
 
   std::string name;  // in the configuration; set by who knows it
-  std::string kind;  // "etcd v2", "etcd v3", "docker", "name", "static"
-  std::string from;  // the server in use and the key followed, the engine, or the name resolved
+  std::string kind;  // "etcd v2", "etcd v3", "docker", "name", "srv", "static"
+  std::string from;  // the server in use and the key followed, the engine, or the name asked for
   State state = State::kStarting;
   std::size_t endpoints = 0;                   // in the set last published
   std::optional<Clock::time_point> heard_at;   // the last good answer, event or sign of life

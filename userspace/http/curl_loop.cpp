@@ -13,10 +13,19 @@ CURLM* new_multi() {
   return multi;
 }
 
+int select_of(LibrarySockets::Event event) {
+  if (event == LibrarySockets::Event::kFailed) return CURL_CSELECT_ERR;
+  return event == LibrarySockets::Event::kReadable ? CURL_CSELECT_IN : CURL_CSELECT_OUT;
+}
+
 }  // namespace
 
 CurlLoop::CurlLoop(asio::any_io_executor executor)
-    : executor_(std::move(executor)), timer_(executor_), multi_(new_multi()) {
+    : executor_(std::move(executor)),
+      timer_(executor_),
+      multi_(new_multi()),
+      sockets_(std::make_shared<LibrarySockets>(
+          executor_, [this](int fd, LibrarySockets::Event event) { act(fd, select_of(event)); })) {
   curl_multi_setopt(multi_, CURLMOPT_SOCKETFUNCTION, &CurlLoop::on_socket);
   curl_multi_setopt(multi_, CURLMOPT_SOCKETDATA, this);
   curl_multi_setopt(multi_, CURLMOPT_TIMERFUNCTION, &CurlLoop::on_timer);
@@ -28,7 +37,7 @@ CurlLoop::~CurlLoop() {
   curl_multi_setopt(multi_, CURLMOPT_TIMERFUNCTION, nullptr);
   for (const auto& [transfer, finished] : transfers_) curl_multi_remove_handle(multi_, transfer);
   curl_multi_setopt(multi_, CURLMOPT_SOCKETFUNCTION, nullptr);
-  watches_.clear();
+  sockets_.reset();
   curl_multi_cleanup(multi_);
 }
 
@@ -42,47 +51,10 @@ void CurlLoop::remove(CURL* transfer) {
 }
 
 int CurlLoop::on_socket(CURL*, curl_socket_t fd, int what, void* self, void*) {
-  auto& loop = *static_cast<CurlLoop*>(self);
-  if (what == CURL_POLL_REMOVE) {
-    // Now, and not when the last reference goes: libcurl may close the socket and open another
-    // under the same number within one turn.
-    if (auto gone = loop.watches_.extract(fd)) gone.mapped()->release();
-    return 0;
-  }
-  auto& watch = loop.watches_[fd];
-  if (!watch) {
-    watch = std::make_shared<Watch>(loop.executor_);
-    boost::system::error_code error;
-    watch->socket.assign(fd, error);
-    if (error) return -1;
-  }
-  watch->wanted = what;
-  loop.wait(watch);
-  return 0;
-}
-
-void CurlLoop::wait(const std::shared_ptr<Watch>& watch) {
-  if (watch->wanted & CURL_POLL_IN) wait_one(watch, &Watch::reading, CURL_CSELECT_IN);
-  if (watch->wanted & CURL_POLL_OUT) wait_one(watch, &Watch::writing, CURL_CSELECT_OUT);
-}
-
-void CurlLoop::wait_one(const std::shared_ptr<Watch>& watch, bool Watch::*waiting, int event) {
-  if ((*watch).*waiting) return;
-  (*watch).*waiting = true;
-  const auto kind = event == CURL_CSELECT_IN ? asio::posix::descriptor_base::wait_read
-                                             : asio::posix::descriptor_base::wait_write;
-  auto ready = [weak_loop = weak_from_this(), weak_watch = std::weak_ptr(watch), waiting,
-                event](const boost::system::error_code& error) {
-    const auto loop = weak_loop.lock();
-    const auto still_watched = weak_watch.lock();
-    if (!loop || !still_watched) return;
-    (*still_watched).*waiting = false;
-    const int wanted = event == CURL_CSELECT_IN ? CURL_POLL_IN : CURL_POLL_OUT;
-    if (still_watched->wanted & wanted)
-      loop->act(still_watched->socket.native_handle(), error ? CURL_CSELECT_ERR : event);
-    if (still_watched->socket.is_open()) loop->wait(still_watched);
-  };
-  watch->socket.async_wait(kind, std::move(ready));
+  const auto& sockets = static_cast<CurlLoop*>(self)->sockets_;
+  const bool reading = what == CURL_POLL_IN || what == CURL_POLL_INOUT;
+  const bool writing = what == CURL_POLL_OUT || what == CURL_POLL_INOUT;
+  return sockets->watch(fd, reading, writing) ? 0 : -1;
 }
 
 int CurlLoop::on_timer(CURLM*, long milliseconds, void* self) {

@@ -22,6 +22,7 @@ void require_round_trip(const tcp::endpoint& address) {
 void endpoint_value(std::string_view value) {
   const auto decoded = decode_endpoint_value(value);
   if (!decoded) return require(is_plain(decoded.error().message()), "a plain reason");
+  if (!decoded->name.empty()) return require(is_plain(decoded->name), "a plain name");
   const auto* address = &decoded->address;
   require(!address->address().is_unspecified() && !address->address().is_multicast(),
           "an address of one host");

@@ -19,9 +19,12 @@ namespace {
 
 constexpr const char* kDirectory = "/services/web";
 
+const FollowedName::State* nothing_known(std::string_view) { return nullptr; }
+
 void require_sane(const ServiceKeys& keys) {
-  for (const auto& endpoint : keys.endpoints())
+  for (const auto& endpoint : keys.endpoints(nothing_known))
     require(endpoint.address.port() != 0 && is_plain(endpoint.found_as), "a usable endpoint");
+  for (const auto name : keys.names()) require(is_plain(name), "a plain name");
   for (const auto& value : keys.rejected())
     require(is_plain(value.key) && is_plain(value.reason), "a plain reason");
 }
@@ -35,16 +38,17 @@ bool succeeded(const Result<T>& result) {
 void list(ServiceKeys& keys, const std::vector<EtcdKey>& listing) {
   keys.replace(listing);
   require_sane(keys);
-  const auto endpoints = keys.endpoints();
+  const auto endpoints = keys.endpoints(nothing_known);
   keys.replace(listing);
-  require(keys.endpoints() == endpoints, "the same listing gives the same endpoints");
+  require(keys.endpoints(nothing_known) == endpoints, "the same listing gives the same endpoints");
 }
 
 void change(ServiceKeys& keys, const EtcdChange& change) {
-  const auto endpoints = keys.endpoints();
+  const auto endpoints = keys.endpoints(nothing_known);
   const bool own = keys.apply(change);
   require_sane(keys);
-  require(own || keys.endpoints() == endpoints, "what is of another service changes nothing");
+  require(own || keys.endpoints(nothing_known) == endpoints,
+          "what is of another service changes nothing");
 }
 
 void v2(std::string_view body) {

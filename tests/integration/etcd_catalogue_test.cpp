@@ -18,7 +18,9 @@ class Fleet {
  public:
   Fleet(EtcdApi api, const EtcdOptions& options)
       : client_(io_.get_executor()),
-        catalogue_(std::move(make_etcd_catalogues(api, client_, options).front())) {
+        catalogue_(std::move(make_etcd_catalogues(api, client_, options,
+                                                  std::make_shared<Resolver>(io_.get_executor()))
+                                 .front())) {
     auto work = catalogue_->run();
     spawn_stoppable(io_, std::move(work), stop_.slot(), [this] { stopped_ = true; });
   }

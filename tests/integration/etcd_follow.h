@@ -19,7 +19,7 @@ class Follow {
   Follow(EtcdApi api, EtcdOptions options, const std::string& service = "web",
          HttpAccess access = {}, std::optional<EtcdUser> user = std::nullopt)
       : client_(io_.get_executor(), std::move(access), std::move(user)) {
-    catalogues_ = make_etcd_catalogues(api, client_, options);
+    catalogues_ = make_etcd_catalogues(api, client_, options, resolver_);
     for (const auto& catalogue : catalogues_) {
       sources_.push_back(catalogue->source_of(service));
       spawn(io_, catalogue->run());
@@ -76,10 +76,12 @@ class Follow {
   }
   SourceStatus status(std::size_t source = 0) const { return sources_[source]->status(); }
   Source& source(std::size_t source = 0) { return *sources_[source]; }
+  Resolver& resolver() { return *resolver_; }
 
  private:
   asio::io_context io_{1};
   EtcdClient client_;
+  std::shared_ptr<Resolver> resolver_ = std::make_shared<Resolver>(io_.get_executor());
   std::vector<std::unique_ptr<Catalogue>> catalogues_;
   std::vector<std::unique_ptr<Source>> sources_;
   std::vector<std::vector<std::vector<Endpoint>>> published_;

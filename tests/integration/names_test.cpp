@@ -139,6 +139,61 @@ TEST_F(NamesInDns, ChangeNothingWhenTheServerSendsThemInTurns) {
   EXPECT_EQ(web.sets.size(), 1U);
 }
 
+// A server that answers for A, and fails for AAAA.
+class HalfAServer {
+ public:
+  explicit HalfAServer(asio::io_context& io) : socket_(io, {asio::ip::address_v4::loopback(), 0}) {
+    spawn(io, serve(socket_));
+  }
+  tcp::endpoint address() const {
+    return {socket_.local_endpoint().address(), socket_.local_endpoint().port()};
+  }
+
+ private:
+  static awaitable<void> serve(asio::ip::udp::socket& socket) {
+    for (;;) {
+      std::string message(512, '\0');
+      asio::ip::udp::endpoint client;
+      const auto [error, size] =
+          co_await socket.async_receive_from(asio::buffer(message), client, as_tuple);
+      if (error) co_return;
+      answer(message, size);
+      co_await socket.async_send_to(asio::buffer(message), client, as_tuple);
+    }
+  }
+  // The question ends with its type and class, in two bytes each (RFC 1035); additional records,
+  // which c-ares sends none of, would follow.
+  static void answer(std::string& message, std::size_t size) {
+    constexpr std::string_view kAddress{"\xc0\x0c\0\1\0\1\0\0\0\1\0\4\x7f\0\0\x09", 16};
+    const bool is_for_a = message[size - 3] == 1;
+    message.resize(size);
+    message[2] = '\x85';                      // an answer, of authority
+    message[3] = is_for_a ? '\x80' : '\x82';  // SERVFAIL
+    if (!is_for_a) return;
+    message[7] = 1;
+    message += kAddress;
+  }
+
+  asio::ip::udp::socket socket_;
+};
+
+TEST_F(NamesInDns, KeepWhatIsKnownOfTheHalfThatFails) {
+  dns.hosts({"127.0.0.2 web.example", "::1 web.example"});
+  const auto& web = follow(HostAndPort{"web.example", 80});
+  ASSERT_TRUE(until_set_is(web, {"127.0.0.2:80", "[::1]:80"}));
+  {
+    const HalfAServer half(io);
+    resolver->use_servers({half.address()});
+    EXPECT_TRUE(until_set_is(web, {"127.0.0.9:80", "[::1]:80"}));
+    const auto lists = web.status().lists;
+    EXPECT_TRUE(until([&] { return web.status().lists > lists + 1; }));
+    EXPECT_EQ(web.addresses(), (Addresses{"127.0.0.9:80", "[::1]:80"}));
+  }
+  dns.hosts({"127.0.0.2 web.example"});
+  resolver->use_servers({dns.address()});
+  EXPECT_TRUE(until_set_is(web, {"127.0.0.2:80"}));
+}
+
 // As block lists have it.
 TEST_F(NamesInDns, LeadToNoAddressWhereNoBackendCanBe) {
   dns.start({"--address=/none.example/0.0.0.0", "--address=/half.example/0.0.0.0",

@@ -29,7 +29,7 @@ class SourcesOfAService : public testing::Test {
     EtcdSettings settings{.name = "main", .api = api, .options = {}, .access = {}, .user = {}};
     settings.options.urls = {url};
     settings.options.request_timeout = 2s;
-    return std::make_shared<EtcdCluster>(io, settings);
+    return std::make_shared<EtcdCluster>(io, settings, resolver);
   }
   // Its port is closed: whoever connects is refused.
   Feed etcd_that_is_away() {

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include "userspace/endpoints/endpoint.h"
@@ -36,6 +37,28 @@ TEST(EndpointValue, TakesIpv6WithAndWithoutBrackets) {
   EXPECT_EQ(taken_as("fd00::1:80"), "rejected");
 }
 
+TEST(EndpointValue, TakesNames) {
+  const auto named = [](const std::string& value) {
+    const auto decoded = decode_endpoint_value(value);
+    return decoded ? fmt::format("{} {}", decoded->name, decoded->address.port()) : "rejected";
+  };
+  EXPECT_EQ(named(R"({"host":"db-1.example","port":80})"), "db-1.example 80");
+  EXPECT_EQ(named(" db_1.example:5432\n"), "db_1.example 5432");
+  EXPECT_EQ(named("localhost:1"), "localhost 1");
+  EXPECT_EQ(decode_endpoint_value(R"({"host":"a","port":1,"weight":3})")->attributes,
+            (EndpointAttributes{{"weight", "3"}}));
+  for (const std::string host :
+       {"10.0.0.256", "10.0.0", "1", "a..b", ".a", "a.", "a b", "a/b", "a:b", "a%b", "\xc3\xa9"})
+    EXPECT_EQ(named(host + ":80"), "rejected") << host;
+  EXPECT_EQ(named(std::string(64, 'a') + ":80"), "rejected");
+  std::string longest = "a";
+  while (longest.size() < 252) longest += ".a";
+  EXPECT_EQ(named(longest + ":80"), longest + " 80");
+  EXPECT_EQ(named(longest + ".a.a:80"), "rejected");
+  EXPECT_EQ(named("db.example:0"), "rejected");
+  EXPECT_EQ(named("db.example"), "rejected");
+}
+
 TEST(EndpointValue, IgnoresFurtherFields) {
   EXPECT_EQ(taken_as(R"({"host":"10.0.0.1","port":80,"x":{"port":{}},"y":[null,1e9,{}]})"),
             "10.0.0.1:80");
@@ -45,11 +68,10 @@ TEST(EndpointValue, SaysWhatIsWrong) {
   EXPECT_EQ(reason(""), "empty value");
   EXPECT_EQ(reason(" \n "), "empty value");
   EXPECT_EQ(reason(R"({ "port": , "host":  })"), R"('{ "port": , "host":  }' is not JSON)");
-  EXPECT_EQ(reason("{}"), "no \"host\" with an address in it");
-  EXPECT_EQ(reason(R"({"host":7,"port":80})"), "no \"host\" with an address in it");
+  EXPECT_EQ(reason("{}"), "no \"host\" with an address or a name in it");
+  EXPECT_EQ(reason(R"({"host":7,"port":80})"), "no \"host\" with an address or a name in it");
   EXPECT_EQ(reason(R"({"host":"10.0.0.1"})"), "no \"port\"");
-  EXPECT_EQ(reason(R"({"host":"db.example","port":80})"), "host 'db.example' is not an IP address");
-  EXPECT_EQ(reason(R"({"host":"[","port":80})"), "host '[' is not an IP address");
+  EXPECT_EQ(reason(R"({"host":"[","port":80})"), "host '[' is neither an IP address nor a name");
   EXPECT_EQ(reason(R"({"host":"10.0.0.1","port":0})"), "port 0 is not within 1 to 65535");
   EXPECT_EQ(reason(R"({"host":"10.0.0.1","port":65536})"), "port 65536 is not within 1 to 65535");
   EXPECT_EQ(reason(R"({"host":"10.0.0.1","port":"80x"})"), "port '80x' is not a number");

@@ -76,6 +76,8 @@ TEST(EtcdDirectory, JoinsWithSingleSlashes) {
   EXPECT_EQ(etcd_directory("/", "web"), "/web");
 }
 
+const FollowedName::State* nothing_known(std::string_view) { return nullptr; }
+
 TEST(ServiceKeys, OnlyDirectChildrenCount) {
   ServiceKeys keys("/services/web");
   keys.replace({{"/services/web/a", "10.0.0.1:1"},
@@ -85,12 +87,12 @@ TEST(ServiceKeys, OnlyDirectChildrenCount) {
                 {"/services/web", "10.0.0.5:1"},
                 {"/services/webby/a", "10.0.0.6:1"},
                 {"", "x"}});
-  ASSERT_EQ(keys.endpoints().size(), 1U);
-  EXPECT_EQ(keys.endpoints()[0].found_as, "/services/web/a");
+  ASSERT_EQ(keys.endpoints(nothing_known).size(), 1U);
+  EXPECT_EQ(keys.endpoints(nothing_known)[0].found_as, "/services/web/a");
   EXPECT_FALSE(keys.apply({"/services/webby", std::nullopt}));
-  EXPECT_FALSE(keys.apply({"/services/web/b", "x"}) && keys.endpoints().size() != 1U);
+  EXPECT_FALSE(keys.apply({"/services/web/b", "x"}) && keys.endpoints(nothing_known).size() != 1U);
   EXPECT_TRUE(keys.apply({"/services", std::nullopt}));
-  EXPECT_TRUE(keys.endpoints().empty());
+  EXPECT_TRUE(keys.endpoints(nothing_known).empty());
 }
 
 TEST(ServiceKeys, DeeperOnesAreCounted) {
@@ -105,11 +107,50 @@ TEST(ServiceKeys, DeeperOnesAreCounted) {
   EXPECT_TRUE(keys.deeper().empty());
 }
 
+TEST(ServiceKeys, NamesStandForAllOfTheirAddresses) {
+  ServiceKeys keys("/services/web");
+  keys.replace({{"/services/web/a", "db.example:80"},
+                {"/services/web/b", R"({"host":"db.example","port":81,"weight":3})"},
+                {"/services/web/c", "gone.example:80"},
+                {"/services/web/d", "new.example:80"},
+                {"/services/web/e", "10.0.0.9:80"}});
+  EXPECT_TRUE(keys.has_any());
+  EXPECT_EQ(keys.names(),
+            (std::set<std::string_view>{"db.example", "gone.example", "new.example"}));
+  EXPECT_TRUE(keys.rejected().empty());
+  EXPECT_EQ(keys.endpoints(nothing_known).size(), 1U);
+  FollowedName::State db;
+  db.answer.emplace().addresses = {asio::ip::make_address("10.0.0.1"),
+                                   asio::ip::make_address("fd00::1")};
+  FollowedName::State gone;
+  gone.is_failing = true;
+  gone.last_error = "resolve gone.example: there is no such name";
+  const auto state_of = [&](std::string_view name) {
+    return name == "db.example" ? &db : name == "gone.example" ? &gone : nullptr;
+  };
+  std::vector<std::string> found;
+  for (const auto& endpoint : keys.endpoints(state_of))
+    found.push_back(to_string(endpoint.address) + " " + endpoint.found_as);
+  EXPECT_EQ(found, (std::vector<std::string>{"10.0.0.1:80 db.example:80 of /services/web/a",
+                                             "[fd00::1]:80 db.example:80 of /services/web/a",
+                                             "10.0.0.1:81 db.example:81 of /services/web/b",
+                                             "[fd00::1]:81 db.example:81 of /services/web/b",
+                                             "10.0.0.9:80 /services/web/e"}));
+  EXPECT_EQ(keys.endpoints(state_of)[2].attributes, (EndpointAttributes{{"weight", "3"}}));
+  ASSERT_EQ(keys.unresolved(state_of).size(), 1U);
+  EXPECT_EQ(keys.unresolved(state_of)[0], (RejectedValue{"/services/web/c", gone.last_error}));
+  db.is_failing = true;
+  db.last_error = "resolve db.example: why";
+  EXPECT_EQ(keys.unresolved(state_of)[0],
+            (RejectedValue{"/services/web/a",
+                           "resolve db.example: why; its last addresses stay in force"}));
+}
+
 TEST(ServiceKeys, RootDeletedIsAllDeleted) {
   ServiceKeys keys("/services/web");
   keys.replace({{"/services/web/a", "10.0.0.1:1"}});
   EXPECT_TRUE(keys.apply({"/", std::nullopt}));
-  EXPECT_TRUE(keys.endpoints().empty());
+  EXPECT_TRUE(keys.endpoints(nothing_known).empty());
 }
 
 }  // namespace

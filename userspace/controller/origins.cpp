@@ -9,18 +9,20 @@
 namespace ambbpf {
 
 struct EtcdCluster::Parts {
-  Parts(asio::io_context& io, EtcdSettings set)
+  Parts(asio::io_context& io, EtcdSettings set, std::shared_ptr<Resolver> resolver)
       : settings(std::move(set)),
         client(io.get_executor(), settings.access, settings.user),
-        catalogues(make_etcd_catalogues(settings.api, client, settings.options)) {}
+        catalogues(
+            make_etcd_catalogues(settings.api, client, settings.options, std::move(resolver))) {}
 
   const EtcdSettings settings;
   EtcdClient client;
   const std::vector<std::unique_ptr<Catalogue>> catalogues;
 };
 
-EtcdCluster::EtcdCluster(asio::io_context& io, const EtcdSettings& settings)
-    : parts_(std::make_shared<Parts>(io, settings)) {
+EtcdCluster::EtcdCluster(asio::io_context& io, const EtcdSettings& settings,
+                         std::shared_ptr<Resolver> resolver)
+    : parts_(std::make_shared<Parts>(io, settings, std::move(resolver))) {
   for (const auto& catalogue : parts_->catalogues)
     tasks_.emplace_back(io.get_executor(), catalogue->run(), parts_);
 }
@@ -78,16 +80,19 @@ Used used_by(const Settings& settings) {
   return used;
 }
 
-template <class Origin, class OriginSettings>
+// `uses`: what makes an Origin, beside its settings.
+template <class Origin, class OriginSettings, class... Uses>
 std::map<std::string, std::shared_ptr<Origin>> kept_or_made(
     const std::vector<OriginSettings>& known_settings, const std::set<std::string>& used,
-    const std::map<std::string, std::shared_ptr<Origin>>& present, asio::io_context& io) {
+    const std::map<std::string, std::shared_ptr<Origin>>& present, asio::io_context& io,
+    const Uses&... uses) {
   std::map<std::string, std::shared_ptr<Origin>> origins;
   for (const auto& settings : known_settings) {
     if (!used.contains(settings.name)) continue;
     const auto known = present.find(settings.name);
     const bool same = known != present.end() && known->second->settings() == settings;
-    origins.emplace(settings.name, same ? known->second : std::make_shared<Origin>(io, settings));
+    origins.emplace(settings.name,
+                    same ? known->second : std::make_shared<Origin>(io, settings, uses...));
   }
   return origins;
 }
@@ -99,7 +104,7 @@ Origins origins_for(const Settings& settings, const Origins& present, asio::io_c
   auto resolver =
       present.resolver ? present.resolver : std::make_shared<Resolver>(io.get_executor());
   resolver->use_servers(settings.process.dns_servers);
-  return {.etcds = kept_or_made(settings.etcds, used.etcds, present.etcds, io),
+  return {.etcds = kept_or_made(settings.etcds, used.etcds, present.etcds, io, resolver),
           .dockers = kept_or_made(settings.dockers, used.dockers, present.dockers, io),
           .resolver = std::move(resolver)};
 }

@@ -19,7 +19,8 @@ namespace ambbpf {
 
 class EtcdCluster {
  public:
-  EtcdCluster(asio::io_context& io, const EtcdSettings& settings);
+  EtcdCluster(asio::io_context& io, const EtcdSettings& settings,
+              std::shared_ptr<Resolver> resolver);
 
   const EtcdSettings& settings() const;
   EtcdClient& client() const;

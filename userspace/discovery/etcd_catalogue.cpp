@@ -13,7 +13,8 @@ template <class Api>
 class EtcdCatalogue<Api>::OneService final : public Source {
  public:
   OneService(EtcdCatalogue& catalogue, std::string name, std::string directory)
-      : catalogue_(catalogue), service_(std::move(name), std::move(directory)) {
+      : catalogue_(catalogue),
+        service_(std::move(name), std::move(directory), catalogue.resolver_) {
     catalogue_.add(service_);
   }
   ~OneService() override { catalogue_.remove(service_); }
@@ -34,12 +35,14 @@ class EtcdCatalogue<Api>::OneService final : public Source {
 template <class Api>
 EtcdCatalogue<Api>::EtcdCatalogue(EtcdClient& client, EtcdOptions options,
                                   std::shared_ptr<EtcdOutages> outages,
-                                  std::shared_ptr<WakeUp> wake_up)
+                                  std::shared_ptr<WakeUp> wake_up,
+                                  std::shared_ptr<Resolver> resolver)
     : client_(client),
       options_(std::move(options)),
       prefix_(etcd_directory(options_.prefix, "")),
       outages_(std::move(outages)),
       wake_up_(std::move(wake_up)),
+      resolver_(std::move(resolver)),
       review_(client.executor()) {}
 
 template <class Api>
@@ -63,6 +66,7 @@ void EtcdCatalogue<Api>::remove(FollowedService& service) {
 
 template <class Api>
 void EtcdCatalogue<Api>::doubt(FollowedService& service) {
+  service.doubt_names();
   if (service.fresh()) return;
   for (const auto& [directory, watch] : watches_)
     if (service.follower() == &watch->follower()) watch->look_at(service);
@@ -172,16 +176,17 @@ template class EtcdCatalogue<EtcdV2>;
 template class EtcdCatalogue<EtcdV3>;
 
 std::vector<std::unique_ptr<Catalogue>> make_etcd_catalogues(EtcdApi api, EtcdClient& client,
-                                                             const EtcdOptions& options) {
+                                                             const EtcdOptions& options,
+                                                             std::shared_ptr<Resolver> resolver) {
   const auto outages = std::make_shared<EtcdOutages>();
   const auto wake_up = std::make_shared<WakeUp>();
   std::vector<std::unique_ptr<Catalogue>> catalogues;
   if (api != EtcdApi::kV3)
     catalogues.push_back(
-        std::make_unique<EtcdCatalogue<EtcdV2>>(client, options, outages, wake_up));
+        std::make_unique<EtcdCatalogue<EtcdV2>>(client, options, outages, wake_up, resolver));
   if (api != EtcdApi::kV2)
-    catalogues.push_back(
-        std::make_unique<EtcdCatalogue<EtcdV3>>(client, options, outages, wake_up));
+    catalogues.push_back(std::make_unique<EtcdCatalogue<EtcdV3>>(client, options, outages, wake_up,
+                                                                 std::move(resolver)));
   return catalogues;
 }
 

@@ -24,7 +24,7 @@ template <class Api>
 class EtcdCatalogue final : public Catalogue {
  public:
   EtcdCatalogue(EtcdClient& client, EtcdOptions options, std::shared_ptr<EtcdOutages> outages,
-                std::shared_ptr<WakeUp> wake_up);
+                std::shared_ptr<WakeUp> wake_up, std::shared_ptr<Resolver> resolver);
 
   std::unique_ptr<Source> source_of(std::string service) override;
   awaitable<void> run() override;
@@ -49,6 +49,7 @@ class EtcdCatalogue final : public Catalogue {
   const std::string prefix_;
   const std::shared_ptr<EtcdOutages> outages_;
   const std::shared_ptr<WakeUp> wake_up_;
+  const std::shared_ptr<Resolver> resolver_;  // of names in values
   asio::steady_timer review_;
   std::vector<FollowedService*> services_;
   std::map<std::string, std::shared_ptr<Watch>> watches_;  // by directory
@@ -60,6 +61,7 @@ class EtcdCatalogue final : public Catalogue {
 // One for kV2 or kV3. For kAuto both: each asks by doing and stays in kNotServed where the server
 // does not speak its API; a service unites their sets.
 std::vector<std::unique_ptr<Catalogue>> make_etcd_catalogues(EtcdApi api, EtcdClient& client,
-                                                             const EtcdOptions& options);
+                                                             const EtcdOptions& options,
+                                                             std::shared_ptr<Resolver> resolver);
 
 }  // namespace ambbpf

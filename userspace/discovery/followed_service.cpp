@@ -3,7 +3,10 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "userspace/events/event_log.h"
+#include "userspace/support/log.h"
 #include "userspace/support/quote.h"
 
 namespace ambbpf {
@@ -20,6 +23,20 @@ std::optional<std::uint64_t> revision_of(std::uint64_t index) {
 }
 
 }  // namespace
+
+FollowedService::FollowedService(std::string name, std::string directory,
+                                 std::shared_ptr<Resolver> resolver)
+    : name_(std::move(name)),
+      keys_(std::move(directory)),
+      names_(std::move(resolver), [this] { heard_of_names(); }) {}
+
+ServiceKeys::StateOfName FollowedService::state_of_names() const {
+  return [this](std::string_view name) { return names_.state_of(name); };
+}
+
+std::vector<Endpoint> FollowedService::endpoints() const {
+  return keys_.endpoints(state_of_names());
+}
 
 void FollowedService::publish_to(Publish publish) {
   publish_ = std::move(publish);
@@ -41,7 +58,7 @@ bool FollowedService::listed(const EtcdPosition& position, const std::vector<Etc
   changes_ = 0;
   record_rejected(*cause_);
   const bool newly_kept =
-      broken && !kept_ && published_ && !published_->empty() && keys_.endpoints().empty();
+      broken && !kept_ && published_ && !published_->empty() && !keys_.has_any();
   if (newly_kept) {
     kept_ = true;
     record_kept();
@@ -99,11 +116,35 @@ std::optional<Clock::time_point> FollowedService::publish(Clock::time_point now)
   return std::nullopt;
 }
 
+// What has begun to fail is told, of each key once.
+void FollowedService::heard_of_names() {
+  const Cause cause{.what = "names in values of " + printable(directory())};
+  std::set<std::string> unresolved;
+  for (const auto& value : keys_.unresolved(state_of_names())) {
+    if (!unresolved_.contains(value.key)) {
+      ++unresolved_total_;
+      if (const auto unsaid = unresolved_log_.pass(Clock::now())) {
+        log::warn("etcd key {}: {}{}", value.key, value.reason, more_before_it(*unsaid));
+        event_log().record({.service = name_,
+                            .kind = std::string(event_kind::kRejected),
+                            .outcome = fmt::format("{}: {}", value.key, value.reason)},
+                           cause);
+      }
+    }
+    unresolved.insert(value.key);
+  }
+  unresolved_ = std::move(unresolved);
+  if (!cause_) cause_ = cause;
+  publish_set();
+}
+
 void FollowedService::publish_set() {
   keys_.take_changed();
+  names_.follow(keys_.names());
+  if (!published_ && names_.is_waiting()) return;  // a first set is as whole as can be
   auto cause = std::exchange(cause_, std::nullopt).value_or(Cause{});
   const auto changes = std::exchange(changes_, 0);
-  auto endpoints = keys_.endpoints();
+  auto endpoints = this->endpoints();
   if (kept_ && endpoints.empty()) return;
   kept_ = false;
   if (published_ == endpoints) return;
@@ -139,8 +180,9 @@ SourceStatus FollowedService::status(SourceStatus status) const {
   status.propagation = propagation_.counts();
   status.note = note(status.state);
   status.kept = kept_;
-  status.rejected_total = keys_.rejected_total();
+  status.rejected_total = keys_.rejected_total() + unresolved_total_;
   status.rejected = keys_.rejected();
+  std::ranges::move(keys_.unresolved(state_of_names()), std::back_inserter(status.rejected));
   return status;
 }
 

@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
+#include "userspace/discovery/key_names.h"
 #include "userspace/discovery/service_keys.h"
 #include "userspace/discovery/source.h"
 #include "userspace/etcd/types.h"
@@ -18,8 +21,7 @@ class EtcdFollower;
 // publications grows with what a publication costs.
 class FollowedService {
  public:
-  FollowedService(std::string name, std::string directory)
-      : name_(std::move(name)), keys_(std::move(directory)) {}
+  FollowedService(std::string name, std::string directory, std::shared_ptr<Resolver> resolver);
 
   const std::string& directory() const { return keys_.directory(); }
 
@@ -41,14 +43,20 @@ class FollowedService {
   void position(EtcdPosition position) { position_ = std::move(position); }
 
   bool has_published() const { return published_.has_value(); }
+  // Host names in its values are asked for again.
+  void doubt_names() { names_.doubt(); }
+
   bool fresh() const;  // the last listing is so young that nobody can know better
   SourceStatus status(SourceStatus of_follower) const;
 
  private:
+  std::vector<Endpoint> endpoints() const;  // of its keys, as they are and resolve now
+  void heard_of_names();
   void publish_set();
   void record_rejected(const Cause& cause);
   void record_kept() const;
   std::string note(SourceStatus::State state) const;
+  ServiceKeys::StateOfName state_of_names() const;
 
   const std::string name_;
   ServiceKeys keys_;
@@ -66,6 +74,11 @@ class FollowedService {
   EtcdPosition position_;  // of the last listing, or where the last follower ended
   Clock::time_point listed_at_;
   Clock::time_point next_publication_;
+
+  std::set<std::string> unresolved_;  // keys, of those that were told
+  std::uint64_t unresolved_total_ = 0;
+  LogLimit unresolved_log_{5};
+  KeyNames names_;  // last: it calls heard_of_names()
 };
 
 }  // namespace ambbpf

@@ -3,10 +3,6 @@
 
 #include <fmt/format.h>
 
-#include <boost/algorithm/string/replace.hpp>
-
-#include "userspace/http/url.h"
-
 namespace ambbpf {
 
 NameSource::NameSource(std::shared_ptr<Resolver> resolver, HostAndPort target)
@@ -39,24 +35,6 @@ void NameSource::heard() {
 
 void NameSource::doubt() {
   if (followed_) followed_->doubt();
-}
-
-std::string to_string(const HostAndPort& target) {
-  const auto& [host, port] = target;
-  return host.find(':') == std::string::npos ? fmt::format("{}:{}", host, port)
-                                             : fmt::format("[{}]:{}", host, port);
-}
-
-Result<HostAndPort> parse_host_and_port(std::string_view text) {
-  const auto authority = parse_authority(text);
-  if (!authority) return tl::unexpected(authority.error());
-  if (!authority->port) return fail(fmt::format("'{}' is not HOST:PORT", text));
-  auto host = authority->host;
-  if (host.starts_with('[')) {
-    host = host.substr(1, host.size() - 2);
-    boost::algorithm::replace_first(host, "%25", "%");
-  }
-  return HostAndPort{std::move(host), *authority->port};
 }
 
 }  // namespace ambbpf

@@ -3,24 +3,14 @@
 
 #include <memory>
 #include <optional>
-#include <string>
 #include <vector>
 
 #include "userspace/discovery/name_status.h"
+#include "userspace/discovery/names.h"
 #include "userspace/discovery/source.h"
 #include "userspace/dns/followed_name.h"
 
 namespace ambbpf {
-
-// "HOST:PORT", "10.0.0.1:80", "[fd00::1]:80". The host is not resolved here.
-struct HostAndPort {
-  std::string host;  // without brackets
-  unsigned short port = 0;
-
-  bool operator==(const HostAndPort&) const = default;
-};
-std::string to_string(const HostAndPort& target);
-Result<HostAndPort> parse_host_and_port(std::string_view text);
 
 // The addresses of one host name (dns/resolver.h), all of them. They are asked for again when they
 // have aged, and soon after connecting to one of them has failed. While nobody answers, and where

@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "userspace/discovery/service_keys.h"
 
+#include <fmt/format.h>
+
+#include <algorithm>
+
 #include "userspace/support/log.h"
 #include "userspace/support/quote.h"
 
@@ -83,12 +87,35 @@ bool ServiceKeys::remove(const EtcdChange& change) {
   return is_own(key) || covers(key, directory_);
 }
 
-std::vector<Endpoint> ServiceKeys::endpoints() const {
+std::vector<Endpoint> ServiceKeys::endpoints(const StateOfName& state_of) const {
   std::vector<Endpoint> endpoints;
-  for (const auto& [key, entry] : entries_)
-    if (entry.endpoint)
-      endpoints.push_back({entry.endpoint->address, printable(key), entry.endpoint->attributes});
+  for (const auto& [key, entry] : entries_) {
+    if (!entry.endpoint) continue;
+    const auto& [address, attributes, name] = *entry.endpoint;
+    if (name.empty()) {
+      endpoints.push_back({address, printable(key), attributes});
+      continue;
+    }
+    const auto* state = state_of(name);
+    if (!state || !state->answer) continue;
+    // Its end names it to those who drain it.
+    const auto found_as = fmt::format("{}:{} of {}", name, address.port(), printable(key));
+    for (const auto& resolved : state->answer->addresses)
+      endpoints.push_back({{resolved, address.port()}, found_as, attributes});
+  }
   return endpoints;
+}
+
+bool ServiceKeys::has_any() const {
+  return std::ranges::any_of(entries_,
+                             [](const auto& entry) { return entry.second.endpoint.has_value(); });
+}
+
+std::set<std::string_view> ServiceKeys::names() const {
+  std::set<std::string_view> names;
+  for (const auto& [key, entry] : entries_)
+    if (entry.endpoint && !entry.endpoint->name.empty()) names.insert(entry.endpoint->name);
+  return names;
 }
 
 std::vector<RejectedValue> ServiceKeys::rejected() const {
@@ -96,6 +123,18 @@ std::vector<RejectedValue> ServiceKeys::rejected() const {
   for (const auto& [key, entry] : entries_)
     if (!entry.endpoint) rejected.push_back({printable(key), entry.endpoint.error().message()});
   return rejected;
+}
+
+std::vector<RejectedValue> ServiceKeys::unresolved(const StateOfName& state_of) const {
+  std::vector<RejectedValue> unresolved;
+  for (const auto& [key, entry] : entries_) {
+    if (!entry.endpoint || entry.endpoint->name.empty()) continue;
+    const auto* state = state_of(entry.endpoint->name);
+    if (!state || !state->is_failing) continue;
+    unresolved.push_back({printable(key), state->last_error});
+    if (state->answer) unresolved.back().reason += "; its last addresses stay in force";
+  }
+  return unresolved;
 }
 
 }  // namespace ambbpf

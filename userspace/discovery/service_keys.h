@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <set>
 #include <string>
@@ -10,6 +11,7 @@
 #include <vector>
 
 #include "userspace/discovery/source.h"
+#include "userspace/dns/followed_name.h"
 #include "userspace/endpoints/endpoint_value.h"
 #include "userspace/etcd/types.h"
 #include "userspace/support/log_limit.h"
@@ -35,8 +37,16 @@ class ServiceKeys {
   void touch() { changed_ = true; }
   void take_changed() { changed_ = false; }
 
-  std::vector<Endpoint> endpoints() const;  // in the order of their keys
+  // What is known of a host name that stands in place of an address; null: nothing.
+  using StateOfName = std::function<const FollowedName::State*(std::string_view)>;
+
+  // In the order of their keys; of a name each of its addresses.
+  std::vector<Endpoint> endpoints(const StateOfName& state_of) const;
+  bool has_any() const;  // key with a good value, whether its name resolves or not
+  std::set<std::string_view> names() const;
   std::vector<RejectedValue> rejected() const;
+  // Keys whose names do not resolve; what was known of them before stays.
+  std::vector<RejectedValue> unresolved(const StateOfName& state_of) const;
   std::uint64_t rejected_total() const { return rejected_total_; }
   // Those that have come since it was last asked.
   std::vector<RejectedValue> take_newly_rejected() { return std::exchange(newly_rejected_, {}); }

@@ -6,23 +6,9 @@
 #include <algorithm>
 #include <set>
 
-#include "userspace/discovery/name_source.h"
 #include "userspace/endpoints/standing.h"
-#include "userspace/http/url.h"
 
 namespace ambbpf {
-
-Result<SrvName> parse_srv_name(std::string_view text) {
-  const auto authority = parse_authority(text);
-  boost::system::error_code no_address;
-  if (authority) asio::ip::make_address(authority->host, no_address);
-  if (!authority || authority->port || authority->host.starts_with('[') || !no_address)
-    return fail(
-        fmt::format("'{}' is no name of SRV records, as _redis._tcp.example.org; the ports "
-                    "stand in the records",
-                    text));
-  return SrvName{authority->host};
-}
 
 std::vector<EndpointAttributes> attributes_of(std::span<const SrvRecord> records) {
   std::uint32_t heaviest = 0;

@@ -9,18 +9,11 @@
 #include <vector>
 
 #include "userspace/discovery/name_status.h"
+#include "userspace/discovery/names.h"
 #include "userspace/discovery/source.h"
 #include "userspace/dns/followed_name.h"
 
 namespace ambbpf {
-
-// The name of SRV records: "_redis._tcp.example.org".
-struct SrvName {
-  std::string name;
-
-  bool operator==(const SrvName&) const = default;
-};
-Result<SrvName> parse_srv_name(std::string_view text);
 
 // A record's weight and priority as those of endpoints (endpoints/standing.h). A weight of 0 is the
 // least there is, and not none: RFC 2782 gives it one chance beside the sum of the others. What is

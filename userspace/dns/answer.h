@@ -16,6 +16,8 @@ namespace ambbpf {
 struct DnsQuestion {
   enum class Kind {
     kAddresses,  // A, AAAA, the hosts file; an address, also one of IPv6 with its zone, is its own
+    kOnlyIpv4,   // A alone, …
+    kOnlyIpv6,   // AAAA alone, …
     kServices,   // SRV
   };
   Kind kind = Kind::kAddresses;
@@ -34,7 +36,8 @@ struct SrvRecord {
   auto operator<=>(const SrvRecord&) const = default;
 };
 
-// One of the two lists is filled, as asked; an answer without any is a failure.
+// One of the two lists is filled, as asked; an answer without any is a failure, but to a question
+// for addresses of one kind: there are none then, for certain.
 struct DnsAnswer {
   std::vector<asio::ip::address> addresses{};  // as RFC 6724 sorts them
   std::vector<SrvRecord> services{};           // sorted

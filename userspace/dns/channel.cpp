@@ -21,6 +21,11 @@ constexpr int kTimeout = 2000;  // ms, of the first attempt; twice as long for e
 constexpr int kAttempts = 3;    // at each server
 constexpr std::chrono::seconds kAgeOfFile{5};  // the hosts file tells no TTL
 
+int family_of(DnsQuestion::Kind kind) {
+  if (kind == DnsQuestion::Kind::kOnlyIpv4) return AF_INET;
+  return kind == DnsQuestion::Kind::kOnlyIpv6 ? AF_INET6 : AF_UNSPEC;
+}
+
 std::optional<asio::ip::address> address_of(const sockaddr& found) {
   if (found.sa_family == AF_INET) {
     sockaddr_in address{};
@@ -110,9 +115,9 @@ void DnsChannel::ask(const DnsQuestion& question, Answered answered) {
   auto pending = std::make_unique<Pending>(Pending{*this, question, std::move(answered)});
   ++questions_;
   is_asking_ = true;
-  if (question.kind == DnsQuestion::Kind::kAddresses) {
+  if (question.kind != DnsQuestion::Kind::kServices) {
     ares_addrinfo_hints hints{};
-    hints.ai_family = AF_UNSPEC;
+    hints.ai_family = family_of(question.kind);
     hints.ai_socktype = SOCK_STREAM;
     ares_getaddrinfo(channel_, question.name.c_str(), nullptr, &hints, &DnsChannel::on_addresses,
                      pending.release());
@@ -131,7 +136,10 @@ void DnsChannel::on_addresses(void* given, int status, int, ares_addrinfo* found
   auto& channel = pending->channel;
   Result<DnsAnswer> answer = fail(channel.failure(pending->question, status));
   if (status == ARES_SUCCESS && found) answer = answer_of(*found, channel.is_asking_);
-  if (answer && answer->addresses.empty())
+  const bool says_none = status == ARES_ENOTFOUND || status == ARES_ENODATA;
+  if (pending->question.kind != DnsQuestion::Kind::kAddresses && says_none)
+    set_age((answer = DnsAnswer()).value(), 0, Clock::now());
+  else if (answer && answer->addresses.empty())
     answer = fail(channel.failure(pending->question, ARES_ENODATA));
   channel.answered(std::move(pending), std::move(answer));
 }
@@ -174,7 +182,7 @@ std::string DnsChannel::failure(const DnsQuestion& question, int status) const {
   if (status == ARES_ENODATA)
     return fmt::format(
         "resolve {}: the name has no {}", name,
-        question.kind == DnsQuestion::Kind::kAddresses ? "address of a backend" : "SRV record");
+        question.kind == DnsQuestion::Kind::kServices ? "SRV record" : "address of a backend");
   return fmt::format("resolve {}: {} (asked: {})", name, ares_strerror(status), asked_servers_);
 }
 

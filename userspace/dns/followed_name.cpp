@@ -12,6 +12,10 @@ using namespace std::chrono_literals;
 
 constexpr auto kLeastPause = 1s;  // between two questions, however much in doubt
 
+DnsQuestion::Kind kind_of(const asio::ip::address& address) {
+  return address.is_v4() ? DnsQuestion::Kind::kOnlyIpv4 : DnsQuestion::Kind::kOnlyIpv6;
+}
+
 }  // namespace
 
 struct FollowedName::Parts {
@@ -21,6 +25,11 @@ struct FollowedName::Parts {
         question(std::move(what)),
         heard(std::move(tell)),
         pause(executor) {}
+
+  // The addresses that were known and are missing in `answer` are all of one kind: whether there
+  // are none of it any more is the question; nothing: all is well.
+  std::optional<DnsQuestion> question_for_missing(const Result<DnsAnswer>& answer) const;
+  void add_missing(DnsAnswer& answer, DnsQuestion::Kind kind, const Result<DnsAnswer>& found) const;
 
   // Returns when to ask again.
   Clock::time_point take(Result<DnsAnswer> answer);
@@ -33,8 +42,31 @@ struct FollowedName::Parts {
   State state;
 };
 
+// c-ares takes one of the two answers, for A and for AAAA, for the whole where the other one fails.
+std::optional<DnsQuestion> FollowedName::Parts::question_for_missing(
+    const Result<DnsAnswer>& answer) const {
+  if (!state.answer || !answer || answer->addresses.empty()) return std::nullopt;
+  for (const auto kind : {DnsQuestion::Kind::kOnlyIpv4, DnsQuestion::Kind::kOnlyIpv6}) {
+    const auto is_of_it = [kind](const asio::ip::address& address) {
+      return kind_of(address) == kind;
+    };
+    if (std::ranges::any_of(state.answer->addresses, is_of_it) &&
+        std::ranges::none_of(answer->addresses, is_of_it))
+      return DnsQuestion{kind, question.name};
+  }
+  return std::nullopt;
+}
+
+void FollowedName::Parts::add_missing(DnsAnswer& answer, DnsQuestion::Kind kind,
+                                      const Result<DnsAnswer>& found) const {
+  if (found) answer.until = std::min(answer.until, found->until);
+  const auto& missing = found ? found->addresses : state.answer->addresses;
+  std::ranges::copy_if(missing, std::back_inserter(answer.addresses),
+                       [kind](const auto& address) { return kind_of(address) == kind; });
+}
+
 Clock::time_point FollowedName::Parts::take(Result<DnsAnswer> answer) {
-  state.is_failing = !answer;
+  if (std::exchange(state.is_failing, !answer) != state.is_failing) ++state.changes;
   if (!answer) {
     ++state.failures;
     state.failed_at = Clock::now();
@@ -44,8 +76,12 @@ Clock::time_point FollowedName::Parts::take(Result<DnsAnswer> answer) {
   backoff.reset();
   ++state.answers;
   // Servers give the same addresses in turns, which is no change.
-  if (state.answer && std::ranges::is_permutation(state.answer->addresses, answer->addresses))
+  const bool is_same = state.answer && state.answer->services == answer->services &&
+                       std::ranges::is_permutation(state.answer->addresses, answer->addresses);
+  if (is_same)
     answer->addresses = state.answer->addresses;
+  else
+    ++state.changes;
   state.answer = std::move(*answer);
   return state.answer->until;
 }
@@ -63,6 +99,10 @@ awaitable<void> FollowedName::follow(std::shared_ptr<Parts> parts) {
   for (;;) {
     const auto asked_at = Clock::now();
     auto answer = co_await Resolver::ask(parts->resolver, parts->question, heard_since);
+    if (auto missing = parts->question_for_missing(answer)) {
+      const auto found = co_await Resolver::ask(parts->resolver, *missing, asked_at);
+      parts->add_missing(*answer, missing->kind, found);
+    }
     const auto next = parts->take(std::move(answer));
     // By a copy: what is told may destroy its own.
     if (const auto heard = parts->heard) heard();

@@ -20,6 +20,7 @@ class FollowedName {
     std::optional<DnsAnswer> answer;  // the last good one
     std::uint64_t answers = 0;        // good ones, since the start
     std::uint64_t failures = 0;
+    std::uint64_t changes = 0;  // of what was answered, and of whether it was
     std::optional<Clock::time_point> failed_at;
     std::string last_error;   // "resolve NAME: WHY"
     bool is_failing = false;  // the last question had no answer

@@ -18,7 +18,7 @@ constexpr auto kBetweenClearings = 10s;
 
 // Of an address, which is its own answer; none: it is a name.
 std::optional<Result<DnsAnswer>> answer_at_once(const DnsQuestion& question) {
-  if (question.kind != DnsQuestion::Kind::kAddresses) return std::nullopt;
+  if (question.kind == DnsQuestion::Kind::kServices) return std::nullopt;
   boost::system::error_code error;
   const auto address = asio::ip::make_address(question.name, error);
   if (error) return std::nullopt;

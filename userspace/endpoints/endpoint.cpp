@@ -3,9 +3,28 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <charconv>
 
 namespace ambbpf {
+
+bool is_host_name(std::string_view text) {
+  constexpr std::size_t kLongest = 253;     // RFC 1035, without its last dot
+  constexpr std::size_t kLongestPart = 63;  // …
+  constexpr std::string_view kDigits = "0123456789";
+  if (text.size() > kLongest) return false;
+  const auto is_of_a_name = [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
+           c == '_';
+  };
+  for (;;) {
+    const auto part = text.substr(0, text.find('.'));
+    if (part.empty() || part.size() > kLongestPart || !std::ranges::all_of(part, is_of_a_name))
+      return false;
+    if (part.size() == text.size()) return part.find_first_not_of(kDigits) != part.npos;
+    text.remove_prefix(part.size() + 1);
+  }
+}
 
 Result<unsigned short> parse_port(std::string_view text) {
   unsigned short port = 0;

@@ -34,6 +34,10 @@ struct RejectedValue {
 // "10.0.0.1:80" or "[fd00::1]:80". The port is 1 to 65535; names are refused.
 Result<tcp::endpoint> parse_address(std::string_view text);
 
+// A name that can be asked for: letters, digits, "-" and "_" between dots, 253 bytes at the most;
+// its last part is no number, so it cannot be meant for an address.
+bool is_host_name(std::string_view text);
+
 // A port alone, 1 to 65535, decimal digits only.
 Result<unsigned short> parse_port(std::string_view text);
 

@@ -29,16 +29,23 @@ std::string_view trimmed(std::string_view text) {
   return text.substr(first, text.find_last_not_of(kSpace) - first + 1);
 }
 
-Result<asio::ip::address> decode_host(std::string_view host) {
+// One of both.
+struct Host {
+  asio::ip::address address{};
+  std::string name{};
+};
+
+Result<Host> decode_host(std::string_view host) {
   auto inner = host;
   const bool bracketed = host.size() >= 2 && host.front() == '[' && host.back() == ']';
   if (bracketed) inner = host.substr(1, host.size() - 2);
   boost::system::error_code error;
   const auto address = asio::ip::make_address(inner, error);
   // Asio reads up to the first NUL.
-  if (error || inner.find('\0') != std::string_view::npos || (bracketed && !address.is_v6()))
-    return fail(fmt::format("host {} is not an IP address", quoted(host)));
-  return address;
+  if (!error && inner.find('\0') == std::string_view::npos && (!bracketed || address.is_v6()))
+    return Host{.address = address};
+  if (is_host_name(host)) return Host{.name = std::string(host)};
+  return fail(fmt::format("host {} is neither an IP address nor a name", quoted(host)));
 }
 
 Result<unsigned short> decode_port(const JsonValue& object) {
@@ -78,12 +85,22 @@ EndpointAttributes attributes_of(const JsonValue& object) {
 Result<EndpointValue> decode_object(const JsonValue& object) {
   auto host = string_at(object, "host");
   if (!host) host = string_at(object, "IP");
-  if (!host) return fail("no \"host\" with an address in it");
-  const auto address = decode_host(*host);
-  if (!address) return tl::unexpected(address.error());
+  if (!host) return fail("no \"host\" with an address or a name in it");
+  const auto decoded = decode_host(*host);
+  if (!decoded) return tl::unexpected(decoded.error());
   const auto port = decode_port(object);
   if (!port) return tl::unexpected(port.error());
-  return EndpointValue{tcp::endpoint(*address, *port), attributes_of(object)};
+  return EndpointValue{tcp::endpoint(decoded->address, *port), attributes_of(object),
+                       decoded->name};
+}
+
+// "db.example:80"; none: it is no such.
+std::optional<EndpointValue> decode_named(std::string_view value) {
+  const auto colon = value.rfind(':');
+  if (colon == std::string_view::npos || !is_host_name(value.substr(0, colon))) return std::nullopt;
+  const auto port = parse_port(value.substr(colon + 1));
+  if (!port) return std::nullopt;
+  return EndpointValue{{tcp::v4(), *port}, {}, std::string(value.substr(0, colon))};
 }
 
 Result<EndpointValue> decode_any(std::string_view value) {
@@ -95,8 +112,9 @@ Result<EndpointValue> decode_any(std::string_view value) {
     return decode_object(*json);
   }
   const auto plain = value.find('\0') == std::string_view::npos ? parse_address(value) : fail("");
-  if (!plain) return fail(fmt::format("{} is neither a JSON object nor host:port", quoted(value)));
-  return EndpointValue{*plain, {}};
+  if (plain) return EndpointValue{*plain, {}};
+  if (auto named = decode_named(value)) return std::move(*named);
+  return fail(fmt::format("{} is neither a JSON object nor host:port", quoted(value)));
 }
 
 void write_string(Writer& out, std::string_view text) {
@@ -136,7 +154,7 @@ std::string encode_endpoint_value(const tcp::endpoint& endpoint,
 
 Result<EndpointValue> decode_endpoint_value(std::string_view value) {
   auto decoded = decode_any(trimmed(value));
-  if (!decoded) return decoded;
+  if (!decoded || !decoded->name.empty()) return decoded;
   decoded->address = unmapped(decoded->address);
   const auto why_not = why_no_backend(decoded->address.address());
   if (why_not.empty()) return decoded;

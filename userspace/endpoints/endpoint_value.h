@@ -15,14 +15,15 @@ namespace ambbpf {
 struct EndpointValue {
   tcp::endpoint address;
   EndpointAttributes attributes;
+  std::string name{};  // of the host, to be resolved: of `address` only the port counts then
 
   bool operator==(const EndpointValue&) const = default;
 };
 
 // Takes a JSON object with "host" (or "IP") and "port", the port as a number or in a string,
-// whatever other fields it has; or plain host:port. Hosts are IPv4 or IPv6 addresses, IPv6 in a
-// JSON value with or without brackets, IPv4 in IPv6 as IPv4. Addresses where no backend can be are
-// refused. The error is one short line, fit for a log.
+// whatever other fields it has; or plain host:port. Hosts are names, or IPv4 or IPv6 addresses,
+// IPv6 in a JSON value with or without brackets, IPv4 in IPv6 as IPv4. Addresses where no backend
+// can be are refused. The error is one short line, fit for a log.
 //
 // The object's further fields are attributes: strings as they are, numbers and booleans as JSON
 // writes them. Others (null, arrays, objects) are left out, as are all after the first 32, and

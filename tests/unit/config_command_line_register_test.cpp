@@ -92,8 +92,10 @@ TEST(ProxySources, AreEtcdDockerOrBoth) {
     more.insert(more.begin(), {"proxy", "web", "80"});
     return parsed<ProxyOptions>(more).settings.services.at(0).sources;
   };
-  const SourceSettings etcd{.etcd = {"etcd"}, .docker = {}, .forward = {}, .endpoints = {}};
-  const SourceSettings docker{.etcd = {}, .docker = {"docker"}, .forward = {}, .endpoints = {}};
+  const SourceSettings etcd{
+      .etcd = {"etcd"}, .docker = {}, .forward = {}, .srv = {}, .endpoints = {}};
+  const SourceSettings docker{
+      .etcd = {}, .docker = {"docker"}, .forward = {}, .srv = {}, .endpoints = {}};
   auto both = etcd;
   both.docker = docker.docker;
   EXPECT_EQ(sources({}), etcd);

@@ -71,6 +71,8 @@ void describe(CLI::App& app, Arguments& arguments) {
       ->transform(CLI::CheckedTransformer(kBuffers));
   app.add_flag("--namespace", arguments.own_network,
                "in a network namespace of its own, where --buffers holds for the proxy as well");
+  app.add_flag("--proxy-headers", settings.allowed.proxy_headers,
+               "each connection begins with a PROXY header, to the proxy and from it");
   app.add_flag("--no-aborts", arguments.no_aborts, "connections that end in order only");
   auto* through =
       app.add_option("--through", arguments.through, "ADDRESS:PORT of a proxy that runs already");
@@ -105,6 +107,7 @@ std::string replay_command(const std::string& program, const Arguments& argument
   if (settings.at_once) command += " --at-once";
   if (settings.as_shipped) command += " --as-shipped";
   if (settings.allowed.long_lived) command += " --long";
+  if (settings.allowed.proxy_headers) command += " --proxy-headers";
   if (arguments.own_network) command += " --namespace";
   if (arguments.no_aborts) command += " --no-aborts";
   if (settings.through)

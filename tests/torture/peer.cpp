@@ -25,11 +25,22 @@ void set_buffer(int socket, int option, int size) {
 
 std::string named(int error) { return std::generic_category().message(error); }
 
+// Whom the header of a connection names: another address for each (198.18.0.0/15 is for such
+// tests, RFC 2544).
+ProxyHeader header_of(std::uint64_t number) {
+  const asio::ip::address_v4 client(0xc6120000 + static_cast<std::uint32_t>(number % 0x20000));
+  const tcp::endpoint server(asio::ip::address_v4(0xc6130001), 443);
+  return {.addresses = {{tcp::endpoint(client, 1024), server}}};
+}
+
 }  // namespace
 
 Peer::Peer(UniqueFd socket, Book& book, Account& account, const Script& script)
     : socket_(std::move(socket)), book_(book) {
   take_part(account, kClient, script);
+  if (!book.allowed().proxy_headers) return;
+  const auto version = account.number % 2 == 0 ? ProxyVersion::kOne : ProxyVersion::kTwo;
+  header_ = write_proxy_header(version, header_of(account.number));
 }
 
 Peer::Peer(UniqueFd socket, Book& book) : socket_(std::move(socket)), book_(book) {}
@@ -70,11 +81,36 @@ Clock::time_point Peer::wake() const {
   auto wake = Clock::time_point::max();
   if (!account_) return wake;
   if (readable_ && !ended_) wake = std::min(wake, read_after_);
-  if (writable_ && (sent_ < may_send_up_to() || may_finish())) wake = std::min(wake, write_after_);
+  if (writable_ && (!header_.empty() || sent_ < may_send_up_to() || may_finish()))
+    wake = std::min(wake, write_after_);
   return wake;
 }
 
+// False: it is not there yet, or never will be.
+bool Peer::take_proxy_header() {
+  if (!book_.allowed().proxy_headers || told_of_the_client_) return true;
+  std::array<char, kLongestProxyHeader> bytes;
+  const auto seen = ::recv(socket(), bytes.data(), bytes.size(), MSG_DONTWAIT | MSG_PEEK);
+  if (seen < 0 && errno == EAGAIN) return false;
+  if (seen <= 0) {
+    book_.ended_unnamed();
+    end();
+    return false;
+  }
+  const auto parsed = parse_proxy_header({bytes.data(), static_cast<std::size_t>(seen)});
+  if (parsed.found == ProxyParse::Found::kBeginning) return false;
+  if (parsed.found != ProxyParse::Found::kHeader) {
+    book_.fail("a backend got no PROXY header");
+    end();
+    return false;
+  }
+  told_of_the_client_ = parsed.header;
+  return ::recv(socket(), bytes.data(), parsed.size, MSG_DONTWAIT) ==
+         static_cast<ssize_t>(parsed.size);
+}
+
 void Peer::learn_part() {
+  if (!take_proxy_header()) return;
   const auto got =
       ::recv(socket(), hello_.data() + received_, hello_.size() - received_, MSG_DONTWAIT);
   if (got < 0 && errno == EAGAIN) return;
@@ -92,7 +128,30 @@ void Peer::learn_part() {
   }
   Account& account = book_.account(number);
   take_part(account, kBackend, make_script(number, seed, book_.allowed()));
-  if (account.begun[kBackend].exchange(true)) fail("the hello came to two backends");
+  if (account.begun[kBackend].exchange(true)) return fail("the hello came to two backends");
+  if (told_of_the_client_ &&
+      (!told_of_the_client_->addresses ||
+       told_of_the_client_->addresses->client != header_of(number).addresses->client))
+    fail("its PROXY header names another client");
+}
+
+// False: there is no room for all of it, or nobody to take it.
+bool Peer::send_proxy_header(Bytes scratch) {
+  while (!header_.empty()) {
+    const auto size =
+        std::min<std::uint64_t>(header_.size(), 1 + random_.below(part_.writing.most));
+    const auto put = ::send(socket(), header_.data(), size, MSG_DONTWAIT | MSG_NOSIGNAL);
+    if (put < 0 && errno == EAGAIN) {
+      writable_ = false;
+      return false;
+    }
+    if (put < 0) {
+      broken("send", errno, scratch);
+      return false;
+    }
+    header_.erase(0, static_cast<std::size_t>(put));
+  }
+  return true;
 }
 
 void Peer::read(Clock::time_point now, Bytes scratch) {
@@ -115,6 +174,7 @@ void Peer::read(Clock::time_point now, Bytes scratch) {
 }
 
 void Peer::write(Clock::time_point now, Bytes scratch) {
+  if (now >= write_after_ && !send_proxy_header(scratch)) return;
   for (const auto start = sent_;
        writable_ && !aborts_at_ && now >= write_after_ && sent_ - start < kTurn;) {
     const auto allowed = may_send_up_to();

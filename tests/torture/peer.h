@@ -8,6 +8,7 @@
 #include <string>
 
 #include "tests/torture/book.h"
+#include "userspace/proxy/proxy_header.h"
 #include "userspace/support/unique_fd.h"
 
 namespace ambbpf::torture {
@@ -36,7 +37,9 @@ class Peer {
   using Bytes = std::span<std::byte>;
 
   void take_part(Account& account, Side side, const Script& script);
+  bool take_proxy_header();
   void learn_part();
+  bool send_proxy_header(Bytes scratch);
   void read(Clock::time_point now, Bytes scratch);
   void write(Clock::time_point now, Bytes scratch);
   std::uint64_t may_send_up_to() const;
@@ -62,6 +65,8 @@ class Peer {
   std::uint64_t incoming_size_ = 0;
   Random random_{0};
   std::array<std::byte, kHelloSize> hello_{};
+  std::string header_;                             // of a client: what is left to be sent of it
+  std::optional<ProxyHeader> told_of_the_client_;  // to a backend
 
   bool readable_ = true;
   bool writable_ = true;

@@ -30,10 +30,8 @@ class InProcess : public Proxy {
 
 class Shipped : public Proxy {
  public:
-  Shipped(Engine engine, std::size_t threads, const tcp::endpoint& backend)
-      : program_({"forward", to_string(backend), "--listen", to_string(address_), "--admin",
-                  admin_.string(), "--threads", std::to_string(threads), "--engine",
-                  std::string(name_of(engine))}) {}
+  Shipped(const Settings& settings, const tcp::endpoint& backend)
+      : program_(command(settings, backend)) {}
 
   Result<void> becomes_ready() {
     if (!program_.says("admin socket")) return fail("ambbpf does not start: " + program_.err());
@@ -58,6 +56,18 @@ class Shipped : public Proxy {
   }
 
  private:
+  std::vector<std::string> command(const Settings& settings, const tcp::endpoint& backend) const {
+    std::vector<std::string> words{"forward",   to_string(backend),
+                                   "--listen",  to_string(address_),
+                                   "--admin",   admin_.string(),
+                                   "--threads", std::to_string(settings.threads),
+                                   "--engine",  std::string(name_of(settings.engine))};
+    if (settings.allowed.proxy_headers)
+      words.insert(words.end(), {"--proxy-protocol", "require", "--proxy-trusted", "127.0.0.0/8",
+                                 "--send-proxy", "v2"});
+    return words;
+  }
+
   const test::TemporaryDirectory directory_;
   const std::filesystem::path admin_ = directory_.path() / "admin.sock";
   const tcp::endpoint address_ = test::free_address();
@@ -66,24 +76,28 @@ class Shipped : public Proxy {
 
 }  // namespace
 
-Result<std::unique_ptr<Proxy>> start_in_process(Engine engine, std::size_t threads, bool at_once,
+Result<std::unique_ptr<Proxy>> start_in_process(const Settings& settings,
                                                 const std::vector<tcp::endpoint>& backends) {
-  test::ProxySettings settings;
-  settings.relay.engine = engine;
-  settings.threads = threads;
+  test::ProxySettings under_test;
+  under_test.relay.engine = settings.engine;
+  under_test.threads = settings.threads;
   // By default few of the short connections would enter the map.
-  settings.relay.promotion = {.turns = at_once ? 0U : 6U,
-                              .age = std::chrono::milliseconds(at_once ? 0 : 50),
-                              .only_where_faster = false};
-  auto proxy = test::ProxyUnderTest::start(settings);
+  under_test.relay.promotion = {.turns = settings.at_once ? 0U : 6U,
+                                .age = std::chrono::milliseconds(settings.at_once ? 0 : 50),
+                                .only_where_faster = false};
+  if (settings.allowed.proxy_headers)
+    under_test.proxy = {.clients = ProxyProtocol::Clients::kMustSend,
+                        .trusted = {*Network::parse("127.0.0.0/8")},
+                        .to_backend = ProxyVersion::kTwo};
+  auto proxy = test::ProxyUnderTest::start(under_test);
   if (!proxy) return tl::unexpected(proxy.error());
   (*proxy)->publish(backends);
   return std::make_unique<InProcess>(std::move(*proxy));
 }
 
-Result<std::unique_ptr<Proxy>> start_program(Engine engine, std::size_t threads,
+Result<std::unique_ptr<Proxy>> start_program(const Settings& settings,
                                              const tcp::endpoint& backend) {
-  auto proxy = std::make_unique<Shipped>(engine, threads, backend);
+  auto proxy = std::make_unique<Shipped>(settings, backend);
   if (const auto ready = proxy->becomes_ready(); !ready) return tl::unexpected(ready.error());
   return proxy;
 }

@@ -6,8 +6,8 @@
 #include <string>
 #include <vector>
 
+#include "tests/torture/run.h"
 #include "userspace/admin/status_report.h"
-#include "userspace/dataplane/engine.h"
 #include "userspace/support/asio.h"
 #include "userspace/support/result.h"
 
@@ -26,11 +26,11 @@ class Proxy {
 // Both fail where the kernel refuses the engine.
 
 // In this process. Connections enter the map in the midst of things, or `at_once`.
-Result<std::unique_ptr<Proxy>> start_in_process(Engine engine, std::size_t threads, bool at_once,
+Result<std::unique_ptr<Proxy>> start_in_process(const Settings& settings,
                                                 const std::vector<tcp::endpoint>& backends);
 
 // The program as it is shipped, which decides by itself what enters the map.
-Result<std::unique_ptr<Proxy>> start_program(Engine engine, std::size_t threads,
+Result<std::unique_ptr<Proxy>> start_program(const Settings& settings,
                                              const tcp::endpoint& backend);
 
 }  // namespace ambbpf::torture

@@ -42,11 +42,10 @@ std::vector<Listening> listen_for_backends(const Settings& settings) {
 
 Result<std::unique_ptr<Proxy>> start_proxy(const Settings& settings,
                                            const std::vector<Listening>& backends) {
-  if (settings.as_shipped)
-    return start_program(settings.engine, settings.threads, backends.front().address);
+  if (settings.as_shipped) return start_program(settings, backends.front().address);
   std::vector<tcp::endpoint> addresses;
   for (const auto& backend : backends) addresses.push_back(backend.address);
-  return start_in_process(settings.engine, settings.threads, settings.at_once, addresses);
+  return start_in_process(settings, addresses);
 }
 
 // Plays all connections. Returns when both sides and the proxy are through with them.

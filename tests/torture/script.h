@@ -35,7 +35,8 @@ enum class Buffers { kDefault, kTiny, kMixed };
 struct Allowed {
   Buffers buffers = Buffers::kDefault;
   bool aborts = true;
-  bool long_lived = false;  // hundreds of small turns, now and then many bytes
+  bool long_lived = false;     // hundreds of small turns, now and then many bytes
+  bool proxy_headers = false;  // each connection begins with one, to the proxy and from it
 };
 
 // The client begins with its number and its seed.

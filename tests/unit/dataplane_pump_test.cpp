@@ -133,7 +133,7 @@ TEST_P(PumpTest, AStreamOfLargeReadsHasASmallOneNowAndThen) {
   move_small();
   EXPECT_TRUE(pump.reads_in_bulk());
   EXPECT_FALSE(pump.would_splice());
-  constexpr int kUntilForgotten = 18;  // of 64 KiB a sixteenth less each time: below 20 KiB
+  constexpr int kUntilForgotten = 4;  // of 64 KiB a quarter less each time: below 20 KiB
   for (int i = 0; i < kUntilForgotten; ++i) move_small();
   EXPECT_FALSE(pump.reads_in_bulk());
 }

@@ -25,13 +25,11 @@ std::string state_name(SourceStatus::State state) {
 }
 
 void report_by_hand(const Override& said, StatusReport::Endpoint& report) {
-  const auto ago = std::chrono::system_clock::now() - said.at;
-  const auto ms = std::chrono::duration_cast<std::chrono::milliseconds>(ago).count();
   report.drained = said.is_drained;
   report.weight_by_hand = said.weight;
   report.weight = said.weight.value_or(report.weight);
   report.by = said.by;
-  report.by_ms = static_cast<std::uint64_t>(std::max<decltype(ms)>(ms, 0));
+  report.by_ms = static_cast<std::uint64_t>(said.age().count());
 }
 
 // Of those in a slow start.

@@ -88,10 +88,8 @@ WhyReport::PassedOver passed_over(const ListedEndpoint& listed, const Choice& ch
   const auto checked = backend.checked();
   const auto health = backend.health(now);
   if (by_hand && by_hand->is_drained) {
-    const auto ago = std::chrono::system_clock::now() - by_hand->at;
     passed.why = fmt::format("drained by {}", by_hand->by);
-    passed.since_ms =
-        milliseconds_between(now - std::chrono::duration_cast<Clock::duration>(ago), now);
+    passed.since_ms = static_cast<std::uint64_t>(by_hand->age().count());
   } else if (checked && checked->is_down) {
     passed.why = "down, its checks fail, the last: " + checked->last_error;
     passed.since_ms = milliseconds_between(checked->since, now);

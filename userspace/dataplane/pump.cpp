@@ -56,7 +56,7 @@ bool Pump::would_splice() const { return splices_ && last_read_ >= kWorthSplicin
 void Pump::count_read(std::size_t bytes) {
   read_ += bytes;
   last_read_ = static_cast<std::uint32_t>(bytes);
-  largest_lately_ = std::max(last_read_, largest_lately_ - largest_lately_ / 16);
+  largest_lately_ = std::max(last_read_, largest_lately_ - largest_lately_ / 4);
 }
 
 Pump::Outcome Pump::move_all(int source, int target, PumpTools& tools, Until until) {

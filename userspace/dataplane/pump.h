@@ -108,7 +108,7 @@ class Pump {
 
   bool splices_;
   std::uint32_t last_read_ = 0;       // bytes
-  std::uint32_t largest_lately_ = 0;  // bytes of a read, a sixteenth less with each that is smaller
+  std::uint32_t largest_lately_ = 0;  // bytes of a read, a quarter less with each that is smaller
   std::uint64_t read_ = 0;
   std::uint64_t written_ = 0;
   std::optional<Pipe> pipe_;     // what was spliced and the target did not take yet

@@ -1,7 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "userspace/endpoints/overrides.h"
 
+#include <algorithm>
+
 namespace ambbpf {
+
+using std::chrono::milliseconds;
+
+milliseconds Override::age() const {
+  const auto ago = std::chrono::system_clock::now() - at;
+  return std::max(std::chrono::duration_cast<milliseconds>(ago), milliseconds(0));
+}
 
 std::optional<Override> Overrides::of(const tcp::endpoint& address) const {
   const auto found = each.find(address);

@@ -19,6 +19,8 @@ struct Override {
   std::string by{};                       // who has said so last: "root"
   std::chrono::system_clock::time_point at{};
 
+  std::chrono::milliseconds age() const;  // 0 if the clock has been set back since
+
   bool operator==(const Override&) const = default;
 };
 

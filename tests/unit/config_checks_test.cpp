@@ -31,7 +31,7 @@ TEST_F(ConfigurationOfChecks, HaveAllThatTheyAreTold) {
       "check = \"https\"\ncheck_interval = \"5s\"\ncheck_timeout = \"250ms\"\ncheck_rise = 1\n"
       "check_fall = 5\ncheck_port = 8081\ncheck_path = \"/health?full=1\"\n"
       "check_host = \"web.example:443\"\ncheck_status = \"200-204\"\ncheck_body = \"fine\"\n"
-      "check_verify = false\ncheck_ca = \"/ca.pem\"\n");
+      "check_verify = false\ncheck_ca = \"/dev/null\"\n");
   EXPECT_EQ(http.kind, CheckKind::kHttps);
   EXPECT_EQ(http.interval, 5s);
   EXPECT_EQ(http.timeout, 250ms);
@@ -44,7 +44,7 @@ TEST_F(ConfigurationOfChecks, HaveAllThatTheyAreTold) {
   EXPECT_EQ(http.most_status, 204U);
   EXPECT_EQ(http.body, "fine");
   EXPECT_FALSE(http.verify);
-  EXPECT_EQ(http.ca, "/ca.pem");
+  EXPECT_EQ(http.ca, "/dev/null");
   const auto text = check(
       "check = \"expect\"\ncheck_send = 'PING\\r\\n\\t\\\\'\ncheck_expect = \"+PONG\"\n"
       "check_status = \"204\"\n");
@@ -70,6 +70,8 @@ TEST_F(ConfigurationOfChecks, RefusesWhatCannotBe) {
 TEST_F(ConfigurationOfChecks, RefusesWhatCannotWorkTogether) {
   EXPECT_THAT(mistakes_in(with("check = \"expect\"\n")),
               ElementsAre(HasSubstr("needs check_expect as well")));
+  EXPECT_THAT(mistakes_in(with("check = \"https\"\ncheck_ca = \"/nosuch.pem\"\n")),
+              ElementsAre(HasSubstr("check_ca: /nosuch.pem: No such file or directory")));
   for (const std::string kind : {"http", "https", "tls"}) {
     const auto lines = "send_proxy = \"v2\"\ncheck = \"" + kind + "\"\n";
     EXPECT_THAT(mistakes_in(with(lines)),

@@ -138,6 +138,8 @@ Completed<void> check_check(Way way, const ServiceSettings& service) {
                             "{} is v2: take v1, the check tcp or expect, or a {} where none is "
                             "needed",
                             name("send_proxy"), name("check_port")));
+  if (const auto readable = check_readable(check.ca); !readable)
+    return flaw(name("check_ca"), readable.error().message());
   return {};
 }
 

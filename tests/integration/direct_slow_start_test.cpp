@@ -28,7 +28,7 @@ class DirectSlowStart : public Direct {
 TEST_F(DirectSlowStart, IsThatOfTheProxy) {
   NamedBackend back("back");
   NamedBackend stays("stays");
-  more = "slow_start = \"5s\"\n";
+  more = "slow_start = \"15s\"\n";  // a third of it is long enough for a slow machine
   write(quoted(back) + ", " + quoted(stays));
   const auto ambassador = start();
   wait_until_direct();

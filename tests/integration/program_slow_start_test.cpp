@@ -52,7 +52,7 @@ TEST_F(ProgramSlowStart, OneThatIsUpAgainHasASmallShareAtFirstAndHalfAtTheEnd) {
   constexpr int kAfter = 200;
   const auto address = free_address();
   NamedBackend stays("stays");
-  start(web({address, stays.listener().address()}, "5s",
+  start(web({address, stays.listener().address()}, "15s",
             "check = \"tcp\"\ncheck_interval = \"100ms\"\ncheck_rise = 2\ncheck_fall = 2\n"));
   ASSERT_TRUE(eventually([&] { return endpoint(0).check == "down"; }));
   EXPECT_EQ(taken_by("stays", 10), 10);
@@ -71,8 +71,8 @@ TEST_F(ProgramSlowStart, OneThatIsUpAgainHasASmallShareAtFirstAndHalfAtTheEnd) {
   ASSERT_TRUE(eventually([&] { return !endpoint(0).slow_start; }));
   const int after = taken_by("back", kAfter);
   fmt::print(
-      "measured, slow_start = \"5s\": the one that is back had {} of {} connections in the first "
-      "{:.1f} s, and {} of {} after 5 s\n",
+      "measured, slow_start = \"15s\": the one that is back had {} of {} connections in the first "
+      "{:.1f} s, and {} of {} after it\n",
       taken, connections, took.count(), after, kAfter);
   ASSERT_GT(connections, 0);
   EXPECT_LT(taken * 3, connections) << "30 of 130 at the most";

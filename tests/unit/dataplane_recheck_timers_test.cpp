@@ -66,7 +66,7 @@ TEST_F(RecheckTimersTest, TheEarlierOfTwoTimesStands) {
   EXPECT_EQ(second.due, start + 20ms);
   run();  // which is over before the hour is
   EXPECT_EQ(rechecked(), (std::vector{&first, &second}));
-  EXPECT_FALSE(first.due);
+  EXPECT_EQ(first.due, Direction::kNotDue);
 }
 
 TEST_F(RecheckTimersTest, WhatIsCancelledDoesNotFire) {
@@ -76,7 +76,7 @@ TEST_F(RecheckTimersTest, WhatIsCancelledDoesNotFire) {
   timers.cancel(third);  // was not scheduled
   run();
   EXPECT_EQ(rechecked(), std::vector{&second});
-  EXPECT_FALSE(first.due);
+  EXPECT_EQ(first.due, Direction::kNotDue);
 }
 
 // As when a recheck closes the connection, whose other direction is due as well.

@@ -45,7 +45,7 @@ std::uint64_t* counted_in(Direction::State state, RelayCounts& counts) {
   return nullptr;
 }
 
-Leg leg_of(Connection& connection, std::size_t index, NewLeg leg) {
+Leg leg_of(Connection& connection, std::uint32_t index, NewLeg leg) {
   return {.connection = &connection,
           .index = index,
           .socket = std::move(leg.socket),
@@ -138,9 +138,9 @@ Connection::Connection(RelayThread& thread, LivenessScan& scan, ConnectionId id,
       directions_{
           Direction{.connection = this, .source = kClient, .pump = Pump(thread.pump_method())},
           Direction{.connection = this, .source = kBackend, .pump = Pump(thread.pump_method())}},
+      awaits_first_byte_(settings.awaits_first_byte),
       adopted_at_(Clock::now()),
       first_byte_(settings.first_byte),
-      awaits_first_byte_(settings.awaits_first_byte),
       finished_(std::move(finished)) {
   ++thread_.options.all->connections;
 }

@@ -43,7 +43,7 @@ class Connection;
 // One of a connection's two sockets, as epoll knows it.
 struct Leg {
   Connection* connection = nullptr;
-  std::size_t index = 0;  // kClient or kBackend
+  std::uint32_t index = 0;  // kClient or kBackend
   UniqueFd socket;
   std::uint64_t read_before = 0;     // by others: NewLeg
   std::uint64_t written_before = 0;  // …
@@ -62,20 +62,22 @@ std::optional<TcpCounts> counts_of(const Leg& leg);
 
 // The bytes of one end on their way to the other.
 struct Direction {
-  enum class State {
+  enum class State : std::uint8_t {
     kUser,      // user space moves them
     kSettling,  // user space will, once the kernel has put all it was given into the target
     kKernel,    // the kernel program moves them
     kEnded,     // the end of stream has been passed on
   };
 
+  static constexpr auto kNotDue = Clock::time_point::max();
+
   Connection* connection;
-  std::size_t source;  // index of the end it comes from
+  std::uint32_t source;         // index of the end it comes from
+  State state = State::kEnded;  // set_state() changes it; kUser from start() on
+  bool unfinished = false;      // stands in RelayThread::unfinished
   Pump pump;
-  State state = State::kEnded;             // set_state() changes it; kUser from start() on
-  bool unfinished = false;                 // stands in RelayThread::unfinished
-  std::optional<Clock::time_point> due{};  // when it is due for a recheck
-  Clock::duration recheck{};               // pause before the next look at an unsettled state
+  Clock::time_point due = kNotDue;  // for a recheck
+  Clock::duration recheck{};        // pause before the next look at an unsettled state
 
   // kSettling, or its source has ended: the backlog that has to become empty.
   Standstill backlog{};
@@ -85,12 +87,12 @@ struct Direction {
   // kKernel.
   Clock::time_point handed_over_at{};
   std::uint64_t redirected_when_looked_at = 0;  // by DemotionWatch
-  // From the first time that the program took it back for want of room.
+  // The program took it back for want of room.
   struct Stay {
-    Clock::duration length;   // in user space, before the next try
-    Clock::time_point until;  // of the present one, or the last
+    Clock::duration length{};   // in user space, before the next try; 0: it never did
+    Clock::time_point until{};  // of the present one, or the last
   };
-  std::optional<Stay> stay{};
+  Stay stay{};
 };
 
 // What a direction's target was given, by us or by the program, and has not entered its send queue
@@ -100,8 +102,8 @@ struct Backlog {
   bool target_is_idle = false;  // its send queue is empty
 };
 
-inline constexpr std::size_t kClient = 0;
-inline constexpr std::size_t kBackend = 1;
+inline constexpr std::uint32_t kClient = 0;
+inline constexpr std::uint32_t kBackend = 1;
 
 // Changes a number that only this thread changes, while others may read it.
 inline void count(std::uint64_t& number, std::int64_t more = 1) {
@@ -234,11 +236,11 @@ class Connection {
   std::optional<SlotPair> slots_;  // present: in the sockmap
   bool stays_in_user_ = false;     // the kernel refused it
   bool closed_ = false;
+  const bool awaits_first_byte_;
   std::uint32_t turns_ = 0;
   std::uint64_t last_window_ = 0;  // of DemotionWatch
   Clock::time_point adopted_at_;
   decltype(ConnectionSettings::first_byte) first_byte_;  // null: it has come, or cannot be seen
-  const bool awaits_first_byte_;
   Relay::Finished finished_;
 };
 

@@ -66,7 +66,7 @@ std::string_view Connection::why_in_user(const Direction& direction) const {
   if (stays_in_user_) return "kernel refused it";
   if (direction.pump.has_buffered_bytes()) return "receiver is slow";
   if (!slots_) return why_not_in_map(direction);
-  if (direction.stay && Clock::now() < direction.stay->until) return "receiver was slow";
+  if (Clock::now() < direction.stay.until) return "receiver was slow";
   return thread_.demotion.keeps_gates_shut() ? thread_.demotion.why_shut() : "bytes under way";
 }
 

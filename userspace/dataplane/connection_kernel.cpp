@@ -57,8 +57,8 @@ void Connection::consider_kernel(Direction& direction) {
     return;
   }
   if (!slots_->whole) return;
-  if (direction.stay && Clock::now() < direction.stay->until)
-    return thread_.recheck_timers.schedule(direction, direction.stay->until);
+  if (Clock::now() < direction.stay.until)
+    return thread_.recheck_timers.schedule(direction, direction.stay.until);
   if (thread_.demotion.keeps_gates_shut()) return;
   open_gate(direction);
 }
@@ -174,9 +174,9 @@ void Connection::taken_back_by_kernel(Direction& direction) {
     return;  // an event of the slot's earlier owner
   take_back(direction);
   const auto now = Clock::now();
-  const bool bounced = direction.stay && now - direction.handed_over_at < kLongService;
-  const auto length =
-      bounced ? std::min<Clock::duration>(direction.stay->length * 2, kLongestStay) : kFirstStay;
+  const auto before = direction.stay.length;
+  const bool bounced = before > 0ms && now - direction.handed_over_at < kLongService;
+  const auto length = bounced ? std::min<Clock::duration>(before * 2, kLongestStay) : kFirstStay;
   direction.stay = {length, now + length};
   advance(direction);
   rearm();

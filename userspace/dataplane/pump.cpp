@@ -61,7 +61,7 @@ void Pump::count_read(std::size_t bytes) {
 
 Pump::Outcome Pump::move_all(int source, int target, PumpTools& tools, Until until) {
   for (const auto start = read_;;) {
-    const auto flushed = rest_.empty() ? flush_pipe(target) : flush_rest(target);
+    const auto flushed = rest_ ? flush_rest(target) : flush_pipe(target);
     if (flushed != Outcome::kDrained) return flushed;
     if (read_ - start >= kTurn) return Outcome::kUnfinished;
     const auto moved =
@@ -87,7 +87,7 @@ Pump::Outcome Pump::copy_once(int source, int target, PumpTools& tools, Until un
   if (put < 0 && errno != EAGAIN && errno != EINTR) return failed(Outcome::kTargetFailed, errno);
   const auto taken = static_cast<std::size_t>(std::max<ssize_t>(put, 0));
   written_ += taken;
-  if (taken < size) rest_.assign(tools.buffer() + taken, tools.buffer() + size);
+  if (taken < size) rest_.reset(new Rest{.bytes = {tools.buffer() + taken, tools.buffer() + size}});
   const bool may_have_more =
       taken < size || size == PumpTools::kBufferSize || until != Until::kShortRead;
   return may_have_more ? Outcome::kUnfinished : Outcome::kDrained;
@@ -95,18 +95,16 @@ Pump::Outcome Pump::copy_once(int source, int target, PumpTools& tools, Until un
 
 Pump::Outcome Pump::flush_rest(int target) {
   while (has_buffered_bytes()) {
-    const auto put = ::send(target, rest_.data() + rest_at_, rest_.size() - rest_at_,
-                            MSG_DONTWAIT | MSG_NOSIGNAL);
+    const auto put = ::send(target, rest_->bytes.data() + rest_->at,
+                            rest_->bytes.size() - rest_->at, MSG_DONTWAIT | MSG_NOSIGNAL);
     if (put < 0) {
       if (errno == EINTR) continue;
       if (errno == EAGAIN) return Outcome::kBlocked;
       return failed(Outcome::kTargetFailed, errno);
     }
     written_ += static_cast<std::uint64_t>(put);
-    rest_at_ += static_cast<std::size_t>(put);
-    if (rest_at_ < rest_.size()) continue;
-    rest_ = {};  // the memory as well
-    rest_at_ = 0;
+    rest_->at += static_cast<std::size_t>(put);
+    if (rest_->at == rest_->bytes.size()) rest_.reset();
   }
   return Outcome::kDrained;
 }
@@ -122,7 +120,8 @@ Pump::Outcome Pump::drain(int source, std::uint64_t read_before, PumpTools& tool
     const auto got = ::recv(source, buffer.data(), buffer.size(), MSG_DONTWAIT);
     if (got < 0 && errno != EAGAIN && errno != EINTR) return failed(Outcome::kSourceFailed, errno);
     if (got <= 0) return Outcome::kDrained;  // only the FIN is left, or bytes that are not here yet
-    rest_.insert(rest_.end(), buffer.begin(), buffer.begin() + got);
+    if (!rest_) rest_ = std::make_unique<Rest>();
+    rest_->bytes.insert(rest_->bytes.end(), buffer.begin(), buffer.begin() + got);
     read_ += static_cast<std::uint64_t>(got);
   }
   return Outcome::kUnfinished;
@@ -168,7 +167,7 @@ Pump::Outcome Pump::flush_pipe(int target) {
 }
 
 Pump::Outcome Pump::failed(Outcome which, int error) {
-  error_ = std::error_code(error, std::system_category());
+  error_ = error;
   return which;
 }
 

@@ -95,7 +95,8 @@ class Pump {
   bool has_buffered_bytes() const { return read_ != written_; }
   std::uint64_t read() const { return read_; }
   std::uint64_t written() const { return written_; }
-  std::error_code error() const { return error_; }  // after kSourceFailed or kTargetFailed
+  // After kSourceFailed or kTargetFailed.
+  std::error_code error() const { return {error_, std::system_category()}; }
 
  private:
   Outcome move_all(int source, int target, PumpTools& tools, Until until);
@@ -106,15 +107,20 @@ class Pump {
   Outcome failed(Outcome which, int error);
   void count_read(std::size_t bytes);
 
+  // What was copied and the target did not take.
+  struct Rest {
+    std::vector<std::byte> bytes;
+    std::size_t at = 0;  // from here on
+  };
+
   bool splices_;
+  int error_ = 0;
   std::uint32_t last_read_ = 0;       // bytes
   std::uint32_t largest_lately_ = 0;  // bytes of a read, a quarter less with each that is smaller
   std::uint64_t read_ = 0;
   std::uint64_t written_ = 0;
-  std::optional<Pipe> pipe_;     // what was spliced and the target did not take yet
-  std::vector<std::byte> rest_;  // what was copied and the target did not take,
-  std::size_t rest_at_ = 0;      // from here on
-  std::error_code error_;
+  std::optional<Pipe> pipe_;    // what was spliced and the target did not take yet
+  std::unique_ptr<Rest> rest_;  // null: nothing
 };
 
 }  // namespace ambbpf

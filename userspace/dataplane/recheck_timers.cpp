@@ -6,19 +6,17 @@
 namespace ambbpf {
 
 void RecheckTimers::schedule(Direction& direction, Clock::time_point due) {
-  if (direction.due) {
-    if (*direction.due <= due) return;
-    cancel(direction);
-  }
+  if (direction.due <= due) return;
+  cancel(direction);
   direction.due = due;
   due_.emplace(due, &direction);
   if (due < timer_set_for_) wait();
 }
 
 void RecheckTimers::cancel(Direction& direction) {
-  if (!direction.due) return;
-  due_.erase({*direction.due, &direction});
-  direction.due.reset();
+  if (direction.due == Direction::kNotDue) return;
+  due_.erase({direction.due, &direction});
+  direction.due = Direction::kNotDue;
 }
 
 // The timer may fire for a date that has been cancelled meanwhile: that is cheaper than setting it

@@ -2,7 +2,6 @@
 #pragma once
 
 #include <cstdint>
-#include <optional>
 
 #include "userspace/support/asio.h"
 
@@ -14,17 +13,19 @@ class Standstill {
  public:
   // For how long it has been so many, as far as anybody has looked.
   Clock::duration of(std::int64_t count, Clock::time_point now) {
-    if (!seen_ || seen_->count != count) seen_ = {count, now};
-    return now - seen_->since;
+    if (since_ == kNever || count_ != count) {
+      count_ = count;
+      since_ = now;
+    }
+    return now - since_;
   }
-  void forget() { seen_.reset(); }
+  void forget() { since_ = kNever; }
 
  private:
-  struct Seen {
-    std::int64_t count;
-    Clock::time_point since;
-  };
-  std::optional<Seen> seen_;
+  static constexpr auto kNever = Clock::time_point::min();
+
+  std::int64_t count_ = 0;
+  Clock::time_point since_ = kNever;
 };
 
 }  // namespace ambbpf

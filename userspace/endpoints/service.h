@@ -53,6 +53,7 @@ class BackendPlace {
   // Takes over one that was taken; `service` is the backend's, and outlives this.
   BackendPlace(Service& service, std::shared_ptr<Backend> backend)
       : service_(&service), backend_(std::move(backend)) {}
+  BackendPlace() = default;
   BackendPlace(BackendPlace&& other) noexcept = default;
   BackendPlace& operator=(BackendPlace&& other) noexcept {
     std::swap(service_, other.service_);
@@ -64,8 +65,8 @@ class BackendPlace {
   const std::shared_ptr<Backend>& backend() const { return backend_; }
 
  private:
-  Service* service_;
-  std::shared_ptr<Backend> backend_;  // null: moved from
+  Service* service_ = nullptr;
+  std::shared_ptr<Backend> backend_;  // null: none is taken, or it was moved from
 };
 
 inline constexpr auto kAnyNumber = std::numeric_limits<std::uint64_t>::max();

@@ -29,9 +29,9 @@ class Admission {
   // Nothing more is to be known of its client.
   void is_let_in() const { ++service_->connections_total; }
   // Its client's place is given back at its end.
-  void keeps(ClientLimits::Place place) { place_.emplace(std::move(place)); }
+  void keeps(ClientLimits::Place place) { place_ = std::move(place); }
   // The same of its place at a backend.
-  void keeps(BackendPlace place) { backend_place_.emplace(std::move(place)); }
+  void keeps(BackendPlace place) { backend_place_ = std::move(place); }
   void served_by(std::shared_ptr<Backend> backend);
   // What it has moved, all in all: at its end.
   void moved(std::uint64_t bytes_to_backend, std::uint64_t bytes_to_client);
@@ -41,8 +41,8 @@ class Admission {
 
   std::shared_ptr<Service> service_;  // null: moved from
   std::shared_ptr<Backend> backend_;
-  std::optional<ClientLimits::Place> place_;
-  std::optional<BackendPlace> backend_place_;
+  ClientLimits::Place place_;
+  BackendPlace backend_place_;
   Clock::time_point since_ = Clock::now();
 };
 

@@ -32,7 +32,7 @@ void RateLimit::pass(std::uint32_t a_second, Clock::time_point now) {
 }
 
 ClientLimits::Place::~Place() {
-  if (limits_) limits_->leave(client_);
+  if (limits_) limits_->leave(asio::ip::address_v6(client_));
 }
 
 void ClientLimits::change(const ClientLimitSettings& settings) {

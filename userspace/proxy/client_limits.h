@@ -52,16 +52,20 @@ class ClientLimits : public std::enable_shared_from_this<ClientLimits> {
    public:
     Place() = default;
     Place(Place&& other) noexcept = default;
-    Place& operator=(Place&& other) = delete;
+    Place& operator=(Place&& other) noexcept {
+      std::swap(limits_, other.limits_);
+      std::swap(client_, other.client_);
+      return *this;
+    }
     ~Place();
 
    private:
     friend class ClientLimits;
     Place(std::shared_ptr<ClientLimits> limits, const asio::ip::address_v6& client)
-        : limits_(std::move(limits)), client_(client) {}
+        : limits_(std::move(limits)), client_(client.to_bytes()) {}
 
-    std::shared_ptr<ClientLimits> limits_;  // null: nobody counts
-    asio::ip::address_v6 client_;
+    std::shared_ptr<ClientLimits> limits_;       // null: nobody counts
+    asio::ip::address_v6::bytes_type client_{};  // without a scope, for which there is no use
   };
 
   struct Answer {

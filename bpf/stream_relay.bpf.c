@@ -141,8 +141,8 @@ static __always_inline void wake_user_space(__u32 source)
 	if (!bpf_ringbuf_output(&taken_back, &source, sizeof(source), 0))
 		return;
 	/*
-	 * By now the reader may have emptied the ring, and looked at the counter too early: then the
-	 * second try wakes it. If that fails, the ring still holds what wakes it.
+	 * By now the reader may have emptied the ring, and looked at the counter too early: then
+	 * the second try wakes it. If that fails, the ring still holds what wakes it.
 	 */
 	__sync_fetch_and_add(&lost_events, 1);
 	bpf_ringbuf_output(&taken_back, &source, sizeof(source), 0);

@@ -51,7 +51,7 @@ Result<SrvAnswer> decode_srv_answer(std::span<const unsigned char> message) {
     if (auto service = decode_srv(parsed, record)) answer.records.push_back(std::move(*service));
   }
   if (answer.records.empty()) return fail("the answer has no record that can be used");
-  std::ranges::sort(answer.records);
+  std::sort(answer.records.begin(), answer.records.end());
   return answer;
 }
 

@@ -2,10 +2,10 @@
 // What is asked of the resolver, and what it answers.
 #pragma once
 
-#include <compare>
 #include <cstdint>
 #include <span>
 #include <string>
+#include <tuple>
 #include <vector>
 
 #include "userspace/support/asio.h"
@@ -23,7 +23,9 @@ struct DnsQuestion {
   Kind kind = Kind::kAddresses;
   std::string name;  // with a dot at its end: no search domain is tried
 
-  auto operator<=>(const DnsQuestion&) const = default;
+  bool operator<(const DnsQuestion& other) const {
+    return std::tie(kind, name) < std::tie(other.kind, other.name);
+  }
 };
 
 // RFC 2782.
@@ -33,7 +35,11 @@ struct SrvRecord {
   unsigned short port = 0;
   std::string target;  // a name without a dot at its end; empty: there is no service ("." in DNS)
 
-  auto operator<=>(const SrvRecord&) const = default;
+  bool operator==(const SrvRecord&) const = default;
+  bool operator<(const SrvRecord& other) const {
+    return std::tie(priority, weight, port, target) <
+           std::tie(other.priority, other.weight, other.port, other.target);
+  }
 };
 
 // One of the two lists is filled, as asked; an answer without any is a failure, but to a question

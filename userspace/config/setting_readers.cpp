@@ -19,6 +19,19 @@ namespace {
 
 constexpr unsigned kMostThreads = 256;
 
+// Each item by itself, in place of what was there.
+template <class Item>
+Result<void> read_each(const Given& given, Result<Item> (*parse)(std::string_view),
+                       std::vector<Item>& into) {
+  into.clear();
+  for (const auto& item : given.items) {
+    auto parsed = parse(item.text);
+    if (!parsed) return tl::unexpected(parsed.error());
+    into.push_back(std::move(*parsed));
+  }
+  return {};
+}
+
 }  // namespace
 
 Result<void> read_threads(const Given& given, Draft& draft) {
@@ -135,23 +148,11 @@ Result<void> read_proxy_source(const Given& given, Draft& draft) {
 }
 
 Result<void> read_forward(const Given& given, Draft& draft) {
-  draft.service.sources.forward.clear();
-  for (const auto& item : given.items) {
-    auto target = parse_host_and_port(item.text);
-    if (!target) return tl::unexpected(target.error());
-    draft.service.sources.forward.push_back(std::move(*target));
-  }
-  return {};
+  return read_each(given, parse_host_and_port, draft.service.sources.forward);
 }
 
 Result<void> read_srv(const Given& given, Draft& draft) {
-  draft.service.sources.srv.clear();
-  for (const auto& item : given.items) {
-    auto name = parse_srv_name(item.text);
-    if (!name) return tl::unexpected(name.error());
-    draft.service.sources.srv.push_back(std::move(*name));
-  }
-  return {};
+  return read_each(given, parse_srv_name, draft.service.sources.srv);
 }
 
 Result<void> read_endpoints(const Given& given, Draft& draft) {

@@ -88,13 +88,11 @@ struct ForRoom {
 // Nothing: it stands in line.
 std::optional<EndReason> stand_in_line(Service& service, const QueueSettings& queue,
                                        ForRoom& room) {
-  if (!room.queued) {
-    if (queue.length == 0) return EndReason::kEndpointsFull;
-    room.queued = Queued::in(service, queue);
-    if (!room.queued) return EndReason::kQueueFull;
-  }
+  if (!room.queued && queue.length == 0) return EndReason::kEndpointsFull;
   if (!room.place) room.place.emplace(service.line_for_endpoints);
-  return std::nullopt;
+  // After it is in line: who sees it counted comes after it.
+  if (!room.queued) room.queued = Queued::in(service, queue);
+  return room.queued ? std::nullopt : std::optional(EndReason::kQueueFull);
 }
 
 }  // namespace

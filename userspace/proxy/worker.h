@@ -119,7 +119,8 @@ class Worker {
   static awaitable<void> greet(Worker& worker, std::list<Greeting>::iterator place,
                                Serving serving);
   static awaitable<void> wait_for_admission(Worker& worker, std::list<Waiting>::iterator place,
-                                            Serving serving);
+                                            Serving serving,
+                                            std::unique_ptr<WaitingLine::Place> in_line);
   static awaitable<void> dial_for(Worker& worker, std::list<Waiting>::iterator place,
                                   Serving serving, std::optional<Attempt> begun);
   enum class Accepted { kAll, kSome, kOutOfFiles };

@@ -49,28 +49,29 @@ void Worker::queue_up(Arrival arrival, const Serving& serving) {
     return refuse(std::move(arrival), service,
                   {EndReason::kTooMany, service.too_many,
                    fmt::format("{} are open (--max-connections)", service.most_connections())});
+  // In line before it is counted and before the next client is looked at: that is the order.
+  auto in_line = std::make_unique<WaitingLine::Place>(service.line_for_admission);
   arrival.queued = Queued::in(service, queue);
   if (!arrival.queued)
     return refuse(std::move(arrival), service,
                   {EndReason::kQueueFull, service.queue_full,
                    fmt::format("{} are queued (queue)", queue.length)});
   waiting_.push_back({std::move(arrival), std::nullopt});
-  spawn(io_, wait_for_admission(*this, std::prev(waiting_.end()), serving));
+  spawn(io_, wait_for_admission(*this, std::prev(waiting_.end()), serving, std::move(in_line)));
 }
 
 awaitable<void> Worker::wait_for_admission(Worker& worker, std::list<Waiting>::iterator place,
-                                           Serving serving) {
+                                           Serving serving,
+                                           std::unique_ptr<WaitingLine::Place> in_line) {
   const auto& service = serving.service;
   std::optional<Admission> admission;
   auto outcome = InLine::kTry;
-  {
-    WaitingLine::Place in_line(service->line_for_admission);
-    while (!admission && outcome == InLine::kTry) {
-      outcome = co_await wait_in_line(in_line, *place->arrival.queued, place->arrival.socket);
-      if (outcome != InLine::kTry) continue;
-      if (auto admitted = Admission::to(service)) admission.emplace(std::move(*admitted));
-    }
+  while (!admission && outcome == InLine::kTry) {
+    outcome = co_await wait_in_line(*in_line, *place->arrival.queued, place->arrival.socket);
+    if (outcome != InLine::kTry) continue;
+    if (auto admitted = Admission::to(service)) admission.emplace(std::move(*admitted));
   }
+  in_line.reset();
   auto arrival = std::move(place->arrival);
   worker.waiting_.erase(place);
   if (!arrival.socket) co_return;  // it fell to reset_all()

@@ -10,6 +10,9 @@
 #include "tests/support/proxy_under_test.h"
 
 namespace ambbpf::test {
+
+using namespace std::chrono_literals;
+
 namespace {
 
 const RelayOptions kSplice{.engine = Engine::kSplice, .promotion = {}};
@@ -57,6 +60,25 @@ TEST_F(Limits, AConnectionTooManyIsResetAndCountedAndTheOthersGoOn) {
   ASSERT_TRUE(proxy->becomes_idle());
   Peer fourth = Peer::connect_to(proxy->address());
   expect_service(listener, fourth);
+}
+
+TEST_F(Limits, WhoIsRefusedReadsTheEndOfTheStreamWhereThatIsAsked) {
+  start({.relay = kSplice, .dial = {.hold = 200ms}, .refuse = Refuse::kClose});
+  proxy->service().limit_connections(1);
+  Peer first = Peer::connect_to(proxy->address());
+  expect_service(listener, first);
+  EXPECT_EQ(Peer::connect_to(proxy->address()).read_until_end().error, std::error_code());
+  EXPECT_EQ(proxy->service().too_many, 1U);
+  first.close();
+  ASSERT_TRUE(proxy->becomes_idle());
+  // Also where it has said something that nobody will read.
+  proxy->publish({});
+  Peer held = Peer::connect_to(proxy->address());
+  held.send(std::string(10'000, 'x'));
+  const auto end = held.read_until_end();
+  EXPECT_EQ(end.error, std::error_code()) << end.error.message();
+  EXPECT_EQ(end.bytes, "");
+  EXPECT_EQ(proxy->service().no_endpoint, 1U);
 }
 
 TEST_F(Limits, AClientThatIsHeldCounts) {

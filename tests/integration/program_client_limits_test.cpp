@@ -16,7 +16,7 @@
 
 #include "tests/integration/program_reload.h"
 #include "tests/support/must.h"
-#include "userspace/support/close_with_reset.h"
+#include "userspace/support/close_socket.h"
 
 namespace ambbpf::test {
 namespace {

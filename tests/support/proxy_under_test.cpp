@@ -15,7 +15,7 @@ Result<std::unique_ptr<ProxyUnderTest>> ProxyUnderTest::start(const ProxySetting
     if (!worker) return tl::unexpected(worker.error());
     (*worker)->serve(1, std::move(socket),
                      {proxy->service_, settings.dial, settings.keepalive, settings.proxy,
-                      settings.clients, settings.time_limits});
+                      settings.clients, settings.time_limits, settings.refuse});
     proxy->workers_.push_back(std::move(*worker));
   }
   for (const auto& worker : proxy->workers_) worker->start();

@@ -18,6 +18,7 @@ struct ProxySettings {
   ProxyProtocol proxy{};
   std::shared_ptr<ClientLimits> clients{};
   TimeLimits time_limits{};
+  Refuse refuse = Refuse::kReset;
   std::size_t threads = 1;  // the kernel gives a connection to any of them
 };
 

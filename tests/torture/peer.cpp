@@ -9,7 +9,7 @@
 #include <cerrno>
 #include <cstring>
 
-#include "userspace/support/close_with_reset.h"
+#include "userspace/support/close_socket.h"
 
 namespace ambbpf::torture {
 namespace {

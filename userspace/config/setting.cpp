@@ -245,6 +245,10 @@ const Setting every_setting[] = {
    "NETWORK[,NETWORK...]", kNone, kNone,
    "Networks whose clients are not served, whatever allow says",
    read_networks<[](Draft& draft) -> auto& { return draft.service.clients.deny; }>},
+  {Scope::kService, "refuse", Form::kText, "--refuse", "AMBBPF_REFUSE", kServing,
+   "reset|close", "reset", kNone,
+   "How a client ends that is denied, too much, or gets no endpoint: with a reset, or in order, as if the service had nothing "
+   "to say", read_refuse},
   {Scope::kService, "hold", Form::kText, "--hold", "AMBBPF_HOLD", kServing,
    "TIME", "3s", kNone,
    "How long a connection waits for a service without endpoints",
@@ -274,8 +278,9 @@ const Setting every_setting[] = {
    "A connection whose client has sent nothing by then is reset; 0s: never",
    read_time_limit<[](Draft& draft) -> auto& { return draft.service.time_limits.first_byte; }>},
   {Scope::kService, "on_removal", Form::kText, "--on-removal", "AMBBPF_ON_REMOVAL", kServing,
-   "keep|drain|reset", "keep", kNone,
-   "What becomes of open connections to an endpoint that is removed", read_on_removal},
+   "keep|drain|reset", "drain", kNone,
+   "What becomes of open connections to an endpoint that is removed: keep: they go on; drain: for drain_timeout at the most, "
+   "if it has not come back by then; reset: they end at once", read_on_removal},
   {Scope::kService, "drain_timeout", Form::kText, "--drain-timeout", "AMBBPF_DRAIN_TIMEOUT", kServing,
    "TIME", "5m", kNone,
    "How long those may go on that drain",

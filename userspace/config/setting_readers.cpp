@@ -195,6 +195,13 @@ Result<void> read_on_removal(const Given& given, Draft& draft) {
   return {};
 }
 
+Result<void> read_refuse(const Given& given, Draft& draft) {
+  const auto how = read_choice(given, {"reset", "close"});
+  if (!how) return tl::unexpected(how.error());
+  draft.service.refuse = *how == "close" ? Refuse::kClose : Refuse::kReset;
+  return {};
+}
+
 Result<void> read_proxy_protocol(const Given& given, Draft& draft) {
   using Clients = ProxyProtocol::Clients;
   const auto word = read_choice(given, {"off", "accept", "require"});

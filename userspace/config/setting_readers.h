@@ -15,10 +15,10 @@ namespace ambbpf {
 SettingReader read_threads, read_admin_listen, read_admin_names, read_dns_servers, read_srv,
     read_connect_timeout, read_peer_timeout, read_listen, read_proxy_listen, read_source,
     read_proxy_source, read_forward, read_endpoints, read_policy, read_direct, read_fail_static,
-    read_except_cgroups, read_on_removal, read_proxy_protocol, read_send_proxy, read_urls, read_api,
-    read_prefix, read_ttl, read_advertise, read_container, read_service, read_attributes,
-    read_access_log, read_check, read_check_interval, read_check_timeout, read_check_path,
-    read_check_host, read_check_status, read_check_send;
+    read_except_cgroups, read_on_removal, read_refuse, read_proxy_protocol, read_send_proxy,
+    read_urls, read_api, read_prefix, read_ttl, read_advertise, read_container, read_service,
+    read_attributes, read_access_log, read_check, read_check_interval, read_check_timeout,
+    read_check_path, read_check_host, read_check_status, read_check_send;
 
 // Keeps what was read, unless it was refused.
 template <class T, class Kept>

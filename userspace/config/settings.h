@@ -24,6 +24,7 @@
 #include "userspace/proxy/client_limits.h"
 #include "userspace/proxy/dial.h"
 #include "userspace/proxy/proxy_protocol.h"
+#include "userspace/proxy/refuse.h"
 #include "userspace/registration/plan.h"
 #include "userspace/support/log.h"
 
@@ -108,7 +109,7 @@ struct RemovalPolicy {
     kKeep,   // they go on until one of their ends has enough
     kDrain,  // the same, but for `drain` at the most
     kReset,
-  } action = Action::kKeep;
+  } action = Action::kDrain;
   std::chrono::milliseconds drain{300'000};
 
   bool operator==(const RemovalPolicy&) const = default;
@@ -135,6 +136,7 @@ struct ServiceSettings {
   ProxyProtocol proxy;
   ClientLimitSettings clients;
   TimeLimits time_limits;
+  Refuse refuse = Refuse::kReset;
   CheckSettings check;
   AsWritten written{};
 

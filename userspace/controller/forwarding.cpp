@@ -230,7 +230,8 @@ Serving Forwarding::serving(const Served& served) const {
           served.settings.keepalive,
           served.settings.proxy,
           served.settings.clients.limits_anyone() ? served.clients : nullptr,
-          served.settings.time_limits};
+          served.settings.time_limits,
+          served.settings.refuse};
 }
 
 Forwarding::~Forwarding() {

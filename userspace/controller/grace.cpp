@@ -8,7 +8,7 @@
 
 #include "userspace/events/event_log.h"
 #include "userspace/proxy/connect.h"
-#include "userspace/support/close_with_reset.h"
+#include "userspace/support/close_socket.h"
 #include "userspace/support/log.h"
 #include "userspace/support/plain_text.h"
 

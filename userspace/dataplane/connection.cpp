@@ -10,7 +10,7 @@
 #include <cerrno>
 #include <utility>
 
-#include "userspace/support/close_with_reset.h"
+#include "userspace/support/close_socket.h"
 #include "userspace/support/log.h"
 
 namespace ambbpf {

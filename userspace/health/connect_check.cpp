@@ -8,7 +8,7 @@
 
 #include "userspace/health/check.h"
 #include "userspace/proxy/connect.h"
-#include "userspace/support/close_with_reset.h"
+#include "userspace/support/close_socket.h"
 #include "userspace/support/quote.h"
 
 namespace ambbpf {

@@ -4,7 +4,7 @@
 #include <fmt/format.h>
 #include <sys/socket.h>
 
-#include "userspace/support/close_with_reset.h"
+#include "userspace/support/close_socket.h"
 #include "userspace/support/log.h"
 
 namespace ambbpf {

@@ -19,6 +19,7 @@
 #include "userspace/proxy/connection_list.h"
 #include "userspace/proxy/dial.h"
 #include "userspace/proxy/proxy_protocol.h"
+#include "userspace/proxy/refuse.h"
 #include "userspace/support/log_limit.h"
 
 namespace ambbpf {
@@ -31,6 +32,7 @@ struct Serving {
   ProxyProtocol proxy{};
   std::shared_ptr<ClientLimits> clients{};  // null: no limits
   TimeLimits time_limits{};
+  Refuse refuse = Refuse::kReset;
 
   bool operator==(const Serving&) const = default;
 };
@@ -129,7 +131,7 @@ class Worker {
   void take_in(UniqueFd client, const tcp::endpoint& address, const Listening& listening);
   void let_in(Arrival arrival, Admission admission, const Serving& serving);
   void queue_up(Arrival arrival, const Serving& serving);
-  void refuse(Arrival arrival, Service& service, const Refusal& refusal);
+  void refuse(Arrival arrival, const Serving& serving, const Refusal& refusal);
   bool is_welcome(Arrival& arrival, Admission& admission, const Serving& serving);
   void find_backend(Arrival arrival, Admission admission, const Serving& serving);
   void relay(Arrival arrival, Admission admission, Dialled dialled, const Serving& serving);

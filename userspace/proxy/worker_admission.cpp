@@ -6,7 +6,7 @@
 #include <sys/ioctl.h>
 
 #include "userspace/proxy/worker.h"
-#include "userspace/support/close_with_reset.h"
+#include "userspace/support/close_socket.h"
 #include "userspace/support/log.h"
 
 namespace ambbpf {
@@ -28,12 +28,12 @@ void Worker::take_in(UniqueFd client, const tcp::endpoint& address, const Listen
   Arrival arrival{.socket = std::move(client), .client = {address}, .record = {}};
   arrival.record = begin_record(address, listening);
   if (arrival.socket.get() >= serving.dial.descriptors_below)
-    return refuse(std::move(arrival), *service,
+    return refuse(std::move(arrival), serving,
                   {EndReason::kNoDescriptors, service->out_of_descriptors,
                    "no descriptors are left for connections (ulimit -n, LimitNOFILE)"});
   const bool trusted = serving.proxy.reads() && serving.proxy.trusts(address.address());
   if (!trusted && serving.proxy.clients == ProxyProtocol::Clients::kMustSend)
-    return refuse(std::move(arrival), *service,
+    return refuse(std::move(arrival), serving,
                   {EndReason::kNoProxyHeader, service->no_proxy_header,
                    fmt::format("{} is in no network of proxy_trusted", to_string(address))});
   // Nobody overtakes those who wait.
@@ -46,14 +46,14 @@ void Worker::queue_up(Arrival arrival, const Serving& serving) {
   auto& service = *serving.service;
   const auto& queue = serving.dial.queue;
   if (queue.length == 0)
-    return refuse(std::move(arrival), service,
+    return refuse(std::move(arrival), serving,
                   {EndReason::kTooMany, service.too_many,
                    fmt::format("{} are open (--max-connections)", service.most_connections())});
   // In line before it is counted and before the next client is looked at: that is the order.
   auto in_line = std::make_unique<WaitingLine::Place>(service.line_for_admission);
   arrival.queued = Queued::in(service, queue);
   if (!arrival.queued)
-    return refuse(std::move(arrival), service,
+    return refuse(std::move(arrival), serving,
                   {EndReason::kQueueFull, service.queue_full,
                    fmt::format("{} are queued (queue)", queue.length)});
   waiting_.push_back({std::move(arrival), std::nullopt});
@@ -81,7 +81,7 @@ awaitable<void> Worker::wait_for_admission(Worker& worker, std::list<Waiting>::i
     const Refusal refusal{
         EndReason::kQueueTimeout, service->queue_timeouts,
         fmt::format("it was queued for {} ms (queue_timeout)", serving.dial.queue.timeout.count())};
-    worker.refuse(std::move(arrival), *service, refusal);
+    worker.refuse(std::move(arrival), serving, refusal);
   } else {
     close_with_reset(std::move(arrival.socket));
     worker.end_record(std::move(arrival.record), {.reason = EndReason::kClientReset, .error = {}});
@@ -114,7 +114,7 @@ awaitable<void> Worker::greet(Worker& worker, std::list<Greeting>::iterator plac
         missing ? EndReason::kNoProxyHeader : EndReason::kMalformedProxyHeader,
         missing ? service.no_proxy_header : service.malformed_proxy_headers,
         fmt::format("PROXY header of {}: {}", to_string(arrival.client.address), read.why)};
-    worker.refuse(std::move(arrival), service, refusal);
+    worker.refuse(std::move(arrival), serving, refusal);
     co_return;
   }
   if (read.header.addresses) arrival.client = {read.header.addresses->client};
@@ -132,7 +132,7 @@ bool Worker::is_welcome(Arrival& arrival, Admission& admission, const Serving& s
   auto& service = *serving.service;
   const auto no = [&](EndReason reason, std::atomic<std::uint64_t>& count, std::string_view why) {
     const Refusal refusal{reason, count, fmt::format("{} {}", client.address().to_string(), why)};
-    refuse(std::move(arrival), service, refusal);
+    refuse(std::move(arrival), serving, refusal);
     return false;
   };
   switch (verdict) {
@@ -169,12 +169,13 @@ void Worker::find_backend(Arrival arrival, Admission admission, const Serving& s
   spawn(io_, dial_for(*this, std::prev(waiting_.end()), serving, std::move(begun)));
 }
 
-void Worker::refuse(Arrival arrival, Service& service, const Refusal& refusal) {
+void Worker::refuse(Arrival arrival, const Serving& serving, const Refusal& refusal) {
   ++refusal.count;  // before the client can know
-  close_with_reset(std::move(arrival.socket));
+  const auto how = turn_away(std::move(arrival.socket), serving.refuse);
   end_record(std::move(arrival.record), {.reason = refusal.reason, .error = {}});
+  auto& service = *serving.service;
   if (const auto unsaid = service.own_limits_log.pass(Clock::now()))
-    log::warn("service {}: connection reset: {}{}", service.name(), refusal.why,
+    log::warn("service {}: connection {}: {}{}", service.name(), how, refusal.why,
               more_before_it(*unsaid));
 }
 

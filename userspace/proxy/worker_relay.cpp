@@ -7,7 +7,6 @@
 
 #include "userspace/proxy/passive_health.h"
 #include "userspace/proxy/worker.h"
-#include "userspace/support/close_with_reset.h"
 #include "userspace/support/log.h"
 
 namespace ambbpf {
@@ -64,18 +63,18 @@ awaitable<void> Worker::dial_for(Worker& worker, std::list<Waiting>::iterator pl
     co_return;
   }
   const auto& [reason, attempts, error] = dialled.error();
-  close_with_reset(std::move(arrival.socket));
+  const auto how = turn_away(std::move(arrival.socket), serving.refuse);
   if (arrival.record) arrival.record->tries = attempts;
   worker.end_record(std::move(arrival.record), {.reason = reason, .error = error.code});
   if (const auto unsaid = worker.failures_log_.pass(Clock::now()))
-    log::warn("{}; connection reset{}", error.message(), more_before_it(*unsaid));
+    log::warn("{}; connection {}{}", error.message(), how, more_before_it(*unsaid));
 }
 
 // From here on the relay owns both sockets.
 void Worker::relay(Arrival arrival, Admission admission, Dialled dialled, const Serving& serving) {
   const auto sent = send_proxy_header(arrival, dialled.socket.get(), serving.proxy.to_backend);
   if (!sent)
-    return refuse(std::move(arrival), *serving.service,
+    return refuse(std::move(arrival), serving,
                   {EndReason::kConnectFailed, serving.service->gave_up,
                    fmt::format("send a PROXY header to {}: {}",
                                to_string(dialled.backend->address()), sent.error().message())});

@@ -82,6 +82,9 @@ TEST_F(ProgramLogInJournal, IsAnEntryForEachLine) {
 TEST_F(ProgramLogInJournal, GoesToStderrWhereThereIsNone) {
   const auto program = started(settings("journald"));
   EXPECT_TRUE(program->says("info  run: service web on "));
+  EXPECT_TRUE(
+      program->says("warn  lines go here that the journal does not take: "
+                    "/run/systemd/journal/socket: No such file or directory"));
   NotifySocket journal(socket);
   program->signal(SIGUSR2);
   EXPECT_NE(journal.hear("MESSAGE=SIGUSR2 is ignored"), "");

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The life of a connection: what events mean, the ways it ends. Its dealings with the kernel
-// program are in connection_kernel.cpp.
+// The life of a connection: what events mean, up to the ends of both streams. Its dealings with the
+// kernel program are in connection_kernel.cpp, its end in connection_end.cpp.
 #include "userspace/dataplane/connection.h"
 
 #include <sys/epoll.h>
@@ -9,9 +9,6 @@
 #include <algorithm>
 #include <cerrno>
 #include <utility>
-
-#include "userspace/support/close_socket.h"
-#include "userspace/support/log.h"
 
 namespace ambbpf {
 
@@ -74,56 +71,6 @@ std::optional<TcpCounts> counts_of(const Leg& leg) {
     counts->entered -= leg.written_before;
   }
   return counts;
-}
-
-RelayThread::RelayThread(asio::io_context& its_io, const RelayOptions& given)
-    : options(given),
-      io(its_io),
-      tools(given.pipes_below),
-      recheck_timers(io, [](Direction& direction) { direction.connection->look_at(direction); }),
-      demotion(*this) {}
-
-void RelayThread::go_on_later(Direction& direction) {
-  direction.unfinished = true;
-  unfinished.push_back(&direction);
-  if (unfinished.size() == 1) asio::post(io, [this] { go_on(); });
-}
-
-LivenessScan& RelayThread::scan_of(const KeepalivePolicy& keepalive) {
-  for (auto& scan : scans)
-    if (scan.keepalive == keepalive) return scan;
-  return scans.emplace_back(io, keepalive);
-}
-
-TimeLimitScan& RelayThread::time_scan_of(const TimeLimits& limits) {
-  for (auto& scan : time_scans)
-    if (scan.limits == limits) return scan;
-  return time_scans.emplace_back(io, limits);
-}
-
-void RelayThread::count_turn(int events) {
-  constexpr double kWeight = 1.0 / 8;
-  events_a_turn += (events - events_a_turn) * kWeight;
-  last_turn = Clock::now();
-}
-
-// Then one wake-up serves many connections, and user space is as cheap as the kernel's worker,
-// which is woken for each of them.
-bool RelayThread::is_busy() const {
-  constexpr double kManyEvents = 4;
-  constexpr auto kPause = 10ms;
-  return events_a_turn >= kManyEvents && Clock::now() - last_turn < kPause;
-}
-
-bool RelayThread::has_few_connections() const {
-  const auto& all = *options.all;
-  return all.connections <= all.threads * options.demotion.connections;
-}
-
-void RelayThread::go_on() {
-  const auto turns = std::exchange(unfinished, {});
-  for (Direction* direction : turns) direction->unfinished = false;
-  for (Direction* direction : turns) direction->connection->look_at(*direction);
 }
 
 Connection::Connection(RelayThread& thread, LivenessScan& scan, ConnectionId id,
@@ -317,74 +264,6 @@ void Connection::pass_on_the_end(Direction& direction) {
   Leg& target = target_of(direction);
   if (::shutdown(target.socket.get(), SHUT_WR) != 0)  // ENOTCONN: it has been reset
     break_off(target, pending_error(target.socket.get()));
-}
-
-// Byte conservation: what each side sent is what entered the other one. Both directions have ended.
-void Connection::check_accounting() {
-  const std::array counts{counts_of(legs_[kClient]), counts_of(legs_[kBackend])};
-  for (const auto& direction : directions_) {
-    const auto& source = counts[direction.source];
-    const auto& target = counts[1 - direction.source];
-    const auto by_kernel = redirected(direction);
-    const bool all_read = !source || source->received == direction.pump.read() + by_kernel + 1;
-    // A reset leaves what was not sent yet uncounted.
-    const bool cut_off = target && target->closed && (by_kernel > 0 || !target->queue_empty);
-    const bool all_written =
-        !target || cut_off || target->entered == direction.pump.written() + by_kernel;
-    if (!all_read || !all_written) report_mismatch(direction);
-  }
-}
-
-void Connection::report_mismatch(const Direction& direction) {
-  count(thread_.counts.mismatches);
-  log::error(
-      "{} at its end of stream: {} bytes read, {} redirected, {} written do not agree with the "
-      "sockets' own counts",
-      name_of(legs_[direction.source]), direction.pump.read(), redirected(direction),
-      direction.pump.written());
-}
-
-void Connection::reset(EndReason reason, std::error_code error) {
-  if (closed_) return;
-  count(thread_.counts.resets);
-  if (reason == EndReason::kClientVanished || reason == EndReason::kBackendVanished)
-    count(thread_.counts.vanished);
-  for (const auto& direction : directions_)
-    if (flow* flow = flow_of(direction)) store_shared(flow->gate, 0U);
-  for (auto& leg : legs_) close_with_reset(std::move(leg.socket));
-  close(ConnectionEnd{.reason = reason, .error = error});
-}
-
-void Connection::close(const ConnectionEnd& how) {
-  closed_ = true;
-  ConnectionEnd end = how;
-  end.bytes_to_backend = moved(directions_[kClient]);
-  end.bytes_to_client = moved(directions_[kBackend]);
-  end.kernel_bytes = redirected(directions_[kClient]) + redirected(directions_[kBackend]);
-  for (auto& leg : legs_) leg.socket = UniqueFd();
-  if (time_scan_) time_scan_->remove(time_watch_);
-  if (slots_) {
-    thread_.at_slot[slots_->client] = thread_.at_slot[slots_->backend] = nullptr;
-    thread_.kernel->leave(*slots_);
-    slots_.reset();
-    count(thread_.counts.in_map_now, -1);
-  }
-  for (auto& direction : directions_) {
-    set_state(direction, Direction::State::kEnded);
-    thread_.recheck_timers.cancel(direction);
-    if (direction.unfinished) std::erase(thread_.unfinished, &direction);
-  }
-  count(thread_.counts.connections_now, -1);
-  retire();
-  if (finished_) std::exchange(finished_, nullptr)(end);
-}
-
-// After the present turn of the event loop, whose events may still name it, it goes.
-void Connection::retire() {
-  auto& retired = thread_.retired;
-  if (retired.empty()) asio::post(thread_.io, [&retired] { retired.clear(); });
-  retired.splice(retired.end(), scan_.connections, self_);
-  thread_.connections.erase(id_);
 }
 
 void Connection::rearm() {

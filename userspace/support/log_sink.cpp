@@ -56,7 +56,15 @@ void LogSink::sink_it_(const spdlog::details::log_msg& line) {
 void LogSink::write(const spdlog::details::log_msg& line) {
   const log::Format format = format_;
   if (format == log::Format::kJson) return write_all(log::json_line(line) + "\n");
-  if (format == log::Format::kJournald && log::to_journal(line)) return;
+  if (format == log::Format::kJournald) {
+    const auto sent = log::to_journal(line);
+    const bool did_take = std::exchange(journal_takes_, sent.has_value());
+    if (sent) return;
+    if (did_take)
+      write({line.logger_name, spdlog::level::warn,
+             fmt::format("lines go here that the journal does not take: {}",
+                         sent.error().message())});
+  }
   spdlog::memory_buf_t text;
   formatter_->format(line, text);
   write_all({text.data(), text.size()});

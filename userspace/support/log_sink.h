@@ -37,6 +37,7 @@ class LogSink final : public spdlog::sinks::base_sink<std::mutex> {
   const std::shared_ptr<spdlog::details::thread_pool> thread_;
   std::atomic<log::Format> format_{log::Format::kText};
   std::size_t lost_told_ = 0;
+  bool journal_takes_ = true;  // the last line that was meant for it
 
   mutable std::mutex flushes_mutex_;
   std::condition_variable flushed_;

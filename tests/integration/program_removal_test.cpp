@@ -65,7 +65,7 @@ INSTANTIATE_TEST_SUITE_P(By, Removal, testing::Values(Way::kProxy, Way::kDirect)
                            return way.param == Way::kProxy ? "TheProxy" : "ZeroHop";
                          });
 
-TEST_P(Removal, KeepsOpenConnectionsUnlessToldOtherwise) {
+TEST_P(Removal, LetsOpenConnectionsGoOnUnlessToldOtherwise) {
   begin("");
   list_only(quoted(*stays));
   EXPECT_TRUE(eventually([this] { return ask(front) == "stays"; }));
@@ -84,6 +84,14 @@ TEST_P(Removal, ResetsThemByHandAndServesNewOnes) {
   expect_reset();
   connect();
   expect_open();
+}
+
+TEST_P(Removal, ResetsByHandWhatIsLeftOfThoseThatHaveGone) {
+  begin("");
+  list_only(quoted(*stays));
+  EXPECT_EQ(run({"drain", "web", to_string(goes.address()), "--admin", admin()}).code, 1);
+  EXPECT_EQ(run({"reset", "web", to_string(goes.address()), "--admin", admin()}).code, 0);
+  expect_reset();
 }
 
 TEST_P(Removal, DrainsByHand) {

@@ -16,17 +16,20 @@ namespace {
 
 using What = Order::What;
 
-// Who is meant by an order's `endpoint`. The error says whom it may mean.
-Result<std::vector<tcp::endpoint>> endpoints_named(const Service& service,
-                                                   const std::string& named) {
+// Who is meant by an order's `endpoint`. The error says whom it may mean. Of those that have been
+// removed what is left can be reset.
+Result<std::vector<tcp::endpoint>> endpoints_named(const Service& service, const Removals& removals,
+                                                   const Order& order) {
   const auto set = service.in_force();
+  const auto& named = order.endpoint;
   if (const auto address = parse_address(named)) {
     const auto overrides = service.overrides();
     const bool is_known = overrides.each.contains(*address) ||
                           std::ranges::any_of(*set, [&](const ListedEndpoint& listed) {
                             return listed.backend->address() == *address;
                           });
-    if (is_known) return std::vector{*address};
+    const bool is_left = order.what == What::kReset && !removals.backends_of({*address}).empty();
+    if (is_known || is_left) return std::vector{*address};
   }
   std::vector<tcp::endpoint> meant;
   std::set<std::string> names;
@@ -106,7 +109,7 @@ OrderAnswer Forwarding::carry_out(const Order& order) {
   auto& service = *served->service;
   std::vector<tcp::endpoint> meant;
   if (!order.endpoint.empty()) {
-    auto named = endpoints_named(service, order.endpoint);
+    auto named = endpoints_named(service, *served->removals, order);
     if (!named) return {Outcome::kRefused, named.error().message()};
     meant = std::move(*named);
   }

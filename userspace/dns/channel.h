@@ -3,6 +3,8 @@
 // thread; resolver.h is the way in.
 #pragma once
 
+// ares_search: what c-ares 1.34 wants in its place is not in 1.18, which Debian 12 has.
+#define CARES_NO_DEPRECATED
 #include <ares.h>
 
 #include <functional>

@@ -130,7 +130,8 @@ void CommandLine::describe_proxy() {
 
 void CommandLine::describe_forward() {
   const auto& setting = *find_setting(Scope::kService, "forward");
-  forward_.add_option("HOST:PORT", target_, std::string(setting.meaning))
+  // Its name is seen by nobody: from 2.4 on CLI11 takes none with a colon.
+  forward_.add_option("TARGET", target_, std::string(setting.meaning))
       ->envname(std::string(setting.twin))
       ->type_name(std::string(setting.type));
   add_examples(forward_, {"forward db.example:5432 --listen 127.0.0.1:5432"});

@@ -79,7 +79,7 @@ std::string named_as_given(const CLI::App& app, int argc, const char* const* arg
                            std::string message) {
   for (const auto* verb : app.get_subcommands())
     for (const auto* option : verb->get_options()) {
-      const auto name = option->get_name();
+      const auto name = option->get_positional() ? option->get_type_name() : option->get_name();
       if (!message.starts_with(name + ':') || !came_from_environment(*option, argc, argv)) continue;
       return option->get_envname() + message.substr(name.size());
     }

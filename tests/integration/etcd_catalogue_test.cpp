@@ -22,7 +22,7 @@ class Fleet {
                                                   std::make_shared<Resolver>(io_.get_executor()))
                                  .front())) {
     auto work = catalogue_->run();
-    spawn_stoppable(io_, std::move(work), stop_.slot(), [this] { stopped_ = true; });
+    spawn_stoppable(io_.get_executor(), std::move(work), stop_.slot(), [this] { stopped_ = true; });
   }
 
   void add(const std::string& service) {
@@ -31,7 +31,8 @@ class Fleet {
     auto work = one.source->run([&one](std::vector<Endpoint> endpoints, const Cause&) {
       one.published.push_back(std::move(endpoints));
     });
-    spawn_stoppable(io_, std::move(work), one.stop.slot(), [&one] { one.ended = true; });
+    spawn_stoppable(io_.get_executor(), std::move(work), one.stop.slot(),
+                    [&one] { one.ended = true; });
   }
 
   void remove(const std::string& service) {

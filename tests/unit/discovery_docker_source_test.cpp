@@ -77,7 +77,7 @@ struct DockerCatalogueTest : ::testing::Test {
   }
   void start() {
     auto work = catalogue.run();
-    spawn_stoppable(io, std::move(work), stop.slot(), [this] { stopped = true; });
+    spawn_stoppable(io.get_executor(), std::move(work), stop.slot(), [this] { stopped = true; });
   }
 
   test::FakeEngine engine;
@@ -96,7 +96,8 @@ TEST_F(DockerCatalogueTest, SourceThatComesLaterKnowsItsSetAtOnce) {
   ASSERT_TRUE(known());
   const auto source = catalogue.source_of("web");
   auto work = source->run([this](const std::vector<Endpoint>&, const Cause&) { ++published; });
-  spawn_stoppable(io, std::move(work), stop_source.slot(), [this] { source_ended = true; });
+  spawn_stoppable(io.get_executor(), std::move(work), stop_source.slot(),
+                  [this] { source_ended = true; });
   EXPECT_TRUE(wait_until([&] { return published == 1; }));
   EXPECT_EQ(follower.status().lists, 1U);
 }
@@ -119,7 +120,8 @@ TEST_F(DockerCatalogueTest, SourcesGoWhileItRuns) {
   start();
   auto source = catalogue.source_of("web");
   auto work = source->run([this](const std::vector<Endpoint>&, const Cause&) { ++published; });
-  spawn_stoppable(io, std::move(work), stop_source.slot(), [this] { source_ended = true; });
+  spawn_stoppable(io.get_executor(), std::move(work), stop_source.slot(),
+                  [this] { source_ended = true; });
   ASSERT_TRUE(wait_until([&] { return published == 1; }));
   stop_source.emit(asio::cancellation_type::terminal);
   ASSERT_TRUE(wait_until([&] { return source_ended; }));

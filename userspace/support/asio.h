@@ -8,9 +8,11 @@
 //      name the object first, then std::move it.
 #pragma once
 
+#include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/bind_cancellation_slot.hpp>
+#include <boost/asio/bind_executor.hpp>
 #include <boost/asio/cancellation_signal.hpp>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/io_context.hpp>
@@ -48,16 +50,17 @@ void spawn(Executor&& executor, awaitable<void> work) {
 }
 
 // The same for a coroutine that `stop` can end, where it waits for something; `ended` is called
-// when it has ended, also by itself.
-template <class Executor, class Ended>
-void spawn_stoppable(Executor&& executor, awaitable<void> work, asio::cancellation_slot stop,
-                     Ended ended) {
+// when it has ended, also by itself. The handler names its executor so that `stop` waits for its
+// turn there: else Boost 1.83 stops what has not begun at once, and throws that out of the loop.
+template <class Ended>
+void spawn_stoppable(const asio::any_io_executor& executor, awaitable<void> work,
+                     asio::cancellation_slot stop, Ended ended) {
   auto at_end = [ended = std::move(ended)](const std::exception_ptr& error) mutable {
     if (error && !is_cancellation(error)) std::terminate();
     ended();
   };
-  asio::co_spawn(std::forward<Executor>(executor), std::move(work),
-                 asio::bind_cancellation_slot(stop, std::move(at_end)));
+  auto stoppable = asio::bind_cancellation_slot(stop, std::move(at_end));
+  asio::co_spawn(executor, std::move(work), asio::bind_executor(executor, std::move(stoppable)));
 }
 
 // Returns when the caller is cancelled, and never else.

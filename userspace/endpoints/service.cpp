@@ -149,9 +149,10 @@ bool Service::report(Backend& backend, BackendOutcome outcome, std::string_view 
     choose(now);
     choice = choice_;
   }
-  if (change != Change::kProven)
+  // That it goes on failing is no news: one that is gone would fill the list of events.
+  if (change == Change::kEjected)
     record_ejection(backend, *choice, {.what = std::string(why), .heard = now});
-  else if (failing)
+  else if (change == Change::kProven && failing)
     record_return(*failing, backend, *choice, outcome);
   return change != Change::kEjectedAgain;
 }

@@ -26,14 +26,14 @@ void Service::record_ejection(const Backend& backend, const Choice& choice, Caus
   using std::chrono::duration_cast;
   const std::chrono::duration<double> span = backend.ejected_until() - cause.heard;
   const auto took = duration_cast<std::chrono::microseconds>(Clock::now() - cause.heard);
-  event_log().record(
-      {.service = name_,
-       .kind = std::string(event_kind::kEjected),
-       .outcome = fmt::format("{} for {:.0f} s", to_string(backend.address()), span.count()),
-       .endpoints = in_force()->size(),
-       .version = choice.version,
-       .took_us = static_cast<std::uint64_t>(took.count())},
-      cause);
+  event_log().record({.service = name_,
+                      .kind = std::string(event_kind::kEjected),
+                      .outcome = fmt::format("{} for {:.0f} s at first",
+                                             to_string(backend.address()), span.count()),
+                      .endpoints = in_force()->size(),
+                      .version = choice.version,
+                      .took_us = static_cast<std::uint64_t>(took.count())},
+                     cause);
 }
 
 void Service::record_return(const Failing& failing, const Backend& backend, const Choice& choice,

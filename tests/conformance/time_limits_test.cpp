@@ -12,7 +12,9 @@ using namespace std::chrono_literals;
 namespace {
 
 constexpr auto kLimit = 800ms;
-constexpr auto kSlow = kLimit / 2;
+// Far from the limit: a machine that is busy may add to it. So often it is more than the limit.
+constexpr auto kSlow = kLimit / 4;
+constexpr int kOften = 8;
 // A tenth for the looks, and time for a machine that is busy.
 constexpr auto kAtMost = kLimit + kLimit / 10 + 2s;
 
@@ -76,12 +78,12 @@ TEST_P(TimeLimited, ResetsAConnectionOnWhichNothingWasEverSaid) {
 TEST_P(TimeLimited, KeepsAConnectionOnWhichAByteMovesNowAndThen) {
   serve_within({.idle = kLimit});
   talk();
-  for (int i = 0; i < 4; ++i) {
+  for (int i = 0; i < kOften; ++i) {
     std::this_thread::sleep_for(kSlow);
     client.send("a");
     EXPECT_EQ(backend.read(1), "a");
   }
-  for (int i = 0; i < 4; ++i) {
+  for (int i = 0; i < kOften; ++i) {
     std::this_thread::sleep_for(kSlow);
     backend.send("b");
     EXPECT_EQ(client.read(1), "b");
@@ -103,7 +105,7 @@ TEST_P(TimeLimited, KeepsAConnectionWhoseKernelStillDelivers) {
   const auto begun = Clock::now();
   while (Clock::now() - begun < 3 * kLimit) {
     got += client.read_some(16 * kKiB);
-    std::this_thread::sleep_for(kSlow / 4);
+    std::this_thread::sleep_for(kSlow / 2);
   }
   EXPECT_LT(got.size(), sent.size()) << "too fast to tell anything";
   got += client.read(sent.size() - got.size());
@@ -138,7 +140,7 @@ TEST_P(TimeLimited, KeepsADownloadGoingOnAfterTheClientHasHalfClosed) {
   talk();
   client.finish();
   EXPECT_EQ(backend.read_all(), "");
-  for (int i = 0; i < 4; ++i) {
+  for (int i = 0; i < kOften; ++i) {
     std::this_thread::sleep_for(kSlow);
     backend.send("b");
     EXPECT_EQ(client.read(1), "b");
@@ -154,7 +156,7 @@ TEST_P(TimeLimited, KeepsAnUploadGoingOnAfterTheBackendHasHalfClosed) {
   talk();
   backend.finish();
   EXPECT_EQ(client.read_all(), "");
-  for (int i = 0; i < 3; ++i) {
+  for (int i = 0; i < kOften; ++i) {
     std::this_thread::sleep_for(kSlow);
     client.send("a");
     EXPECT_EQ(backend.read(1), "a");

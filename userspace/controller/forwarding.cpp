@@ -5,7 +5,6 @@
 
 #include <algorithm>
 
-#include "userspace/controller/report.h"
 #include "userspace/support/log.h"
 
 namespace ambbpf {

@@ -2,8 +2,6 @@
 // What is told of the services: readiness, addresses, and their part of the status.
 #include <fmt/format.h>
 
-#include <algorithm>
-
 #include "userspace/controller/forwarding.h"
 #include "userspace/controller/report.h"
 

@@ -1,13 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "userspace/endpoints/service.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <utility>
-
-#include "userspace/events/event_log.h"
-#include "userspace/support/log.h"
 
 namespace ambbpf {
 
